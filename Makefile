@@ -1,0 +1,49 @@
+# The two lines of the README, and the rest of a day's work.
+HOST ?= 127.0.0.1
+PORT ?= 8000
+TEXTS ?= $(firstword $(wildcard data/texts ../shared/sources))
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+with_texts = $(if $(TEXTS),--texts $(TEXTS))
+
+.PHONY: serve test check bench validate lock clean
+
+serve: .venv/run
+	$(BIN)/essgraph build $(with_texts)
+	exec $(BIN)/essgraph serve --host $(HOST) --port $(PORT)
+
+test: .venv/test
+	ESSGRAPH_TEXTS=$(abspath $(TEXTS)) $(BIN)/python -m pytest
+
+check: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+validate: .venv/run
+	$(BIN)/essgraph validate $(with_texts)
+
+bench: .venv/test
+	$(BIN)/python -m bench
+
+# Pins with hashes, of what the tests ran with, for every platform; no registry address.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url pyproject.toml --extra build
+lock: .venv/run
+	$(PIP) install uv
+	$(COMPILE) --upgrade --output-file constraints.txt
+	$(COMPILE) --extra test --constraint constraints.txt --output-file constraints-test.txt
+
+.venv/run: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) install --requirement constraints.txt --require-hashes
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv/test: .venv/run constraints-test.txt
+	$(PIP) install --requirement constraints-test.txt --require-hashes
+	touch $@
+
+clean:
+	rm -rf .venv build dist

@@ -1,0 +1,156 @@
+"""From a project's files to a snapshot; reads top to bottom: parse, rules, SHACL, merge, write."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyoxigraph as ox
+
+from essgraph import catalog, evidence, merge, names, shacl, snapshot, sources
+from essgraph.catalog import Question
+from essgraph.errors import SyntaxFault, Text
+from essgraph.findings import Finding, fails
+from essgraph.project import Project
+from essgraph.snapshot import Snapshot
+from essgraph.sources import Sources
+
+Progress = Callable[[Text], None]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the checks made of a project; ``quads`` is empty if a file did not parse."""
+
+    sources: Sources
+    questions: Mapping[str, Question]
+    quads: frozenset[ox.Quad]
+    findings: list[Finding]
+
+    @property
+    def valid(self) -> bool:
+        return not fails(self.findings)
+
+
+@dataclass(frozen=True)
+class Built:
+    """A build's outcome: the findings, and the snapshot unless they hold a violation."""
+
+    checked: Checked
+    snapshot: Snapshot | None
+
+
+def _quiet(_: Text) -> None:
+    return None
+
+
+def check(
+    project: Project,
+    texts: Path | None = None,
+    files: Sequence[Path] = (),
+    progress: Progress = _quiet,
+) -> Checked:
+    """All findings on a project.
+
+    ``texts`` is the folder of the private texts, if at hand. ``files`` are further files to read
+    with the project; one with the name of a document of the project takes its place. Raises
+    ProjectError for what is missing or cannot be read.
+    """
+    progress(Text("lecture", "reading"))
+    found, faults = sources.read(project, files)
+    questions, question_faults = _questions(project)
+    findings = [_fault(fault) for fault in (*faults, *question_faults)]
+    progress(Text("règles de preuve", "evidence rules"))
+    findings += evidence.check_sources(found, texts)
+    progress(Text("SHACL", "SHACL"))
+    try:
+        findings += shacl.validate(found, shacl.shapes(project))
+    except SyntaxFault as fault:
+        findings.append(_fault(fault))
+    progress(Text("fusion et entraînement logique", "merge and entailment"))
+    quads = merge.merge(found, _described(questions))
+    findings += merge.check_dataset(quads, found.doubtful)
+    return Checked(found, questions, frozenset(quads), sorted(findings, key=lambda f: f.order))
+
+
+def build(
+    project: Project, out: Path, texts: Path | None = None, progress: Progress = _quiet
+) -> Built:
+    """Checks a project and, if it is valid, puts its snapshot in force in ``out``.
+
+    Raises ProjectError and SnapshotError; the former snapshot then stays.
+    """
+    checked = check(project, texts, progress=progress)
+    if not checked.valid:
+        return Built(checked, None)
+    progress(Text("écriture", "writing"))
+    files = {
+        snapshot.DATA: merge.canonical(checked.quads),
+        "ontology.ttl": project.read(project.ontology),
+        "shapes.ttl": b"\n".join(project.read(path) for path in project.shapes),
+        **{f"queries/{path.name}": project.read(path) for path in project.queries},
+    }
+    return Built(checked, snapshot.write_snapshot(out, files, digest(project)))
+
+
+def digest(project: Project) -> str:
+    """SHA-256 (hex) of all the files a snapshot is made from: tells whether it is stale."""
+    whole = hashlib.sha256()
+    for path in project.inputs():
+        data = path.read_bytes() if path.is_file() else b""
+        name = path.relative_to(project.root).as_posix()
+        whole.update(f"{name}\n{len(data)}\n".encode() + data)
+    return whole.hexdigest()
+
+
+def _fault(fault: SyntaxFault) -> Finding:
+    return Finding(
+        rule="syntax",
+        text=fault.text,
+        file=fault.file or "",
+        line=fault.at.line if fault.at else 0,
+        column=fault.at.column if fault.at else 0,
+    )
+
+
+def _questions(project: Project) -> tuple[dict[str, Question], list[SyntaxFault]]:
+    questions: dict[str, Question] = {}
+    faults: list[SyntaxFault] = []
+    for path in project.queries:
+        try:
+            questions |= catalog.load([path])
+        except SyntaxFault as fault:
+            faults.append(fault)
+    return questions, faults
+
+
+def _described(questions: Mapping[str, Question]) -> Iterator[ox.Triple]:
+    """The library as RDF: each question a ``sh:SPARQLExecutable`` (SHACL-SPARQL 1.1 examples)."""
+    for question in questions.values():
+        iri = ox.NamedNode(names.QUERY + question.name)
+        form = _form(question.query)
+
+        def say(predicate: str, value: ox.NamedNode | ox.Literal, iri: ox.NamedNode = iri) -> ox.Triple:  # noqa: E501
+            return ox.Triple(iri, ox.NamedNode(predicate), value)
+
+        yield say(names.RDF + "type", ox.NamedNode(f"{names.SH}SPARQL{form.title()}Executable"))
+        yield say(names.RDF + "type", ox.NamedNode(names.SH + "SPARQLExecutable"))
+        yield say(names.SH + form.lower(), ox.Literal(question.query))
+        for language, label, text in (
+            ("fr", question.title.fr, question.description.fr),
+            ("en", question.title.en, question.description.en),
+        ):
+            yield say(names.RDFS + "label", ox.Literal(label, language=language))
+            yield say(names.RDFS + "comment", ox.Literal(text, language=language))
+        for keyword in question.keywords:
+            yield say(names.SCHEMA + "keywords", ox.Literal(keyword))
+
+
+def _form(query: str) -> str:
+    for line in query.splitlines():
+        word = line.split(maxsplit=1)[0].upper() if line.split() else ""
+        if word in ("SELECT", "ASK", "CONSTRUCT", "DESCRIBE"):
+            return word
+    return "SELECT"

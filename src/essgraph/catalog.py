@@ -1,0 +1,212 @@
+"""The question library: one SPARQL query a file, described by comments at its head.
+
+::
+
+    # title@fr: Quels réseaux … ?
+    # title@en: Which networks …?
+    # description@fr: …
+    # description@en: …
+    # keywords: networks, membership
+    # parameter: city iri id:bamako | la ville | the city
+    SELECT …
+
+A parameter is a variable of the query (``?city``) with a type, a default value and a description
+in both languages. Its value is bound as an RDF term; nothing is ever pasted into the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from essgraph import names
+from essgraph.errors import Position, QueryError, SyntaxFault, Text, UnknownName
+
+_HEAD = re.compile(r"#\s*(title|description|keywords|parameter)(?:@(fr|en))?:\s*(.+)")
+_PARAMETER = re.compile(r"(\w+)\s+(\w+)\s+(\S+)\s*\|\s*([^|]+?)\s*\|\s*([^|]+)")
+_FORBIDDEN_IN_IRI = re.compile(r'[\x00-\x20<>"{}|^`\\]')
+
+
+def _iri(value: str) -> str | None:
+    prefix, colon, local = value.partition(":")
+    if colon and prefix in names.PREFIXES and not local.startswith("//"):
+        value = names.PREFIXES[prefix] + local
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", value) or _FORBIDDEN_IN_IRI.search(value):
+        return None
+    return f"<{value}>"
+
+
+def _quoted(value: str) -> str:
+    escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
+    return '"' + "".join(escapes.get(c, c) for c in value) + '"'
+
+
+@dataclass(frozen=True)
+class Type:
+    """A parameter type: how a value is written, and the term it becomes."""
+
+    fr: str
+    en: str
+
+    def term(self, value: str) -> str | None:
+        raise NotImplementedError
+
+
+class _Iri(Type):
+    def term(self, value: str) -> str | None:
+        return _iri(value)
+
+
+class _String(Type):
+    def term(self, value: str) -> str | None:
+        return _quoted(value)
+
+
+@dataclass(frozen=True)
+class _Typed(Type):
+    pattern: str
+    datatype: str
+
+    def term(self, value: str) -> str | None:
+        if not re.fullmatch(self.pattern, value):
+            return None
+        return f'"{value}"^^<{names.XSD}{self.datatype}>'
+
+
+TYPES: Final[dict[str, Type]] = {
+    "iri": _Iri("un IRI ou un nom préfixé (id:bamako)", "an IRI or prefixed name (id:bamako)"),
+    "string": _String("une chaîne", "a string"),
+    "integer": _Typed("un entier", "an integer", r"-?(0|[1-9][0-9]{0,17})", "integer"),
+    "year": _Typed("une année (2019)", "a year (2019)", r"[0-9]{4}", "gYear"),
+    "date": _Typed(
+        "une date (2019-07-10)",
+        "a date (2019-07-10)",
+        r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])",
+        "date",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A variable of a question that the asker may set."""
+
+    name: str
+    type: str
+    default: str
+    description: Text
+
+    def bind(self, value: str) -> str:
+        """``value`` as an N-Triples term. Raises QueryError if it is not of the type."""
+        kind = TYPES[self.type]
+        term = kind.term(value)
+        if term is None:
+            raise QueryError(
+                Text(
+                    f"paramètre {self.name} : « {value} » n'est pas {kind.fr}",
+                    f'parameter {self.name}: "{value}" is not {kind.en}',
+                )
+            )
+        return term
+
+
+@dataclass(frozen=True)
+class Question:
+    """A named query with its description in both languages."""
+
+    name: str
+    title: Text
+    description: Text
+    keywords: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
+    query: str
+
+    def bindings(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Variable → N-Triples term for the given values and, for the rest, the defaults.
+
+        Raises UnknownName for a parameter it does not have, QueryError for a wrong value.
+        """
+        known = {parameter.name for parameter in self.parameters}
+        for name in values:
+            if name not in known:
+                listed = ", ".join(sorted(known)) or "—"
+                raise UnknownName(
+                    Text(
+                        f"paramètre inconnu : {name} (connus : {listed})",
+                        f"unknown parameter: {name} (known: {listed})",
+                    )
+                )
+        return {p.name: p.bind(values.get(p.name, p.default)) for p in self.parameters}
+
+
+def read(name: str, text: str, file: str) -> Question:
+    """The question that a file holds. Raises SyntaxFault where its head is incomplete."""
+    head: dict[str, str] = {}
+    parameters: list[Parameter] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        match = _HEAD.fullmatch(line.strip())
+        if match is None:
+            continue
+        key, language, value = match.groups()
+        if key == "parameter":
+            parameters.append(_parameter(value, file, number))
+        else:
+            head[f"{key}@{language}" if language else key] = value.strip()
+    for key in ("title@fr", "title@en", "description@fr", "description@en", "keywords"):
+        if key not in head:
+            raise SyntaxFault(
+                Text(
+                    f"l'en-tête de la question n'a pas de « # {key}: »",
+                    f'the head of the question has no "# {key}:"',
+                ),
+                file=file,
+                at=Position(1),
+            )
+    return Question(
+        name=name,
+        title=Text(head["title@fr"], head["title@en"]),
+        description=Text(head["description@fr"], head["description@en"]),
+        keywords=tuple(word.strip() for word in head["keywords"].split(",")),
+        parameters=tuple(parameters),
+        query=text,
+    )
+
+
+def _parameter(value: str, file: str, line: int) -> Parameter:
+    match = _PARAMETER.fullmatch(value.strip())
+    if match is None or match[2] not in TYPES:
+        raise SyntaxFault(
+            Text(
+                "un paramètre s'écrit « nom type défaut | description | description en anglais » "
+                f"(types : {', '.join(TYPES)})",
+                'a parameter reads "name type default | French description | description" '
+                f"(types: {', '.join(TYPES)})",
+            ),
+            file=file,
+            at=Position(line),
+        )
+    name, kind, default, fr, en = match.groups()
+    return Parameter(name, kind, default, Text(fr, en.strip()))
+
+
+def load(files: list[Path]) -> dict[str, Question]:
+    """The questions of a folder's ``.rq`` files by name. Raises SyntaxFault."""
+    return {
+        path.stem: read(path.stem, path.read_text("utf-8"), f"queries/{path.name}")
+        for path in files
+    }
+
+
+def find(questions: Mapping[str, Question], name: str) -> Question:
+    """The question of that name. Raises UnknownName."""
+    if name not in questions:
+        raise UnknownName(
+            Text(
+                f"aucune question ne s'appelle « {name} » (il y a : {', '.join(questions)})",
+                f'no question is named "{name}" (there are: {", ".join(questions)})',
+            )
+        )
+    return questions[name]

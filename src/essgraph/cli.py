@@ -1,0 +1,306 @@
+"""The command line: a thin front. It alone reads the environment and the current folder.
+
+Exit codes: 0 done or clean, 1 violations or a bad query, 2 cannot run or wrong usage. Messages go
+to standard error, results to standard output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from essgraph import project as projects
+from essgraph.errors import (
+    EssgraphError,
+    ProjectError,
+    QueryError,
+    SnapshotError,
+    SyntaxFault,
+    Text,
+)
+
+if TYPE_CHECKING:
+    from essgraph.anchors import Coverage
+    from essgraph.findings import Finding
+    from essgraph.project import Project
+    from essgraph.snapshot import Snapshot
+
+FORMATS = ("table", "csv", "tsv", "json", "xml", "turtle", "nt", "jsonld")
+REPORTS = ("text", "json", "turtle", "sarif", "junit", "github")
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Runs one command and exits."""
+    language = _language(os.environ)
+    arguments = _parser(language).parse_args(argv)
+    try:
+        code = arguments.run(arguments, language)
+        sys.stdout.flush()
+    except EssgraphError as error:
+        place = ""
+        if isinstance(error, SyntaxFault | QueryError) and error.at:
+            place = f"{error.at.line}:{error.at.column}: "
+            if isinstance(error, SyntaxFault) and error.file:
+                place = f"{error.file}:{place}"
+        print(f"essgraph: {place}{error.text.in_language(language)}", file=sys.stderr)
+        code = 1 if isinstance(error, QueryError | SyntaxFault) else 2
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`); nothing more can be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def _language(environment: Mapping[str, str]) -> str:
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if environment.get(name):
+            return "fr" if environment[name].startswith("fr") else "en"
+    return "en"
+
+
+def _say(text: Text, language: str) -> None:
+    print(text.in_language(language), file=sys.stderr)
+
+
+# --- the commands ---------------------------------------------------------------------------
+
+
+def _build(arguments: argparse.Namespace, language: str) -> int:
+    from essgraph.build import build
+
+    project = _project(arguments)
+    built = build(project, _out(arguments, project), _texts(arguments, project), _bar(language))
+    _report(built.checked.findings, "text", language, sys.stderr.write)
+    if built.snapshot is None:
+        _say(
+            Text(
+                "le graphe n'est pas valide : aucun instantané n'a été écrit",
+                "the graph is not valid: no snapshot was written",
+            ),
+            language,
+        )
+        return 1
+    _counts(built.checked.quads, language)
+    print(f"version {built.snapshot.version}")
+    return 0
+
+
+def _counts(quads: frozenset[object], language: str) -> None:
+    from essgraph.merge import counts
+
+    for text in counts(quads):  # type: ignore[arg-type]
+        print(text.in_language(language))
+
+
+def _validate(arguments: argparse.Namespace, language: str) -> int:
+    from essgraph.build import check
+    from essgraph.findings import fails
+
+    language = arguments.lang or language
+    project = _project(arguments)
+    texts = _texts(arguments, project)
+    for file in arguments.files:
+        if not file.is_file():
+            raise ProjectError(Text(f"fichier manquant : {file}", f"file missing: {file}"))
+    findings = check(project, texts, arguments.files, _bar(language)).findings
+    if arguments.files:
+        asked = {project.name(file) for file in arguments.files}
+        findings = [finding for finding in findings if finding.file in asked]
+    _report(findings, arguments.format, language, sys.stdout.write)
+    if texts is None:
+        _say(
+            Text(
+                "les textes privés ne sont pas à portée (--texts DOSSIER) : les positions et "
+                "la règle E5 n'ont pas été vérifiées sur eux",
+                "the private texts are not at hand (--texts DIR): positions and rule E5 were "
+                "not checked against them",
+            ),
+            language,
+        )
+    return 1 if fails(findings) else 0
+
+
+def _report(
+    findings: list[Finding], form: str, language: str, write: Callable[[str], object]
+) -> None:
+    from essgraph import report
+
+    write(report.FORMS[form](findings, language))
+
+
+def _anchor(arguments: argparse.Namespace, language: str) -> int:
+    from essgraph import anchors
+
+    project = _project(arguments)
+    wrong = 0
+    for document, text in _with_texts(arguments, project):
+        located = anchors.locate(text, document.pieces)
+        for misfit in located.misfits:
+            wrong += 1
+            place = f"{misfit.piece.file}:{misfit.piece.line}"
+            print(f"{place}: {misfit.text.in_language(language)}", file=sys.stderr)
+        if located.misfits:
+            continue
+        derived = anchors.render(document, text, located.spans)
+        path = project.anchors(document.path)
+        stored = path.read_text("utf-8") if path.exists() else ""
+        if derived == stored:
+            continue
+        if arguments.check:
+            wrong += 1
+            print(
+                Text(
+                    f"{project.name(path)}: les positions ne correspondent pas au texte ; "
+                    "lancez essgraph anchor",
+                    f"{project.name(path)}: the positions do not match the text; "
+                    "run essgraph anchor",
+                ).in_language(language),
+                file=sys.stderr,
+            )
+        else:
+            _replace(path, derived)
+            print(project.name(path))
+    return 1 if wrong else 0
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, "utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ProjectError(
+            Text(
+                f"{path} n'a pas pu être écrit ({error.strerror})",
+                f"{path} could not be written ({error.strerror})",
+            )
+        ) from error
+
+
+def _coverage(arguments: argparse.Namespace, language: str) -> int:
+    import json
+
+    from essgraph import anchors
+
+    project = _project(arguments)
+    covered: list[Coverage] = []
+    misfits = 0
+    for document, text in _with_texts(arguments, project):
+        located = anchors.locate(text, document.pieces)
+        misfits += len(located.misfits)
+        for misfit in located.misfits:
+            place = f"{misfit.piece.file}:{misfit.piece.line}"
+            print(f"{place}: {misfit.text.in_language(language)}", file=sys.stderr)
+        covered.append(anchors.cover(document, text, located.spans))
+    if arguments.format == "json":
+        print(json.dumps([_shares(c) for c in covered], indent=1))
+    else:
+        for c in covered:
+            print(_line(c).in_language(language))
+            for gap in c.gaps:
+                print(
+                    Text(
+                        f"  non couvert à partir de la ligne {gap.line} "
+                        f"(caractères {gap.start} à {gap.end})",
+                        f"  unaccounted from line {gap.line} "
+                        f"(characters {gap.start} to {gap.end})",
+                    ).in_language(language)
+                )
+    return 1 if misfits or any(c.unaccounted for c in covered) else 0
+
+
+def _shares(c: Coverage) -> dict[str, object]:
+    return {
+        "document": c.slug,
+        "characters": c.total,
+        "mapped": c.mapped,
+        "setAside": c.set_aside,
+        "unaccounted": c.unaccounted,
+        "gaps": [{"line": g.line, "start": g.start, "end": g.end} for g in c.gaps],
+    }
+
+
+def _line(c: Coverage) -> Text:
+    def share(part: int) -> str:
+        return f"{100 * part / max(c.total, 1):.1f} %"
+
+    # 100 % is said only where nothing at all is missing.
+    accounted = "100 %" if not c.unaccounted else share(c.total - c.unaccounted)
+    return Text(
+        f"{c.slug} : {accounted} pris en compte ({share(c.mapped)} relevé, "
+        f"{share(c.set_aside)} écarté avec un motif, {share(c.unaccounted)} non couvert)",
+        f"{c.slug}: {accounted} accounted for ({share(c.mapped)} mapped, "
+        f"{share(c.set_aside)} set aside with a reason, {share(c.unaccounted)} unaccounted)",
+    )
+
+
+# --- what commands share --------------------------------------------------------------------
+
+
+def _project(arguments: argparse.Namespace) -> Project:
+    return projects.find(arguments.project, Path.cwd())
+
+
+def _out(arguments: argparse.Namespace, project: Project) -> Path:
+    out: Path | None = getattr(arguments, "out", None)
+    if out is not None:
+        return out
+    # The packaged project lies among installed files, where nothing is written.
+    return (Path.cwd() if project.root == projects.PACKAGED else project.root) / "build"
+
+
+def _texts(arguments: argparse.Namespace, project: Project) -> Path | None:
+    """The folder of the private texts: as asked, or the conventional one if it is there."""
+    asked: Path | None = arguments.texts
+    if asked is None:
+        return project.texts if project.texts.is_dir() else None
+    if not asked.is_dir():
+        raise ProjectError(
+            Text(f"dossier de textes introuvable : {asked}", f"no such folder of texts: {asked}")
+        )
+    return asked
+
+
+def _with_texts(arguments: argparse.Namespace, project: Project):  # type: ignore[no-untyped-def]
+    """Each document with its text. Raises ProjectError where a text is missing."""
+    from essgraph import sources
+
+    folder = _texts(arguments, project)
+    found, faults = sources.read(project)
+    if faults:
+        raise faults[0]
+    for document in found.documents:
+        text = document.text(folder)
+        if text is None:
+            raise ProjectError(
+                Text(
+                    f"le texte {document.text_name} de {document.slug} n'est pas à portée : "
+                    "passez --texts DOSSIER",
+                    f"the text {document.text_name} of {document.slug} is not at hand: "
+                    "pass --texts DIR",
+                )
+            )
+        yield document, text
+
+
+def _bar(language: str) -> Callable[[Text], None]:
+    """A progress bar on a terminal, nothing elsewhere."""
+    steps = 5
+    done = 0
+
+    def show(text: Text) -> None:
+        nonlocal done
+        done += 1
+        full = "█" * done + "░" * (steps - done)
+        print(f"\r{full} {text.in_language(language):<40}", end="", file=sys.stderr, flush=True)
+        if done == steps:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+    return show if sys.stderr.isatty() else lambda text: None

@@ -1,0 +1,136 @@
+"""A project: the folder whose files are the graph, laid out by convention.
+
+::
+
+    ontology/essgraph.ttl            the terms
+    data/dataset.ttl                 the dataset's own description
+    data/documents/{doc}.trig        one mapped text, one graph a passage
+    data/documents/{doc}.anchors.ttl derived positions of its pieces
+    data/register/*.ttl              identity of the entities
+    data/schemes/*.ttl               the controlled lists
+    data/texts/                      the private texts, if they are at hand (never in git)
+    shapes/*.ttl                     one SHACL file a class
+    queries/*.rq                     one question a file
+    build/                           the snapshots
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from essgraph.errors import ProjectError, Text
+
+#: In an installed wheel the project's files lie beside the code.
+PACKAGED = Path(__file__).with_name("project_files")
+
+
+@dataclass(frozen=True)
+class Project:
+    """The files of one project. Paths in messages are relative to ``root``."""
+
+    root: Path
+
+    @property
+    def ontology(self) -> Path:
+        return self.root / "ontology" / "essgraph.ttl"
+
+    @property
+    def dataset(self) -> Path:
+        return self.root / "data" / "dataset.ttl"
+
+    @property
+    def documents(self) -> list[Path]:
+        return sorted((self.root / "data" / "documents").glob("*.trig"))
+
+    @property
+    def register(self) -> list[Path]:
+        return sorted((self.root / "data" / "register").glob("*.ttl"))
+
+    @property
+    def schemes(self) -> list[Path]:
+        return sorted((self.root / "data" / "schemes").glob("*.ttl"))
+
+    @property
+    def shapes(self) -> list[Path]:
+        return sorted((self.root / "shapes").glob("*.ttl"))
+
+    @property
+    def queries(self) -> list[Path]:
+        return sorted((self.root / "queries").glob("*.rq"))
+
+    @property
+    def texts(self) -> Path:
+        return self.root / "data" / "texts"
+
+    @staticmethod
+    def anchors(document: Path) -> Path:
+        """The derived file beside a document's TriG file."""
+        return document.with_name(document.stem + ".anchors.ttl")
+
+    def inputs(self) -> Iterator[Path]:
+        """Every file that the snapshot is made from, in a fixed order."""
+        yield self.ontology
+        yield self.dataset
+        for document in self.documents:
+            yield document
+            yield self.anchors(document)
+        yield from self.register
+        yield from self.schemes
+        yield from self.shapes
+        yield from self.queries
+
+    def name(self, path: Path) -> str:
+        """``path`` as reports show it: relative to the project where it lies inside."""
+        try:
+            return path.resolve().relative_to(self.root.resolve()).as_posix()
+        except ValueError:
+            return str(path)
+
+    def read(self, path: Path) -> bytes:
+        """The bytes of a file of the project.
+
+        Raises ProjectError where it is missing or cannot be read.
+        """
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            name = self.name(path)
+            raise ProjectError(
+                Text(f"fichier manquant : {name}", f"file missing: {name}")
+            ) from None
+        except OSError as error:
+            name = self.name(path)
+            raise ProjectError(
+                Text(
+                    f"fichier illisible : {name} ({error.strerror})",
+                    f"cannot read file: {name} ({error.strerror})",
+                )
+            ) from error
+
+
+def find(folder: Path | None, cwd: Path) -> Project:
+    """The project in ``folder`` if given, else in ``cwd``, else the one inside the package.
+
+    Raises ProjectError if ``folder`` is given and holds no project.
+    """
+    if folder is not None:
+        if not (folder / "ontology").is_dir() or not (folder / "data").is_dir():
+            raise ProjectError(
+                Text(
+                    f"aucun projet dans {folder} : les dossiers ontology/ et data/ sont attendus",
+                    f"no project in {folder}: the folders ontology/ and data/ are expected",
+                )
+            )
+        return Project(folder)
+    if (cwd / "ontology").is_dir() and (cwd / "data").is_dir():
+        return Project(cwd)
+    if PACKAGED.is_dir():
+        return Project(PACKAGED)
+    raise ProjectError(
+        Text(
+            "aucun projet ici : passez --project DOSSIER",
+            "no project here: pass --project DIR",
+        )
+    )

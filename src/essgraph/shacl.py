@@ -1,0 +1,159 @@
+"""SHACL validation: the sole user of pySHACL, and of rdflib outside the tests.
+
+pySHACL drops language tags of messages with placeholders, so messages are read from the shapes
+themselves, in both languages, and shapes have no placeholders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pyoxigraph as ox
+import pyshacl
+import rdflib
+from pyshacl.errors import ConstraintLoadError, ReportableRuntimeError, ShapeLoadError
+from rdflib.namespace import RDF, SH
+
+from essgraph import names
+from essgraph.errors import ProjectError, SyntaxFault, Text
+from essgraph.findings import Finding, Severity
+from essgraph.project import Project
+from essgraph.sources import Sources, Statement, Term, parse
+
+TYPE = ox.NamedNode(names.RDF + "type")
+
+
+def _term(term: Any) -> rdflib.term.Node:
+    """A pyoxigraph term as rdflib's; literals keep the form that the file gives them."""
+    if isinstance(term, ox.NamedNode):
+        return rdflib.URIRef(term.value)
+    if isinstance(term, ox.Literal):
+        if term.language:
+            return rdflib.Literal(term.value, lang=term.language)
+        if term.datatype.value == names.XSD + "string":
+            return rdflib.Literal(term.value)
+        return rdflib.Literal(
+            term.value, datatype=rdflib.URIRef(term.datatype.value), normalize=False
+        )
+    return rdflib.BNode(term.value)
+
+
+def graph(triples: Iterable[tuple[Any, Any, Any]]) -> rdflib.Graph:
+    """An rdflib graph of pyoxigraph triples."""
+    result = rdflib.Graph(bind_namespaces="none")
+    for subject, predicate, object_ in triples:
+        result.add((_term(subject), _term(predicate), _term(object_)))
+    return result
+
+
+def shapes(project: Project) -> rdflib.Graph:
+    """The shapes of a project as one graph. Raises SyntaxFault."""
+    statements = [
+        s for path in project.shapes for s in parse(project.read(path), project.name(path))
+    ]
+    # Blank nodes of one file are never those of another.
+    return graph(
+        (_scoped(s.subject, s.file), s.predicate, _scoped(s.object, s.file)) for s in statements
+    )
+
+
+def _scoped(term: Term, file: str) -> Term:
+    if isinstance(term, ox.BlankNode):
+        stem = "".join(c for c in file if c.isalnum())
+        return ox.BlankNode(f"{stem}x{term.value}")
+    return term
+
+
+def validate(sources: Sources, shapes_graph: rdflib.Graph) -> list[Finding]:
+    """The SHACL findings on all statements of the sources, doubtful ones too.
+
+    Raises ProjectError if the shapes themselves are wrong.
+    """
+    data = graph(s.triple for s in sources.statements())
+    try:
+        _, report, _ = pyshacl.validate(data, shacl_graph=shapes_graph, inference="none")
+    except (ShapeLoadError, ConstraintLoadError, ReportableRuntimeError) as error:
+        raise ProjectError(
+            Text(f"formes SHACL invalides : {error}", f"invalid SHACL shapes: {error}")
+        ) from error
+    assert isinstance(report, rdflib.Graph)
+    return list(_findings(report, shapes_graph, sources))
+
+
+def _findings(
+    report: rdflib.Graph, shapes_graph: rdflib.Graph, sources: Sources
+) -> Iterator[Finding]:
+    where = {getattr(t, "value", str(t)): found for t, found in sources.where.items()}
+    for result in report.subjects(RDF.type, SH.ValidationResult):
+        shape = report.value(result, SH.sourceShape)
+        constraint = report.value(result, SH.sourceConstraint)
+        focus = report.value(result, SH.focusNode)
+        path = report.value(result, SH.resultPath)
+        value = report.value(result, SH.value)
+        severity = str(report.value(result, SH.resultSeverity) or "").rpartition("#")[2]
+        at = _locate(where.get(str(focus), []), path, value)
+        yield Finding(
+            rule=_rule(shapes_graph, shape),
+            text=_message(shapes_graph, report, result, (constraint, shape)),
+            file=at.file if at else "(dataset)",
+            line=at.line if at else 0,
+            severity=Severity(severity),
+            focus=_show(focus),
+            path=_show(path),
+            value=_show(value),
+            passage=_passage(at),
+        )
+
+
+def _rule(shapes_graph: rdflib.Graph, shape: Any) -> str:
+    """The name of the shape: its own IRI, or for a nameless property shape its owner's."""
+    if isinstance(shape, rdflib.URIRef):
+        return names.shorten(str(shape))
+    for owner in shapes_graph.subjects(SH.property, shape):
+        path = shapes_graph.value(shape, SH.path)
+        suffix = _show(path) if isinstance(path, rdflib.URIRef) else "path"
+        return f"{_rule(shapes_graph, owner)}/{suffix}"
+    return "shacl"
+
+
+def _message(
+    shapes_graph: rdflib.Graph, report: rdflib.Graph, result: Any, holders: tuple[Any, ...]
+) -> Text:
+    for holder in holders:
+        if holder is None:
+            continue
+        messages = {
+            m.language: str(m)
+            for m in shapes_graph.objects(holder, SH.message)
+            if isinstance(m, rdflib.Literal)
+        }
+        if "fr" in messages and "en" in messages:
+            return Text(messages["fr"], messages["en"])
+    plain = str(report.value(result, SH.resultMessage) or "")
+    return Text(plain, plain)
+
+
+def _locate(statements: list[Statement], path: Any, value: Any) -> Statement | None:
+    """The statement that a result is about: same path and value, else path, else the type."""
+
+    def same(term: Term, node: Any) -> bool:
+        return _term(term) == node
+
+    exact = [s for s in statements if same(s.predicate, path) and same(s.object, value)]
+    on_path = [s for s in statements if same(s.predicate, path)]
+    typed = [s for s in statements if s.predicate == TYPE]
+    by_value = [s for s in statements if value is not None and same(s.object, value)]
+    return next(iter(exact or on_path or by_value or typed or statements), None)
+
+
+def _passage(at: Statement | None) -> str | None:
+    if at is None or not isinstance(at.graph, ox.NamedNode):
+        return None
+    return names.shorten(at.graph.value)
+
+
+def _show(node: Any) -> str | None:
+    if node is None:
+        return None
+    return names.shorten(str(node)) if isinstance(node, rdflib.URIRef) else node.n3()

@@ -1,0 +1,180 @@
+"""The snapshot: one immutable, self-contained set of files, all that the service needs.
+
+::
+
+    {out}/current -> {name}          replaced atomically; {name} begins with the version
+    {out}/{name}/manifest.json       version, source digest, and the SHA-256 and size of each file
+    {out}/{name}/data.nq             canonical N-Quads: default graph and named graphs
+    {out}/{name}/ontology.ttl, shapes.ttl, queries/*.rq
+
+The version is the SHA-256 of ``data.nq``. A snapshot is written under a temporary name, synced
+and renamed: interrupted anywhere, or with the disk full, the former one stays in force.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from essgraph.errors import SnapshotError, Text
+
+MANIFEST = "manifest.json"
+CURRENT = "current"
+DATA = "data.nq"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A verified snapshot on disk. ``sources`` is the digest of the files it was made from."""
+
+    directory: Path
+    version: str
+    sources: str
+    sizes: Mapping[str, int]
+
+    @property
+    def quads(self) -> Path:
+        return self.directory / DATA
+
+    @property
+    def queries(self) -> list[Path]:
+        return sorted((self.directory / "queries").glob("*.rq"))
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def open_snapshot(out: Path) -> Snapshot:
+    """The current snapshot of a build folder (or a snapshot's own folder), verified.
+
+    Raises SnapshotError if there is none, or a file differs from the manifest.
+    """
+    directory = out / CURRENT if (out / CURRENT).exists() else out
+    directory = directory.resolve()
+    try:
+        manifest = json.loads((directory / MANIFEST).read_bytes())
+        version, sources, files = manifest["version"], manifest["sources"], manifest["files"]
+        if files[DATA]["sha256"] != version:
+            raise ValueError("version")
+    except FileNotFoundError:
+        raise SnapshotError(
+            Text(
+                f"aucun instantané dans {out} : lancez essgraph build",
+                f"no snapshot in {out}: run essgraph build",
+            )
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SnapshotError(
+            Text(
+                f"instantané illisible dans {directory} : relancez essgraph build",
+                f"unreadable snapshot in {directory}: run essgraph build again",
+            )
+        ) from error
+    for name, entry in files.items():
+        try:
+            sound = _hash((directory / name).read_bytes()) == entry["sha256"]
+        except OSError:
+            sound = False
+        if not sound:
+            raise SnapshotError(
+                Text(
+                    f"instantané altéré : {directory / name} ; relancez essgraph build",
+                    f"snapshot altered: {directory / name}; run essgraph build again",
+                )
+            )
+    return Snapshot(directory, version, sources, {n: f["size"] for n, f in files.items()})
+
+
+def write_snapshot(out: Path, files: Mapping[str, bytes], sources: str) -> Snapshot:
+    """Writes a snapshot of ``files`` (which hold ``data.nq``) and puts it in force atomically.
+
+    Raises SnapshotError, with the former snapshot untouched, if the disk refuses.
+    """
+    manifest = {
+        "version": _hash(files[DATA]),
+        "sources": sources,
+        "files": {
+            name: {"sha256": _hash(data), "size": len(data)} for name, data in sorted(files.items())
+        },
+    }
+    whole = {**files, MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}
+    name = f"{manifest['version']}"[:16] + "-" + _hash(whole[MANIFEST])[:8]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        _settle(out, name, whole)
+        _point(out, name)
+        _prune(out, keep=name)
+    except OSError as error:
+        raise SnapshotError(
+            Text(
+                f"l'instantané n'a pas pu être écrit dans {out} ({error.strerror}) ; "
+                "l'ancien reste en place",
+                f"the snapshot could not be written to {out} ({error.strerror}); "
+                "the former one stays",
+            )
+        ) from error
+    return open_snapshot(out)
+
+
+def _settle(out: Path, name: str, files: Mapping[str, bytes]) -> None:
+    """Puts the files into ``out/name``, whole or not at all."""
+    if _sound(out / name):
+        return  # the same bytes were built before
+    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=out))
+    try:
+        for file, data in files.items():
+            path = temporary / file
+            path.parent.mkdir(exist_ok=True)
+            with path.open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        temporary.chmod(0o755)
+        if (out / name).exists():
+            os.rename(out / name, tempfile.mkdtemp(prefix=".damaged-", dir=out))
+        os.rename(temporary, out / name)
+        _sync(out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _sound(directory: Path) -> bool:
+    try:
+        open_snapshot(directory)
+    except SnapshotError:
+        return False
+    return True
+
+
+def _point(out: Path, name: str) -> None:
+    """Makes ``current`` name the snapshot, in one step."""
+    link = out / f".{CURRENT}-{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(name)
+    os.replace(link, out / CURRENT)
+    _sync(out)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _prune(out: Path, keep: str) -> None:
+    """Removes all but the current snapshot and the one before, which may still be served."""
+    others = sorted(
+        (p for p in out.iterdir() if (p / MANIFEST).exists() and p.name not in (keep, CURRENT)),
+        key=lambda p: p.stat().st_mtime,
+    )
+    for old in [*others[:-1], *out.glob(".damaged-*"), *out.glob(".new-*")]:
+        shutil.rmtree(old, ignore_errors=True)
