@@ -127,13 +127,13 @@ class Question:
     def bindings(self, values: Mapping[str, str]) -> dict[str, str]:
         """Variable → N-Triples term for the given values and, for the rest, the defaults.
 
-        Raises UnknownName for a parameter it does not have, QueryError for a wrong value.
+        Raises QueryError for a parameter it does not have and for a wrong value.
         """
         known = {parameter.name for parameter in self.parameters}
         for name in values:
             if name not in known:
                 listed = ", ".join(sorted(known)) or "—"
-                raise UnknownName(
+                raise QueryError(
                     Text(
                         f"paramètre inconnu : {name} (connus : {listed})",
                         f"unknown parameter: {name} (known: {listed})",

@@ -1,0 +1,135 @@
+"""From our exceptions to HTTP: the one table of status codes, and problem details (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Final
+
+from starlette.responses import Response
+
+from essgraph.errors import (
+    EngineError,
+    EssgraphError,
+    LimitExceeded,
+    Overloaded,
+    QueryError,
+    QueryRefused,
+    SyntaxFault,
+    Text,
+    UnknownName,
+)
+from essgraph.formats import HTML, Format, negotiate
+
+PROBLEM: Final = Format("problem", "application/problem+json", "json", ("application/json",), False)
+
+#: The first class that fits decides.
+STATUS: Final[tuple[tuple[type[EssgraphError], int], ...]] = (
+    (QueryRefused, 403),
+    (UnknownName, 404),
+    (QueryError, 400),
+    (SyntaxFault, 400),
+    (Overloaded, 503),
+    (EngineError, 500),
+)
+#: A limit is the client's business (4xx) where the request itself is too large.
+LIMIT_STATUS: Final = {"query": 400, "result": 413, "body": 413, "uri": 414, "client": 429}
+
+TITLES: Final[dict[int, Text]] = {
+    400: Text("Requête incorrecte", "Bad request"),
+    403: Text("Opération refusée", "Operation refused"),
+    404: Text("Introuvable", "Not found"),
+    405: Text("Méthode non permise", "Method not allowed"),
+    406: Text("Format non disponible", "Not acceptable"),
+    413: Text("Trop volumineux", "Too large"),
+    414: Text("Adresse trop longue", "URI too long"),
+    415: Text("Type de contenu non pris en charge", "Unsupported media type"),
+    429: Text("Trop de requêtes à la fois", "Too many requests at once"),
+    500: Text("Erreur du service", "Service error"),
+    503: Text("Limite atteinte ou service occupé", "Limit reached or service busy"),
+}
+
+
+class HttpProblem(EssgraphError):
+    """A fault of the HTTP request itself: it knows its status and the header fields it needs."""
+
+    def __init__(self, status: int, text: Text, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.headers = dict(headers or {})
+
+
+def status_of(error: EssgraphError) -> int:
+    """The HTTP status code for an error of ours."""
+    if isinstance(error, HttpProblem):
+        return error.status
+    if isinstance(error, LimitExceeded):
+        return LIMIT_STATUS.get(error.limit, 503)
+    return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
+
+
+def preferred_language(values: Sequence[str]) -> str:
+    """``fr`` or ``en`` by ``Accept-Language`` (RFC 9110, 12.5.4); ``fr`` where it names neither."""
+    weights = {"fr": 0.0, "en": 0.0}
+    for element in ",".join(values).split(","):
+        tag, _, parameter = element.strip().partition(";")
+        try:
+            weight = float(parameter.strip().removeprefix("q=")) if parameter.strip() else 1.0
+        except ValueError:
+            continue
+        primary = tag.strip().lower().split("-")[0]
+        if primary in weights:
+            weights[primary] = max(weights[primary], weight)
+    return "en" if weights["en"] > weights["fr"] else "fr"
+
+
+def respond(
+    error: EssgraphError,
+    *,
+    accept: Sequence[str] = (),
+    languages: Sequence[str] = (),
+    instance: str = "",
+) -> Response:
+    """The answer to a request that failed: problem+json, or a short page for browsers."""
+    status = status_of(error)
+    language = preferred_language(languages)
+    title = TITLES.get(status, TITLES[500]).in_language(language)
+    detail = error.text.in_language(language)
+    body: dict[str, object] = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+    }
+    if instance:
+        body["instance"] = instance
+    at = getattr(error, "at", None)
+    if at is not None:
+        body["position"] = {"line": at.line, "column": at.column}
+    if isinstance(error, LimitExceeded):
+        body["limit"] = {"name": error.limit, "value": error.value}
+    headers = dict(getattr(error, "headers", {}))
+    headers |= {
+        "Content-Language": language,
+        "Vary": "Accept, Accept-Language",
+        "Cache-Control": "no-store",
+    }
+    if isinstance(error, Overloaded):
+        headers["Retry-After"] = str(error.retry_after)
+    # A client that accepts neither still learns what went wrong (RFC 9110, 15.5.7).
+    if _is_browser(accept):
+        page = (
+            f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
+            f"<title>{escape(title)}</title><h1>{status} {escape(title)}</h1>"
+            f"<p>{escape(detail)}</p></html>"
+        )
+        return Response(page, status, headers, HTML.content_type)
+    return Response(
+        json.dumps(body, ensure_ascii=False).encode(), status, headers, PROBLEM.media_type
+    )
+
+
+def _is_browser(accept: Sequence[str]) -> bool:
+    chosen = negotiate(accept, (PROBLEM, HTML))
+    return chosen is not None and chosen.name == "html"
