@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,17 +91,7 @@ def build(
         "shapes.ttl": b"\n".join(project.read(path) for path in project.shapes),
         **{f"queries/{path.name}": project.read(path) for path in project.queries},
     }
-    return Built(checked, snapshot.write_snapshot(out, files, digest(project)))
-
-
-def digest(project: Project) -> str:
-    """SHA-256 (hex) of all the files a snapshot is made from: tells whether it is stale."""
-    whole = hashlib.sha256()
-    for path in project.inputs():
-        data = path.read_bytes() if path.is_file() else b""
-        name = path.relative_to(project.root).as_posix()
-        whole.update(f"{name}\n{len(data)}\n".encode() + data)
-    return whole.hexdigest()
+    return Built(checked, snapshot.write_snapshot(out, files, project.digest()))
 
 
 def _fault(fault: SyntaxFault) -> Finding:

@@ -304,3 +304,208 @@ def _bar(language: str) -> Callable[[Text], None]:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
 
     return show if sys.stderr.isatty() else lambda text: None
+
+
+def _query(arguments: argparse.Namespace, language: str) -> int:
+    from essgraph import ask
+
+    values = dict(_pair(argument) for argument in arguments.parameters)
+    endpoint: str | None = arguments.endpoint
+    project = _project(arguments)
+    snapshot = None if endpoint else _snapshot(arguments, project, language)
+    answer = ask.ask(arguments.query, values, arguments.format, snapshot, endpoint, project)
+    sys.stdout.write(answer)
+    return 0
+
+
+def _pair(argument: str) -> tuple[str, str]:
+    name, equals, value = argument.partition("=")
+    if not equals:
+        raise ProjectError(
+            Text(
+                f"« {argument} » : un paramètre s'écrit nom=valeur",
+                f'"{argument}": a parameter reads name=value',
+            )
+        )
+    return name.lstrip("?$"), value
+
+
+def _snapshot(arguments: argparse.Namespace, project: Project, language: str) -> Snapshot:
+    """The project's snapshot, built first if there is none or the files have changed."""
+    from essgraph import snapshot
+
+    out = _out(arguments, project)
+    try:
+        current = snapshot.open_snapshot(out)
+        if current.sources == project.digest():
+            return current
+    except SnapshotError:
+        pass
+    # Imported here: a service whose snapshot is fresh never loads the build side.
+    from essgraph.build import build
+
+    _say(Text("construction de l'instantané", "building the snapshot"), language)
+    built = build(project, out, None, _bar(language))
+    if built.snapshot is None:
+        _report(built.checked.findings, "text", language, sys.stderr.write)
+        raise SnapshotError(
+            Text("le graphe n'est pas valide", "the graph is not valid")
+        )
+    return built.snapshot
+
+
+def _serve(arguments: argparse.Namespace, language: str) -> int:
+    project = _project(arguments)
+    snapshot = _snapshot(arguments, project, language)
+    from essgraph.service.server import serve
+
+    _say(
+        Text(
+            f"essgraph sert la version {snapshot.version[:12]} sur "
+            f"http://{arguments.host}:{arguments.port}",
+            f"essgraph serves version {snapshot.version[:12]} on "
+            f"http://{arguments.host}:{arguments.port}",
+        ),
+        language,
+    )
+    serve(
+        snapshot,
+        host=arguments.host,
+        port=arguments.port,
+        timeout=arguments.timeout,
+        workers=arguments.workers,
+    )
+    return 0
+
+
+# --- the grammar of the command line --------------------------------------------------------
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e6:
+        raise ValueError(text)
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
+
+
+def _parser(language: str) -> argparse.ArgumentParser:
+    def say(fr: str, en: str) -> str:
+        return fr if language == "fr" else en
+
+    parser = argparse.ArgumentParser(
+        prog="essgraph",
+        description=say(
+            "Un graphe de connaissances où chaque fait nomme le passage qui l'énonce.",
+            "A knowledge graph in which every fact names the passage that states it.",
+        ),
+    )
+    commands = parser.add_subparsers(required=True, metavar=say("COMMANDE", "COMMAND"))
+
+    def command(
+        name: str, run: Callable[[argparse.Namespace, str], int], fr: str, en: str
+    ) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=say(fr, en), description=say(fr, en))
+        added.set_defaults(run=run)
+        added.add_argument(
+            "--project",
+            type=Path,
+            metavar="DIR",
+            help=say("dossier du projet (ici par défaut)", "the project's folder (default: here)"),
+        )
+        return added
+
+    def texts(of: argparse.ArgumentParser) -> None:
+        of.add_argument(
+            "--texts",
+            type=Path,
+            metavar="DIR",
+            help=say(
+                "dossier des textes privés (data/texts par défaut)",
+                "folder of the private texts (default: data/texts)",
+            ),
+        )
+
+    def out(of: argparse.ArgumentParser) -> None:
+        of.add_argument(
+            "--out",
+            type=Path,
+            metavar="DIR",
+            help=say("dossier des instantanés (build/)", "folder of the snapshots (build/)"),
+        )
+
+    build = command(
+        "build",
+        _build,
+        "vérifie le projet et écrit l'instantané",
+        "check the project and write the snapshot",
+    )
+    out(build)
+    texts(build)
+
+    validate = command(
+        "validate",
+        _validate,
+        "vérifie le projet ou des fichiers",
+        "check the project, or given files",
+    )
+    validate.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    texts(validate)
+    validate.add_argument("--format", choices=REPORTS, default="text")
+    validate.add_argument("--lang", choices=("fr", "en"))
+
+    query = command(
+        "query",
+        _query,
+        "pose une question de la bibliothèque, d'un fichier ou de l'entrée standard (-)",
+        "ask a question of the library, of a file or of standard input (-)",
+    )
+    query.add_argument("query", metavar="NAME|FILE|-")
+    query.add_argument("parameters", nargs="*", metavar="param=value")
+    query.add_argument("--format", choices=FORMATS, default="table")
+    query.add_argument("--endpoint", metavar="URL")
+    out(query)
+
+    serve = command("serve", _serve, "sert le graphe en HTTP", "serve the graph over HTTP")
+    serve.add_argument("--host", default="127.0.0.1")
+    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument(
+        "--timeout",
+        type=_positive,
+        default=10.0,
+        metavar="S",
+        help=say("limite de temps d'une requête", "time limit of a query, in seconds"),
+    )
+    serve.add_argument(
+        "--workers",
+        type=_count,
+        default=os.cpu_count() or 2,
+        metavar="N",
+        help=say("processus de requête", "query processes"),
+    )
+    out(serve)
+
+    anchor = command(
+        "anchor",
+        _anchor,
+        "dérive (ou vérifie) les positions des passages dans les textes",
+        "derive (or verify) the positions of passages in the texts",
+    )
+    texts(anchor)
+    anchor.add_argument("--check", action="store_true")
+
+    coverage = command(
+        "coverage",
+        _coverage,
+        "part de chaque texte relevée, écartée, non couverte",
+        "share of each text mapped, set aside, unaccounted",
+    )
+    texts(coverage)
+    coverage.add_argument("--format", choices=("text", "json"), default="text")
+    return parser

@@ -136,3 +136,28 @@ def canonical(quads: Iterable[ox.Quad]) -> bytes:
     dataset.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
     lines = ox.serialize(dataset, format=ox.RdfFormat.N_QUADS).splitlines(keepends=True)
     return b"".join(sorted(lines))
+
+
+def counts(quads: Iterable[ox.Quad]) -> list[Text]:
+    """How much a dataset holds, for the person who built it."""
+    everything = list(quads)
+    graphs = {q.graph_name for q in everything} - {DEFAULT}
+    passages = {g for g in graphs if g.value.startswith(names.PASSAGE)}  # type: ignore[union-attr]
+    default = sum(q.graph_name == DEFAULT for q in everything)
+    entities = {
+        q.subject
+        for q in everything
+        if q.graph_name == REGISTER and q.predicate == TYPE
+    }
+    return [
+        Text(
+            f"{default} triplets dans le graphe par défaut, {len(everything)} quads au total",
+            f"{default} triples in the default graph, {len(everything)} quads in all",
+        ),
+        Text(
+            f"{len(entities)} entités et concepts, {len(passages)} passages, "
+            f"{len(graphs)} graphes nommés",
+            f"{len(entities)} entities and concepts, {len(passages)} passages, "
+            f"{len(graphs)} named graphs",
+        ),
+    ]

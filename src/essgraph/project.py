@@ -16,6 +16,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,15 @@ class Project:
         yield from self.schemes
         yield from self.shapes
         yield from self.queries
+
+    def digest(self) -> str:
+        """SHA-256 (hex) of all the files a snapshot is made from: tells whether it is stale."""
+        whole = hashlib.sha256()
+        for path in self.inputs():
+            data = path.read_bytes() if path.is_file() else b""
+            whole.update(f"{path.relative_to(self.root).as_posix()}\n{len(data)}\n".encode())
+            whole.update(data)
+        return whole.hexdigest()
 
     def name(self, path: Path) -> str:
         """``path`` as reports show it: relative to the project where it lies inside."""
