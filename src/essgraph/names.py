@@ -68,6 +68,7 @@ PREFIXES: Final[dict[str, str]] = {
     "role": ID + "role/",
     "schema": SCHEMA,
     "sh": SH,
+    "shape": BASE + "shapes#",
     "skos": SKOS,
     "status": ID + "status/",
     "text-type": ID + "text-type/",
