@@ -23,6 +23,7 @@ from essgraph.findings import Finding, Severity
 from essgraph.sources import (
     DOCUMENT,
     FIRST_WORDS,
+    IDENTITY,
     LAST_WORDS,
     TYPE,
     Document,
@@ -39,18 +40,6 @@ LOCATED_IN = ox.NamedNode(names.ESS + "locatedIn")
 RETAINS = ox.NamedNode(names.ESS + "retains")
 LABEL = ox.NamedNode(names.RDFS + "label")
 
-_IDENTITY = {
-    names.RDF + "type",
-    names.RDFS + "label",
-    names.SKOS + "altLabel",
-    names.SKOS + "hiddenLabel",
-    names.ESS + "acronym",
-    names.ESS + "isoCode",
-    names.GEO + "lat",
-    names.GEO + "long",
-    names.SCHEMA + "sameAs",
-    names.FOAF + "homepage",
-}
 _REFERENCE = {
     names.ESS + "locatedIn",
     names.ESS + "isoCode",
@@ -59,7 +48,7 @@ _REFERENCE = {
     names.SCHEMA + "sameAs",
     names.FOAF + "homepage",
 }
-_REGISTER = _IDENTITY | {names.ESS + "locatedIn", names.DCTERMS + "source"}
+_REGISTER = IDENTITY | {names.ESS + "locatedIn", names.DCTERMS + "source"}
 _OWN_WORDS = {
     names.ESS + "summary",
     names.OA + "bodyValue",
@@ -153,7 +142,7 @@ def e2(sources: Sources) -> Iterator[Finding]:
     facts name their source."""
     for document in sources.documents:
         for fact in document.facts:
-            if fact.predicate.value in _IDENTITY:
+            if fact.predicate.value in IDENTITY:
                 yield _finding(
                     "E2",
                     Text(

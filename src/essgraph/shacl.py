@@ -9,6 +9,7 @@ themselves, in both languages, and shapes have no placeholders.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -20,14 +21,12 @@ from essgraph import names
 from essgraph.errors import ProjectError, SyntaxFault, Text
 from essgraph.findings import Finding, Severity
 from essgraph.project import Project
-from essgraph.sources import Sources, Statement, Term, parse
+from essgraph.sources import IDENTITY, TYPE, Sources, Statement, Term, parse
 
 try:
     from pyshacl_turbo import validate as run
 except ImportError:  # a platform without a wheel of it
     from pyshacl import validate as run
-
-TYPE = ox.NamedNode(names.RDF + "type")
 
 
 def _term(term: Any) -> rdflib.term.Node:
@@ -141,16 +140,25 @@ def _message(
 
 
 def _locate(statements: list[Statement], path: Any, value: Any) -> Statement | None:
-    """The statement that a result is about: same path and value, else path, else the type."""
+    """The statement that a result is about: same path and value, else path; where something is
+    missing, the place where it should stand."""
 
     def same(term: Term, node: Any) -> bool:
         return _term(term) == node
 
-    exact = [s for s in statements if same(s.predicate, path) and same(s.object, value)]
     on_path = [s for s in statements if same(s.predicate, path)]
-    typed = [s for s in statements if s.predicate == TYPE]
-    by_value = [s for s in statements if value is not None and same(s.object, value)]
-    return next(iter(exact or on_path or by_value or typed or statements), None)
+    exact = [s for s in on_path if same(s.object, value)]
+    return next(iter(exact or on_path or _home(statements, path)), None)
+
+
+def _home(statements: list[Statement], path: Any) -> list[Statement]:
+    """Where a missing statement should stand: identity beside the type, a fact in the passage
+    that says most of the entity."""
+    facts = [s for s in statements if isinstance(s.graph, ox.NamedNode)]
+    if facts and str(path) not in IDENTITY:
+        fullest, _ = Counter(s.graph for s in facts).most_common(1)[0]
+        return [s for s in facts if s.graph == fullest]
+    return [s for s in statements if s.predicate == TYPE] or statements
 
 
 def _passage(at: Statement | None) -> str | None:

@@ -35,6 +35,20 @@ LEVEL = ox.NamedNode(names.ESS + "evidenceLevel")
 DOUBTFUL = ox.NamedNode(names.ID + "evidence/doubtful")
 IDENTIFIER = ox.NamedNode(names.DCTERMS + "identifier")
 
+#: The properties that say who or what an entity is: they stand in the register only.
+IDENTITY = frozenset({
+    names.RDF + "type",
+    names.RDFS + "label",
+    names.SKOS + "altLabel",
+    names.SKOS + "hiddenLabel",
+    names.ESS + "acronym",
+    names.ESS + "isoCode",
+    names.GEO + "lat",
+    names.GEO + "long",
+    names.SCHEMA + "sameAs",
+    names.FOAF + "homepage",
+})
+
 #: Larger files are refused before they are read: a mapped text is some tens of kilobytes.
 MAX_BYTES = 64 * 1024 * 1024
 

@@ -1,0 +1,250 @@
+"""Seeded faults: each is found, with exit code 1, its rule, its file and, where there is one, its
+line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from conftest import Run, find_texts
+
+ARTICLE = "data/documents/aimf-article-2019.trig"
+ANCHORS = "data/documents/aimf-article-2019.anchors.ttl"
+COLLOQUIUM = "data/documents/aimf-colloquium-2013.trig"
+RECOMMENDATIONS = "data/documents/aimf-recommendations-2013.trig"
+CLIPPING = "data/documents/coop-coter-ess.trig"
+SESSION = "data/documents/gsef-session-report.trig"
+TERRITORIES = "data/register/territories.ttl"
+ORGANIZATIONS = "data/register/organizations.ttl"
+PEOPLE = "data/register/people.ttl"
+EVENTS = "data/register/events.ttl"
+THEMES = "data/schemes/theme.ttl"
+
+SHA = "0" * 64
+
+
+class Fault(NamedTuple):
+    """Replace ``old`` by ``new`` in ``file``: ``rule`` must say so, in ``where`` (or ``file``).
+
+    ``at`` is a piece of the line on which the finding must stand, if the line is certain.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    rule: str
+    at: str | None = None
+    where: str | None = None
+    needs_texts: bool = False
+
+
+FAULTS = [
+    # syntax
+    Fault("no full stop", TERRITORIES, "<https://www.wikidata.org/> .\n\nid:banfora",
+          "<https://www.wikidata.org/>\n\nid:banfora", "syntax", "id:banfora a ess:City"),
+    Fault("unknown prefix", ARTICLE, "ess:supporter id:aimf ;\n        schema:duration",
+          "ess:supporter idd:aimf ;\n        schema:duration", "syntax", "idd:aimf"),
+    Fault("slash in a slug", ARTICLE, "ess:partner id:aimf", "ess:partner id:network/aimf",
+          "syntax", "id:network/aimf"),
+    Fault("open string", PEOPLE, '"Kevin Ossah"@fr', '"Kevin Ossah@fr', "syntax"),
+    Fault("blank in an IRI", ORGANIZATIONS, "<https://www.avise.org/> ;",
+          "<https://www.avise .org/> ;", "syntax", "avise .org"),
+    Fault("graph not closed", SESSION, "ess:size 19 .\n}", "ess:size 19 .\n", "syntax"),
+    # E1
+    Fault("graph without a passage", ARTICLE, "GRAPH p:14 {", "GRAPH p:141 {", "E1"),
+    Fault("passage without a graph", SESSION,
+          'GRAPH p:11 {\n    id:gsef-forum-2020-session\n        ess:moderator id:kevin-ossah .\n}',
+          "", "E1", "p:11 a ess:Passage"),
+    Fault("number left out", CLIPPING, "p:3 a ess:SetAside", "p:33 a ess:SetAside", "E1",
+          "p:33 a ess:SetAside"),
+    Fault("no document record", COLLOQUIUM, "doc:aimf-colloquium-2013 a ess:SourceDocument",
+          "doc:aimf-colloquium a ess:SourceDocument", "E1"),
+    # E2
+    Fault("type in a passage", ARTICLE, "ess:partner id:aimf ;",
+          "a ess:Event ; ess:partner id:aimf ;", "E2", "a ess:Event ; ess:partner"),
+    Fault("label in a passage", ARTICLE, "ess:partner id:aimf ;",
+          'rdfs:label "x"@fr ; ess:partner id:aimf ;', "E2", 'rdfs:label "x"@fr'),
+    Fault("link in a passage", COLLOQUIUM, "id:talk-namur-strategy\n        ess:about id:namur .",
+          "id:talk-namur-strategy\n        ess:about id:namur .\n"
+          "    id:namur schema:sameAs <http://www.wikidata.org/entity/Q134121> .",
+          "E2", "schema:sameAs"),
+    Fault("fact in the register", PEOPLE, 'rdfs:label "Kevin Ossah"@fr',
+          'ess:memberOf id:aimf ; rdfs:label "Kevin Ossah"@fr', "E2", "ess:memberOf"),
+    Fault("reference fact without its source", TERRITORIES,
+          "schema:sameAs <https://sws.geonames.org/2460596/> , "
+          "<http://www.wikidata.org/entity/Q3703> ;\n"
+          "    dcterms:source <https://www.geonames.org/> , <https://www.wikidata.org/> .",
+          "schema:sameAs <https://sws.geonames.org/2460596/> .", "E2"),
+    # E3
+    Fault("entity that no passage names", PEOPLE, "# --- Posts ---",
+          'id:nobody a ess:Person ;\n    rdfs:label "Personne"@fr , "Nobody"@en .\n', "E3",
+          "id:nobody a ess:Person"),
+    Fault("entity that is not in the register", ARTICLE, "ess:speaker id:remcess ,",
+          "ess:speaker id:remces ,", "E3", "id:remces ,"),
+    Fault("dangling part-of", SESSION, "ess:partOfEvent id:gsef-forum-2020 ;",
+          "ess:partOfEvent id:gsef-forum-2019 ;", "E3", "id:gsef-forum-2019"),
+    Fault("theme that is not in the list", RECOMMENDATIONS, "ess:theme theme:diagnosis ;",
+          "ess:theme theme:diagnostic ;", "E3", "theme:diagnostic"),
+    Fault("country that is not in the register", TERRITORIES, "ess:locatedIn id:mali",
+          "ess:locatedIn id:malli", "E3", "id:malli"),
+    Fault("entity dropped from the register", EVENTS, "id:founding-of-dies a ess:Event ;",
+          "id:founding-of-diess a ess:Event ;", "E3", "id:founding-of-diess"),
+    # E4, without the texts
+    Fault("words changed after anchoring", ARTICLE, 'ess:firstWords "Partagez cet article"',
+          'ess:firstWords "Partagez cet"', "E4", "p:3 a ess:SetAside"),
+    Fault("too many words", ARTICLE, 'ess:firstWords "Skip to content"',
+          'ess:firstWords "Skip to content and then some more words"', "E4", "and then some"),
+    Fault("anchor missing", ANCHORS, "<4> oa:hasSource doc:aimf-article-2019 ;",
+          "<40> oa:hasSource doc:aimf-article-2019 ;", "E4", where=ARTICLE),
+    Fault("anchors overlap", ANCHORS, "oa:start 387 ;", "oa:start 300 ;", "E4"),
+    Fault("anchor that runs backwards", ANCHORS, "oa:end 615 .", "oa:end 380 .", "E4"),
+    # E4 and E5, with the texts
+    Fault("position altered", ANCHORS, "oa:end 615 .", "oa:end 614 .", "E4", "oa:end 614",
+          needs_texts=True),
+    Fault("digest altered", ANCHORS, '<1#position> ;', f'<1#position> ; schema:sha256 "{SHA}" ;',
+          "E4", needs_texts=True),
+    Fault("words that are not in the text", ARTICLE, "Ces articles pourraient vous intéresser",
+          "Ces articles pourraient vous plaire", "E4", "p:18 a ess:SetAside", needs_texts=True),
+    Fault("a gap in the text", SESSION,
+          'p:4 a ess:SetAside ;\n    ess:firstWords "Report"',
+          'p:4 a ess:SetAside ;\n    ess:firstWords "Titre de la session"', "E4",
+          needs_texts=True),
+    Fault("copied sentence", ARTICLE, "Adama Sangaré est maire de Bamako.",
+          "Leur détermination à travailler avec les acteurs de l’ESS et pour leur développement.",
+          "E5", "Leur détermination à travailler avec", needs_texts=True),
+    Fault("copied sentence, other case and signs", SESSION, "Rodérick Egal : l'ESS rassemble.",
+          "Actions concertées, entre différents acteurs territoriaux soutenues par une volonté",
+          "E5", "Actions concertées", needs_texts=True),
+    # E6
+    Fault("note that retains a doubtful passage", SESSION, "ess:retains p:3 .",
+          "ess:retains p:8 .", "E6", "ess:retains p:8"),
+    # E9
+    Fault("leading zero", SESSION, "ess:size 19 .", "ess:size 019 .", "E9", "019"),
+    Fault("derived integer type", SESSION, "ess:size 19 .",
+          'ess:size "19"^^xsd:nonNegativeInteger .', "E9", "nonNegativeInteger"),
+    Fault("decimal with a trailing zero", CLIPPING, "schema:value 22.7 ;", "schema:value 22.70 ;",
+          "E9", "22.70"),
+    Fault("upper case language tag", ARTICLE, "Adama Sangaré est maire de Bamako.\"@fr",
+          "Adama Sangaré est maire de Bamako.\"@FR", "E9", "@FR"),
+    Fault("blank node", ARTICLE, "ess:partner id:aimf ;", "ess:partner id:aimf , [] ;", "E9",
+          "[] ;"),
+    # EDTF and terms
+    Fault("not an EDTF date", ARTICLE, '"../2019-07-09"', '"vers juillet 2019"', "EDTF",
+          "vers juillet"),
+    Fault("EDTF of level 2", CLIPPING, '"198X"', '"19X3"', "EDTF", "19X3"),
+    Fault("unknown property", ARTICLE, "ess:partner id:aimf", "ess:partners id:aimf", "O1",
+          "ess:partners"),
+    Fault("unknown class", PEOPLE, "id:kevin-ossah a ess:Person", "id:kevin-ossah a ess:Persona",
+          "O1", "ess:Persona"),
+    # SHACL
+    Fault("wrong date", ARTICLE, '"2019-07-10"^^xsd:date', '"2019-07-32"^^xsd:date',
+          "shape:startDate", "2019-07-32"),
+    Fault("end before start", ARTICLE, '"2019-07-11"^^xsd:date', '"2019-07-01"^^xsd:date',
+          "shape:EndAfterStart", "2019-07-01"),
+    Fault("two start dates", ARTICLE, 'schema:startDate "2016"^^xsd:gYear',
+          'schema:startDate "2016"^^xsd:gYear , "2017"^^xsd:gYear', "shape:startDate"),
+    Fault("date as a string", ARTICLE, '"2016"^^xsd:gYear', '"2016"', "shape:startDate", '"2016"'),
+    Fault("missing French label", PEOPLE, 'rdfs:label "Kevin Ossah"@fr ,\n        ',
+          "rdfs:label ", "shape:label"),
+    Fault("two English labels", PEOPLE, '"Kevin Ossah"@en', '"Kevin Ossah"@en , "K. Ossah"@en',
+          "shape:label"),
+    Fault("label in a third language", PEOPLE, '"Kevin Ossah"@en', '"Kevin Ossah"@de',
+          "shape:label"),
+    Fault("summary in one language only", ARTICLE,
+          '"Adama Sangaré est maire de Bamako."@fr ,\n        ', "", "shape:summary"),
+    Fault("mandate without a holder", ARTICLE, "org:member id:adama-sangare ;\n", "",
+          "shape:holder"),
+    Fault("mandate without a body", ARTICLE, "org:organization id:bamako ;\n", "", "shape:body"),
+    Fault("mandate with a role of another list", ARTICLE,
+          "org:organization id:bamako ;\n        org:role role:mayor",
+          "org:organization id:bamako ;\n        org:role status:idea", "shape:role",
+          "status:idea"),
+    Fault("size below one", SESSION, "ess:size 19 .", "ess:size 0 .", "shape:size", "ess:size 0"),
+    Fault("size of a person", SESSION, "ess:moderator id:kevin-ossah .",
+          "ess:moderator id:kevin-ossah .\n    id:kevin-ossah ess:size 1 .", "shape:Sized", "id:kevin-ossah ess:size 1"),
+    Fault("a part of itself", CLIPPING, "ess:partOfEvent id:month-of-the-sse ;",
+          "ess:partOfEvent id:urban-policy-debate ;", "shape:NoPartCycle"),
+    Fault("cycle of parts", SESSION, "id:gsef-forum-2020\n        ess:eventType event-type:forum ;",
+          "id:gsef-forum-2020\n        ess:eventType event-type:forum ;\n"
+          "        ess:partOfEvent id:gsef-forum-2020-session ;", "shape:NoPartCycle"),
+    Fault("event in a person", SESSION, "ess:partOfEvent id:gsef-forum-2020 ;",
+          "ess:partOfEvent id:kevin-ossah ;", "shape:partOfEvent"),
+    Fault("latitude out of range", TERRITORIES, "geo:lat 12.60915", "geo:lat 126.0915",
+          "shape:lat", "126.0915"),
+    Fault("longitude without latitude", TERRITORIES, "    geo:lat 12.60915 ;\n", "",
+          "shape:hasLat"),
+    Fault("country without a code", TERRITORIES, '    ess:isoCode "ML" ;\n', "",
+          "shape:countryCode"),
+    Fault("identity at an unknown authority", TERRITORIES,
+          "http://www.wikidata.org/entity/Q3703", "https://www.wikidata.org/wiki/Q3703",
+          "shape:sameAs", "wiki/Q3703"),
+    Fault("recommendation without a position", RECOMMENDATIONS,
+          "id:rec-2-states-1\n        schema:position 1 ;\n", "id:rec-2-states-1\n",
+          "shape:position"),
+    Fault("recommendation without an addressee", RECOMMENDATIONS,
+          "    id:rec-1-commission-1 ess:addressedTo id:european-commission .\n",
+          "    id:rec-1-commission-1 ess:mentions id:european-commission .\n",
+          "shape:addressedTo"),
+    Fault("four themes", RECOMMENDATIONS,
+          "ess:theme theme:gatherings , theme:networking , theme:good-practice ;",
+          "ess:theme theme:gatherings , theme:networking , theme:good-practice , theme:finance ;",
+          "shape:recommendationTheme"),
+    Fault("statistic without a unit", CLIPPING,
+          'schema:value 22.7 ;\n        schema:unitText "%" ;', "schema:value 22.7 ;",
+          "shape:unitText"),
+    Fault("passage without a level", ARTICLE,
+          "\"Adama Sangaré is mayor of Bamako.\"@en ;\n    ess:evidenceLevel ev:explicit .",
+          "\"Adama Sangaré is mayor of Bamako.\"@en .", "shape:evidenceLevel"),
+    Fault("set-aside without a reason", ARTICLE,
+          'ess:firstWords "Partagez cet article" ;\n    ess:reason reason:furniture .',
+          'ess:firstWords "Partagez cet article" .', "shape:reason"),
+    Fault("note in one language", SESSION,
+          ', sans certitude."@fr ,', ', sans certitude."@en ,', "shape:bodyValue"),
+    Fault("note that retains another passage", SESSION, "ess:retains p:3 .", "ess:retains p:5 .",
+          "shape:RetainsTarget", "ess:retains p:5"),
+    Fault("concept without a definition", THEMES,
+          "skos:prefLabel \"conseil\"@fr , \"advice\"@en ;\n    skos:definition", 
+          "skos:prefLabel \"conseil\"@fr , \"advice\"@en ;\n    skos:scopeNote",
+          "shape:definition"),
+    Fault("document without a title", CLIPPING,
+          '    dcterms:title "Nouvelle coop CoTer ESS"@fr ;\n', "", "shape:title"),
+    Fault("initiative with an event's status", SESSION, "ess:status status:under-way",
+          "ess:status event-type:forum", "shape:status", "ess:status event-type:forum"),
+    Fault("answer to a person", SESSION,
+          "ess:repliesTo id:question-on-reconciliation-hub", "ess:repliesTo id:kevin-ossah",
+          "shape:repliesTo", "ess:repliesTo id:kevin-ossah"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_seeded_fault(fault: Fault, project: Path, run: Run, request: pytest.FixtureRequest) -> None:
+    path = project / fault.file
+    text = path.read_text("utf-8")
+    assert text.count(fault.old) >= 1, "the fault no longer fits the data"
+    broken = text.replace(fault.old, fault.new, 1)
+    path.write_text(broken, "utf-8")
+    options: list[object] = []
+    if fault.needs_texts:
+        options = ["--texts", request.getfixturevalue("texts")]
+    outcome = run("validate", "--project", project, "--format", "json", *options)
+    assert outcome.code == 1
+    findings = json.loads(outcome.out)["findings"]
+    where = fault.where or fault.file
+    named = [f for f in findings if f["rule"].split("/")[0] == fault.rule and f["file"] == where]
+    assert named, findings
+    if fault.at is not None:
+        line = broken[: broken.index(fault.at)].count("\n") + 1
+        assert line in [f["line"] for f in named]
+    for finding in named:
+        assert finding["message"]["fr"]
+        assert finding["message"]["en"]
+
+
+def test_the_project_has_no_finding(run: Run) -> None:
+    options = ["--texts", folder] if (folder := find_texts()) else []
+    outcome = run("validate", "--format", "json", *options)
+    assert json.loads(outcome.out) == {"conforms": True, "findings": []}
+    assert outcome.code == 0
