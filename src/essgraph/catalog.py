@@ -2,16 +2,21 @@
 
 ::
 
-    # title@fr: Quels réseaux … ?
-    # title@en: Which networks …?
+    # title@fr: Quels membres … ?
+    # title@en: Which members …?
     # description@fr: …
     # description@en: …
     # keywords: networks, membership
-    # parameter: city iri id:bamako | la ville | the city
-    SELECT …
+    # parameter: body iri | l'organisme | the body
+    SELECT … WHERE {
+      VALUES ?body { id:remcess }
+      …
 
-A parameter is a variable of the query (``?city``) with a type, a default value and a description
-in both languages. Its value is bound as an RDF term; nothing is ever pasted into the text.
+A file is a whole query that runs on any endpoint as it stands. A parameter is a variable with a
+``VALUES`` line of its own, which holds its default. To ask with another value is to put another
+RDF term into that line: the value is first made a term of the declared type, and a term in its
+N-Triples form cannot end the line, so nothing that a user sends is ever read as query text.
+(The engine's own substitution serves only variables of the projection, and no remote engine.)
 """
 
 from __future__ import annotations
@@ -26,7 +31,8 @@ from essgraph import names
 from essgraph.errors import Position, QueryError, SyntaxFault, Text, UnknownName
 
 _HEAD = re.compile(r"#\s*(title|description|keywords|parameter)(?:@(fr|en))?:\s*(.+)")
-_PARAMETER = re.compile(r"(\w+)\s+(\w+)\s+(\S+)\s*\|\s*([^|]+?)\s*\|\s*([^|]+)")
+_PARAMETER = re.compile(r"(\w+)\s+(\w+)\s*\|\s*([^|]+?)\s*\|\s*([^|]+)")
+_VALUES = re.compile(r"^(\s*VALUES \?(\w+) \{) (\S.*?) (\}\s*)$", re.MULTILINE)
 _FORBIDDEN_IN_IRI = re.compile(r'[\x00-\x20<>"{}|^`\\]')
 
 
@@ -96,10 +102,10 @@ class Parameter:
 
     name: str
     type: str
-    default: str
+    default: str  # as a term of the query, such as id:bamako
     description: Text
 
-    def bind(self, value: str) -> str:
+    def term(self, value: str) -> str:
         """``value`` as an N-Triples term. Raises QueryError if it is not of the type."""
         kind = TYPES[self.type]
         term = kind.term(value)
@@ -124,22 +130,26 @@ class Question:
     parameters: tuple[Parameter, ...]
     query: str
 
-    def bindings(self, values: Mapping[str, str]) -> dict[str, str]:
-        """Variable → N-Triples term for the given values and, for the rest, the defaults.
+    def ask(self, values: Mapping[str, str]) -> str:
+        """The query with the given values in place of the defaults.
 
-        Raises QueryError for a parameter it does not have and for a wrong value.
+        Raises QueryError for a parameter it does not have and for a value of the wrong type.
         """
-        known = {parameter.name for parameter in self.parameters}
-        for name in values:
-            if name not in known:
-                listed = ", ".join(sorted(known)) or "—"
+        terms: dict[str, str] = {}
+        by_name = {parameter.name: parameter for parameter in self.parameters}
+        for name, value in values.items():
+            if name not in by_name:
+                listed = ", ".join(by_name) or "—"
                 raise QueryError(
                     Text(
                         f"paramètre inconnu : {name} (connus : {listed})",
                         f"unknown parameter: {name} (known: {listed})",
                     )
                 )
-        return {p.name: p.bind(values.get(p.name, p.default)) for p in self.parameters}
+            terms[name] = by_name[name].term(value)
+        return _VALUES.sub(
+            lambda m: f"{m[1]} {terms[m[2]]} {m[4]}" if m[2] in terms else m[0], self.query
+        )
 
 
 def read(name: str, text: str, file: str) -> Question:
@@ -152,7 +162,7 @@ def read(name: str, text: str, file: str) -> Question:
             continue
         key, language, value = match.groups()
         if key == "parameter":
-            parameters.append(_parameter(value, file, number))
+            parameters.append(_parameter(value, text, file, number))
         else:
             head[f"{key}@{language}" if language else key] = value.strip()
     for key in ("title@fr", "title@en", "description@fr", "description@en", "keywords"):
@@ -175,21 +185,31 @@ def read(name: str, text: str, file: str) -> Question:
     )
 
 
-def _parameter(value: str, file: str, line: int) -> Parameter:
+def _parameter(value: str, text: str, file: str, line: int) -> Parameter:
     match = _PARAMETER.fullmatch(value.strip())
     if match is None or match[2] not in TYPES:
         raise SyntaxFault(
             Text(
-                "un paramètre s'écrit « nom type défaut | description | description en anglais » "
+                "un paramètre s'écrit « nom type | description | description en anglais » "
                 f"(types : {', '.join(TYPES)})",
-                'a parameter reads "name type default | French description | description" '
+                'a parameter reads "name type | French description | description" '
                 f"(types: {', '.join(TYPES)})",
             ),
             file=file,
             at=Position(line),
         )
-    name, kind, default, fr, en = match.groups()
-    return Parameter(name, kind, default, Text(fr, en.strip()))
+    name, kind, fr, en = match.groups()
+    defaults = [term for _, variable, term, _ in _VALUES.findall(text) if variable == name]
+    if len(defaults) != 1:
+        raise SyntaxFault(
+            Text(
+                f"le paramètre {name} veut une ligne « VALUES ?{name} {{ … }} » et une seule",
+                f'the parameter {name} needs exactly one line "VALUES ?{name} {{ … }}"',
+            ),
+            file=file,
+            at=Position(line),
+        )
+    return Parameter(name, kind, defaults[0], Text(fr, en.strip()))
 
 
 def load(files: list[Path]) -> dict[str, Question]:

@@ -1,0 +1,679 @@
+"""The text of a SPARQL query, looked at before anything evaluates it.
+
+``inspect`` reads a query once, token by token (SPARQL 1.1 Query, 19.8), and tells what the layers
+above need: its form, its dataset, a key for caches. It refuses what a read-only service does not
+do, and what would cost more to plan than any honest query does. It is no parser: what it lets
+through may still be refused by the engine. But what the engine would *execute* is told from the
+same tokens: where the engine's grammar reads more freely than the specification (keywords without
+a boundary, ``<`` before a comment), the reading here is the stricter one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Final, Literal, NoReturn
+from urllib.parse import urljoin
+
+from essgraph.errors import LimitExceeded, Position, QueryError, QueryRefused, SyntaxFault, Text
+from essgraph.names import BASE
+
+Form = Literal["SELECT", "ASK", "CONSTRUCT", "DESCRIBE"]
+Role = Literal["term", "project", "by", "bound", "assign"]
+
+#: The cheap limits. Each lies well above what people write and well below what harms: the engine
+#: dies of nesting (from 960 levels), of flat chains (from 2,000 or so), and its planner needs
+#: time as the fourth power of the patterns it may reorder.
+MAX_BYTES: Final = 256 * 1024
+MAX_DEPTH: Final = 64
+MAX_CLAUSES: Final = 500
+MAX_OPERATORS: Final = 4_000
+MAX_PATTERNS: Final = 150
+
+#: Queries up to this length are remembered, so that a repeated one is not read again.
+_REMEMBERED: Final = 8_192
+
+_UPDATES: Final = frozenset("INSERT DELETE LOAD CLEAR DROP CREATE ADD MOVE COPY WITH".split())
+_FORMS: Final = frozenset(("SELECT", "ASK", "CONSTRUCT", "DESCRIBE"))
+#: Functions whose value differs from one call to the next: their answers are not to be cached.
+_VOLATILE: Final = frozenset("RAND NOW UUID STRUUID BNODE".split())
+_AGGREGATES: Final = frozenset("COUNT SUM MIN MAX AVG SAMPLE GROUP_CONCAT".split())
+_CLAUSES: Final = _AGGREGATES | {"FILTER", "AS", "HAVING"}
+_KEYWORDS: Final = (
+    _UPDATES
+    | _FORMS
+    | _VOLATILE
+    | _AGGREGATES
+    | frozenset(
+        # 4 to 18 of SPARQL 1.1 Query, then the functions of 17, then those of SPARQL 1.2.
+        """BASE PREFIX DISTINCT REDUCED WHERE FROM NAMED GROUP BY HAVING ORDER ASC DESC LIMIT OFFSET
+        VALUES UNDEF OPTIONAL GRAPH SERVICE SILENT BIND AS MINUS UNION FILTER IN NOT EXISTS SEPARATOR
+        TRUE FALSE STR LANG LANGMATCHES DATATYPE BOUND IRI URI ABS CEIL FLOOR ROUND CONCAT STRLEN
+        UCASE LCASE ENCODE_FOR_URI CONTAINS STRSTARTS STRENDS STRBEFORE STRAFTER YEAR MONTH DAY HOURS
+        MINUTES SECONDS TIMEZONE TZ MD5 SHA1 SHA256 SHA384 SHA512 COALESCE IF STRLANG STRDT SAMETERM
+        ISIRI ISURI ISBLANK ISLITERAL ISNUMERIC REGEX SUBSTR REPLACE
+        TO INTO USING DATA ALL DEFAULT
+        VERSION LATERAL TRIPLE SUBJECT PREDICATE OBJECT ISTRIPLE LANGDIR HASLANG HASLANGDIR
+        STRLANGDIR ADJUST""".split()
+    )
+)
+_LONGEST_KEYWORD = re.compile(
+    "a(?![A-Za-z])|(?i:" + "|".join(sorted(_KEYWORDS, key=len, reverse=True)) + ")"
+)
+
+# The terminals, by their names in 19.8. Quantifiers are possessive or bounded: linear time.
+_PN_CHARS_BASE = (
+    "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c-\u200d"
+    "\u2070-\u218f\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
+)
+_PN_CHARS_U = _PN_CHARS_BASE + "_"
+_VARNAME = _PN_CHARS_U + "0-9\u00b7\u0300-\u036f\u203f-\u2040"
+_PN_CHARS = _VARNAME + "\\-"
+_PLX = r"%[0-9A-Fa-f]{2}|\\[_~.\-!$&'()*+,;=/?#@%]"
+_PN_LOCAL = (
+    rf"(?:[{_PN_CHARS_U}:0-9]|{_PLX})(?:[{_PN_CHARS}:]|{_PLX})*+"
+    rf"(?:\.++(?:[{_PN_CHARS}:]|{_PLX})++)*+"
+)
+_UCHAR = r"\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8}"
+_IRIREF = rf'<(?:[^<>"{{}}|^`\\\x00-\x20]|{_UCHAR})*+>'
+_STRING = (
+    r'"""(?:[^"\\]|\\[\s\S]|"(?!""))*+"""'
+    r"|'''(?:[^'\\]|\\[\s\S]|'(?!''))*+'''"
+    r'|(?!""")"(?:[^"\\\n\r]|\\[^\n\r])*+"'
+    r"|(?!''')'(?:[^'\\\n\r]|\\[^\n\r])*+'"
+)
+_NUMBER = r"[+-]?(?:[0-9]+\.[0-9]*[eE][+-]?[0-9]+|\.?[0-9]+[eE][+-]?[0-9]+|[0-9]*\.[0-9]+|[0-9]+)"
+_TOKEN = re.compile(
+    rf"""(?:[ \t\r\n]++|\#[^\r\n]*+)*+(?:
+      (?P<var>[?$][{_PN_CHARS_U}0-9][{_VARNAME}]*+)
+    # A prefix of more than nine dotted parts is not read as one: that would be quadratic.
+    | (?P<pname>(?:[{_PN_CHARS_BASE}][{_PN_CHARS}]*+(?:\.++[{_PN_CHARS}]++){{0,8}}+)?+:(?:{_PN_LOCAL})?+)
+    | (?P<iri>{_IRIREF})
+    | (?P<word>[{_PN_CHARS_BASE}][{_PN_CHARS}]*+)
+    | (?P<string>{_STRING})
+    | (?P<lang>@[A-Za-z]+(?:-[A-Za-z0-9]+)*(?:--[A-Za-z]+)?)
+    | (?P<number>{_NUMBER})
+    | (?P<blank>_:[{_PN_CHARS_U}0-9][{_PN_CHARS}]*+(?:\.++[{_PN_CHARS}]++)*+)
+    | (?P<op><<\(|\)>>|<<|>>|\{{\||\|\}}|\^\^|&&|\|\||!=|<=|>=|[{{}}()\[\].,;*/+\-=<>!|^?~])
+    | (?P<end>\Z)
+    )""",
+    re.VERBOSE,
+)
+_ESCAPES = re.compile(rf"(?P<keep>{_IRIREF}|{_STRING}|\#[^\r\n]*+)|({_UCHAR})")
+_BLANKS = re.compile(r"(?:[ \t\r\n]++|#[^\r\n]*+)*+")
+
+_OPENING: Final = {"(": ")", "{": "}", "[": "]", "<<": ">>", "<<(": ")>>", "{|": "|}"}
+_CLOSING: Final = frozenset(_OPENING.values())
+_OPERATORS: Final = frozenset(("&&", "||", "!=", "<=", ">=", *"*/+-=<>!|^"))
+_TERMS: Final = frozenset(("var", "pname", "iri", "string", "lang", "number", "blank"))
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A variable in a query: its name, place in the text (offsets), and what it does there."""
+
+    name: str
+    start: int
+    end: int
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A query that was inspected.
+
+    ``text`` is what the engine is given; ``key`` is the same for texts that differ only in white
+    space, comments and the case of keywords. ``default_graphs`` and ``named_graphs`` are the
+    resolved IRIs of FROM and FROM NAMED; ``volatile`` says that two evaluations may differ
+    (RAND, NOW, UUID, STRUUID, BNODE), so that an answer must not be cached.
+    """
+
+    text: str
+    form: Form
+    default_graphs: tuple[str, ...] = ()
+    named_graphs: tuple[str, ...] = ()
+    key: str = field(default="", repr=False)
+    volatile: bool = False
+    variables: tuple[Occurrence, ...] = field(default=(), repr=False, compare=False)
+
+
+def inspect(text: str) -> Query:
+    """Reads a query. Takes any string, of which codepoint escapes are processed (19.2).
+
+    Raises SyntaxFault (with the place) for what is no SPARQL token, an undeclared prefix or
+    brackets that do not pair; QueryError for an empty query; QueryRefused for updates, SERVICE
+    and graphs to be read from elsewhere than http(s); LimitExceeded for a query that is too large.
+    """
+    if len(text) <= _REMEMBERED:
+        return _remembered(text)
+    return _inspect(text)
+
+
+@lru_cache(maxsize=512)
+def _remembered(text: str) -> Query:
+    return _inspect(text)
+
+
+def _inspect(text: str) -> Query:
+    text = _unescape(text.removeprefix("\ufeff"))
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError as error:
+        _fault(
+            text,
+            error.start,
+            Text("un demi-codet isolé n'est pas du texte", "a lone surrogate is not text"),
+        )
+    if size > MAX_BYTES:
+        raise _limit(
+            Text(
+                f"la requête fait {size} octets ; la limite est de {MAX_BYTES >> 10} Kio",
+                f"the query is {size} bytes long; the limit is {MAX_BYTES >> 10} KiB",
+            ),
+            f"{MAX_BYTES >> 10} KiB",
+        )
+    return _Reader(text).read()
+
+
+def bind(query: Query, bindings: Mapping[str, str]) -> Query:
+    """The query with variables fixed: each occurrence of ``?name`` becomes the given term.
+
+    Takes a mapping of variable name to N-Triples term (an IRI or a literal). The variable stays
+    in the result of a SELECT that names it. Works on tokens, never by pasting text, and on any
+    engine. Raises QueryError where the query itself assigns the variable, or the term is none.
+    """
+    if not bindings:
+        return query
+    for name, term in bindings.items():
+        if not _TERM.fullmatch(term):
+            raise QueryError(
+                Text(
+                    f"la valeur de ?{name} n'est ni un IRI ni un littéral : {term[:80]}",
+                    f"the value of ?{name} is neither an IRI nor a literal: {term[:80]}",
+                )
+            )
+    pieces: list[str] = []
+    end = 0
+    for occurrence in query.variables:
+        if occurrence.name in bindings:
+            pieces.append(query.text[end : occurrence.start])
+            pieces.append(_substitute(query.text, occurrence, bindings[occurrence.name]))
+            end = occurrence.end
+    pieces.append(query.text[end:])
+    fixed = "\n".join(f"{name} {term}" for name, term in sorted(bindings.items()))
+    return replace(query, text="".join(pieces), key=f"{query.key}\n{fixed}", variables=())
+
+
+_TERM = re.compile(rf'{_IRIREF}|"(?:[^"\\\n\r]|\\[^\n\r])*+"(?:@[A-Za-z0-9-]+|\^\^{_IRIREF})?')
+
+
+def _substitute(text: str, at: Occurrence, term: str) -> str:
+    if at.role == "assign":
+        raise QueryError(
+            Text(
+                f"?{at.name} est un paramètre : la requête ne peut pas lui donner de valeur",
+                f"?{at.name} is a parameter: the query cannot assign it",
+            ),
+            at=_position(text, at.start),
+        )
+    if at.role == "project":
+        return f" ({term} AS ?{at.name}) "
+    if at.role == "by":
+        return f" ({term}) "
+    if at.role == "bound":
+        # BOUND takes only a variable (rule 121), and this one has a value. SPARQL has no constant
+        # variable, so the question is put to something that is always bound.
+        return f"{text[at.start : at.end]}__) || (true"
+    return f" {term} "
+
+
+def _unescape(text: str) -> str:
+    """Codepoint escapes (19.2) outside IRIs and strings, where the engine does them itself."""
+    if "\\u" not in text and "\\U" not in text:
+        return text
+
+    def character(match: re.Match[str]) -> str:
+        code = 0x110000 if match["keep"] else int(match[2][2:], 16)
+        return chr(code) if code < 0x110000 else match[0]
+
+    return _ESCAPES.sub(character, text)
+
+
+def _position(text: str, offset: int) -> Position:
+    start = text.rfind("\n", 0, offset) + 1
+    return Position(text.count("\n", 0, offset) + 1, offset - start + 1)
+
+
+def _fault(text: str, offset: int, message: Text) -> NoReturn:
+    raise SyntaxFault(message, at=_position(text, offset))
+
+
+def _limit(text: Text, value: str) -> LimitExceeded:
+    return LimitExceeded(text, limit="query", value=value)
+
+
+class _Frame:
+    """An open bracket: what it is, what is read in it, and how much it holds."""
+
+    __slots__ = ("closing", "inside", "joined", "kind", "last", "offset", "patterns", "region")
+
+    def __init__(self, kind: str, region: str, closing: str, offset: int, joined: str) -> None:
+        self.kind = kind  # group, data, template, expression, list (collection, path or row)
+        self.region = region  # prologue, select, dataset, modifiers, values, pattern
+        self.closing = closing
+        self.offset = offset
+        self.joined = joined  # the keyword before it: UNION, MINUS, EXISTS …
+        self.patterns = 0
+        self.inside = False  # of a triple pattern
+        self.last = 0  # the patterns of the group that closed just now
+
+
+class _Reader:
+    """One pass over the tokens of a query."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.stack = [_Frame("group", "prologue", "", 0, "")]
+        self.form: Form | None = None
+        self.base = BASE
+        self.prefixes: dict[str, str] = {}
+        self.graphs: dict[str, list[str]] = {"FROM": [], "NAMED": []}
+        self.variables: list[Occurrence] = []
+        self.clauses = 0
+        self.operators = 0
+        self.volatile = False
+        # The two tokens before: (kind, text); the text of a keyword is in capitals.
+        self.previous: tuple[str, str] = ("", "")
+        self.before: tuple[str, str] = ("", "")
+
+    def read(self) -> Query:
+        text, match = self.text, _TOKEN.match
+        tokens: list[str] = []
+        offset = 0
+        while True:
+            found = match(text, offset)
+            if found is None:
+                self._unreadable(offset)
+            kind = found.lastgroup or ""
+            start, offset = found.span(kind)
+            if kind == "end":
+                break
+            token = text[start:offset]
+            if kind == "iri" and self._compares():
+                kind, token = ("op", "<=") if token[1] == "=" else ("op", "<")
+                offset = start + len(token)
+            elif kind == "word":
+                token = self._keyword(token, start)
+                offset = start + len(token)
+                token = token if token == "a" else token.upper()
+            getattr(self, "_" + kind)(token, start)
+            tokens.append(token)
+            self.before, self.previous = self.previous, (kind, token)
+        return self._query(tokens)
+
+    def _query(self, tokens: list[str]) -> Query:
+        if len(self.stack) > 1:
+            frame = self.stack[-1]
+            opening = next(o for o, c in _OPENING.items() if c == frame.closing)
+            self._fault(
+                frame.offset,
+                Text(f"« {opening} » n'est jamais fermé", f'"{opening}" is never closed'),
+            )
+        if not tokens:
+            raise QueryError(Text("la requête est vide", "the query is empty"), at=Position(1))
+        if self.form is None:
+            self._fault(
+                len(self.text),
+                Text(
+                    "attendu : SELECT, ASK, CONSTRUCT ou DESCRIBE",
+                    "expected: SELECT, ASK, CONSTRUCT or DESCRIBE",
+                ),
+            )
+        return Query(
+            self.text,
+            self.form,
+            tuple(self.graphs["FROM"]),
+            tuple(self.graphs["NAMED"]),
+            " ".join(tokens),
+            self.volatile,
+            tuple(self.variables),
+        )
+
+    # --- one function for each kind of token ------------------------------------------------
+
+    def _var(self, token: str, start: int) -> None:
+        self._term()
+        self.variables.append(Occurrence(token[1:], start, start + len(token), self._role()))
+
+    def _role(self) -> Role:
+        frame, (kind, before) = self.stack[-1], self.previous
+        if before == "AS" or frame.region == "values":
+            return "assign"
+        if before == "(" and self.before == ("word", "BOUND"):
+            return "bound"
+        if frame.kind != "group" or before == "GRAPH":
+            return "term"
+        if frame.region == "modifiers" and kind:
+            return "by"
+        return "project" if frame.region == "select" else "term"
+
+    def _pname(self, token: str, start: int) -> None:
+        prefix, _, local = token.partition(":")
+        if self.previous[1] == "PREFIX":
+            return
+        if prefix not in self.prefixes:
+            self._fault(
+                start,
+                Text(
+                    f"le préfixe « {prefix}: » n'est pas déclaré (PREFIX {prefix}: <…>)",
+                    f'the prefix "{prefix}:" is not declared (PREFIX {prefix}: <…>)',
+                ),
+            )
+        self._term()
+        self._graph(self.prefixes[prefix] + re.sub(r"\\(.)", r"\1", local), start)
+
+    def _iri(self, token: str, start: int) -> None:
+        iri = re.sub(_UCHAR, _character, token[1:-1]) if "\\" in token else token[1:-1]
+        if self.previous[1] == "BASE":
+            self.base = self._resolve(iri, start)
+        elif self.before[1] == "PREFIX":
+            self.prefixes[self.previous[1][:-1]] = self._resolve(iri, start)
+        else:
+            self._term()
+            if self.previous[1] in ("FROM", "NAMED"):
+                self._graph(self._resolve(iri, start), start)
+
+    def _string(self, token: str, start: int) -> None:
+        self._term()
+
+    def _blank(self, token: str, start: int) -> None:
+        self._term()
+
+    def _lang(self, token: str, start: int) -> None:
+        """A language tag belongs to the string before it."""
+
+    def _number(self, token: str, start: int) -> None:
+        if token[0] in "+-" and self._after_term() and self.stack[-1].kind == "expression":
+            self._operator()  # ?x+1 reads as two terms, and adds (rule 116)
+        self._term()
+
+    def _word(self, word: str, start: int) -> None:
+        if word in _UPDATES:
+            self._refuse(
+                start,
+                Text(
+                    f"le service est en lecture seule : {word} est refusé",
+                    f"the service is read-only: {word} is refused",
+                ),
+            )
+        if word == "SERVICE":
+            self._refuse_service(start)
+        frame = self.stack[-1]
+        if word in _CLAUSES:
+            self._clause()
+        if word in _FORMS:
+            self._opens_query(frame, word)
+        elif word in ("FROM", "WHERE"):
+            frame.region = "dataset"
+        elif word == "VALUES":
+            frame.region = "values"
+            self._pattern()
+        elif word == "UNION":
+            # Branches are planned one by one: what the last added is taken back.
+            frame.patterns, frame.last = frame.patterns - frame.last, 0
+        elif word in _VOLATILE:
+            self.volatile = True
+        if word in ("a", "TRUE", "FALSE", "UNDEF"):
+            self._term()
+        else:
+            frame.inside = False
+
+    def _opens_query(self, frame: _Frame, word: str) -> None:
+        if self.form is None:
+            self.form = word  # type: ignore[assignment]
+        frame.region = "select" if word == "SELECT" else "dataset"
+
+    def _op(self, token: str, start: int) -> None:
+        if token in _OPENING:
+            self._open(token, start)
+        elif token in _CLOSING:
+            self._close(token, start)
+        elif token in _OPERATORS:
+            self._operator()
+            if token == "/" and self.stack[-1].kind != "expression":
+                self._pattern()  # a sequence path is a join (18.2.2.4)
+        elif token in ";,":
+            if self.stack[-1].inside:
+                self._pattern()
+        elif token == ".":
+            self.stack[-1].inside = False
+
+    # --- brackets ---------------------------------------------------------------------------
+
+    def _open(self, token: str, start: int) -> None:
+        parent = self.stack[-1]
+        if token == "{":
+            self._clause()
+            self._check_service_name(start)
+            frame = self._open_brace(parent, start)
+            parent.inside = False
+        elif token == "(":
+            kind = "expression" if self._opens_expression(parent) else "list"
+            frame = _Frame(kind, parent.region, ")", start, "")
+            if kind == "list":
+                self._term()
+        else:
+            # [ … ], << … >>, <<( … )>> and {| … |} stand for triples.
+            self._term()
+            self._pattern()
+            frame = _Frame("list", "pattern", _OPENING[token], start, token)
+        self.stack.append(frame)
+        if len(self.stack) > MAX_DEPTH + 1:
+            raise _limit(
+                Text(
+                    f"plus de {MAX_DEPTH} parenthèses ou accolades imbriquées",
+                    f"more than {MAX_DEPTH} nested brackets",
+                ),
+                f"{MAX_DEPTH} levels",
+            )
+
+    def _open_brace(self, parent: _Frame, start: int) -> _Frame:
+        if parent.region == "values":
+            parent.region = "modifiers" if len(self.stack) == 1 else "pattern"
+            return _Frame("data", "values", "}", start, "")
+        if self.previous[1] == "CONSTRUCT":
+            return _Frame("template", "pattern", "}", start, "")
+        if parent.region in ("select", "dataset") and parent.kind == "group":
+            parent.region = "modifiers"  # once this closes
+            return _Frame("group", "pattern", "}", start, "WHERE")
+        return _Frame("group", "pattern", "}", start, self.previous[1])
+
+    def _opens_expression(self, parent: _Frame) -> bool:
+        """Whether ``(`` opens an expression, where ``<`` may compare, or a list of terms."""
+        kind, token = self.previous
+        if parent.kind == "expression":
+            return True
+        if parent.region == "values" or parent.kind not in ("group", "template"):
+            return False
+        if parent.region in ("select", "modifiers"):
+            return True
+        if kind == "word":
+            return token not in ("a", "TRUE", "FALSE")
+        return kind in ("iri", "pname") and self.before[1] == "FILTER"
+
+    def _close(self, token: str, start: int) -> None:
+        frame = self.stack[-1]
+        if token != frame.closing:
+            self._fault(
+                start,
+                Text(
+                    f"« {token} » ne ferme rien"
+                    + (f" : attendu « {frame.closing} »" if frame.closing else ""),
+                    f'"{token}" closes nothing'
+                    + (f': expected "{frame.closing}"' if frame.closing else ""),
+                ),
+            )
+        self.stack.pop()
+        if frame.kind != "group":
+            return
+        parent = self.stack[-1]
+        # What the planner may reorder together counts together; the rest as one.
+        alone = frame.joined in ("UNION", "MINUS", "EXISTS") or frame.region == "modifiers"
+        parent.last = min(1, frame.patterns) if alone else frame.patterns
+        self._pattern(parent.last, parent)
+
+    # --- what is counted --------------------------------------------------------------------
+
+    def _term(self) -> None:
+        """A term: in a group, the first of a triple pattern; in a list, an element of it."""
+        frame = self.stack[-1]
+        if frame.kind == "group" and frame.region == "pattern":
+            if not frame.inside:
+                frame.inside = True
+                self._pattern()
+        elif frame.kind == "list" and frame.closing == ")" and frame.region == "pattern":
+            self._pattern(2 if self.previous[1] not in ("/", "|", "^", "(", "!") else 0)
+
+    def _pattern(self, count: int = 1, frame: _Frame | None = None) -> None:
+        if frame is None:
+            frame = next(f for f in reversed(self.stack) if f.closing in ("}", ""))
+        if frame.kind != "group":
+            return
+        frame.patterns += count
+        if frame.patterns > MAX_PATTERNS:
+            raise _limit(
+                Text(
+                    f"plus de {MAX_PATTERNS} motifs de triplets dans un groupe",
+                    f"more than {MAX_PATTERNS} triple patterns in a group",
+                ),
+                f"{MAX_PATTERNS} triple patterns",
+            )
+
+    def _clause(self) -> None:
+        self.clauses += 1
+        if self.clauses > MAX_CLAUSES:
+            raise _limit(
+                Text(
+                    f"plus de {MAX_CLAUSES} clauses (groupes, FILTER, AS, agrégats)",
+                    f"more than {MAX_CLAUSES} clauses (groups, FILTER, AS, aggregates)",
+                ),
+                f"{MAX_CLAUSES} clauses",
+            )
+
+    def _operator(self) -> None:
+        self.operators += 1
+        if self.operators > MAX_OPERATORS:
+            raise _limit(
+                Text(f"plus de {MAX_OPERATORS} opérateurs", f"more than {MAX_OPERATORS} operators"),
+                f"{MAX_OPERATORS} operators",
+            )
+
+    # --- what is told from the tokens before ------------------------------------------------
+
+    def _after_term(self) -> bool:
+        kind, token = self.previous
+        return kind in _TERMS or token in (")", "]", "TRUE", "FALSE")
+
+    def _compares(self) -> bool:
+        """Whether ``<`` here is the operator, though an IRI could begin with it.
+
+        In an expression a term is never followed by a term, so what follows one is compared: the
+        engine reads it so, and ``?a<#b>`` then is a comparison with a comment after it.
+        """
+        return self.stack[-1].kind == "expression" and self._after_term()
+
+    def _keyword(self, word: str, start: int) -> str:
+        """The keyword that a word is or begins with: by the longest match, as in 19.8."""
+        if word == "a" or word.upper() in _KEYWORDS:
+            return word
+        found = _LONGEST_KEYWORD.match(word)
+        if found is None:
+            self._fault(
+                start,
+                Text(f"mot inconnu : « {word[:40]} »", f'unknown word: "{word[:40]}"'),
+            )
+        return found[0]
+
+    def _graph(self, iri: str, start: int) -> None:
+        """Takes the IRI of FROM or FROM NAMED (13.2)."""
+        clause = self.previous[1]
+        if clause not in ("FROM", "NAMED") or self.previous[0] != "word":
+            return
+        try:
+            require_web_iri(iri)
+        except QueryError as error:
+            error.at = _position(self.text, start)
+            raise
+        self.graphs[clause].append(iri)
+
+    def _resolve(self, iri: str, start: int) -> str:
+        try:
+            return urljoin(self.base, iri) if not _ABSOLUTE.match(iri) else iri
+        except ValueError:
+            self._fault(start, Text(f"IRI mal formé : <{iri}>", f"ill-formed IRI: <{iri}>"))
+
+    def _check_service_name(self, start: int) -> None:
+        """Refuses ``SERVICE:x {``, which is no SPARQL, but which the engine would call."""
+        kind, token = self.previous
+        named = kind == "pname" and "service" in token.partition(":")[0].lower()
+        if named and self.before[1] not in ("GRAPH", "FROM", "NAMED", "DESCRIBE"):
+            self._refuse_service(start)
+
+    def _refuse_service(self, start: int) -> NoReturn:
+        self._refuse(
+            start,
+            Text(
+                "SERVICE est refusé : ce service n'interroge aucun autre serveur",
+                "SERVICE is refused: this service does not query other servers",
+            ),
+        )
+
+    def _refuse(self, start: int, message: Text) -> NoReturn:
+        raise QueryRefused(message, at=_position(self.text, start))
+
+    def _unreadable(self, offset: int) -> NoReturn:
+        blanks = _BLANKS.match(self.text, offset)
+        start = blanks.end() if blanks else offset
+        sign = self.text[start : start + 1]
+        if sign in ("'", '"'):
+            message = Text("chaîne jamais fermée", "this string is never closed")
+        else:
+            message = Text(
+                f"caractère inattendu : {ascii(sign) if not sign.isprintable() else sign}",
+                f"unexpected character: {ascii(sign) if not sign.isprintable() else sign}",
+            )
+        self._fault(start, message)
+
+    def _fault(self, offset: int, message: Text) -> NoReturn:
+        _fault(self.text, offset, message)
+
+
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+def _character(match: re.Match[str]) -> str:
+    code = int(match[0][2:], 16)
+    return chr(code) if code < 0x110000 else match[0]
+
+
+def require_web_iri(iri: str) -> None:
+    """Holds the IRI of a graph to http(s). Raises QueryRefused for another scheme (file:, ftp:)
+    and QueryError for what is no absolute IRI.
+    """
+    shown = iri[:80]
+    if not _ABSOLUTE.match(iri) or not re.fullmatch(_IRIREF, f"<{iri}>"):
+        raise QueryError(
+            Text(
+                f"l'IRI d'un graphe doit être absolu : {shown}",
+                f"the IRI of a graph must be absolute: {shown}",
+            )
+        )
+    if iri.partition(":")[0].lower() not in ("http", "https"):
+        raise QueryRefused(
+            Text(
+                f"seuls des graphes http(s) peuvent être nommés, pas {shown}",
+                f"only http(s) graphs may be named, not {shown}",
+            )
+        )
