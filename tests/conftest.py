@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,9 @@ PARTS = ("ontology", "data", "shapes", "queries")
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """With CI=true a skip is a failure, but for the texts, which are not ours to hand out."""
     report = yield
     if report.skipped and os.environ.get("CI") == "true" and not item.get_closest_marker("texts"):
@@ -28,7 +30,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 def find_texts() -> Path | None:
     """The folder of the private texts: as the Makefile says, or where it usually lies."""
-    for folder in (os.environ.get("ESSGRAPH_TEXTS"), ROOT / "data/texts", ROOT / "../shared/sources"):
+    for folder in (
+        os.environ.get("ESSGRAPH_TEXTS"),
+        ROOT / "data/texts",
+        ROOT / "../shared/sources",
+    ):
         if folder and any(Path(folder).glob("*.txt")):
             return Path(folder).resolve()
     return None

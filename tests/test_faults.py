@@ -164,7 +164,8 @@ FAULTS = [
           "status:idea"),
     Fault("size below one", SESSION, "ess:size 19 .", "ess:size 0 .", "shape:size", "ess:size 0"),
     Fault("size of a person", SESSION, "ess:moderator id:kevin-ossah .",
-          "ess:moderator id:kevin-ossah .\n    id:kevin-ossah ess:size 1 .", "shape:Sized", "id:kevin-ossah ess:size 1"),
+          "ess:moderator id:kevin-ossah .\n    id:kevin-ossah ess:size 1 .", "shape:Sized",
+          "id:kevin-ossah ess:size 1"),
     Fault("a part of itself", CLIPPING, "ess:partOfEvent id:month-of-the-sse ;",
           "ess:partOfEvent id:urban-policy-debate ;", "shape:NoPartCycle"),
     Fault("cycle of parts", SESSION, "id:gsef-forum-2020\n        ess:eventType event-type:forum ;",
@@ -206,7 +207,7 @@ FAULTS = [
     Fault("note that retains another passage", SESSION, "ess:retains p:3 .", "ess:retains p:5 .",
           "shape:RetainsTarget", "ess:retains p:5"),
     Fault("concept without a definition", THEMES,
-          "skos:prefLabel \"conseil\"@fr , \"advice\"@en ;\n    skos:definition", 
+          "skos:prefLabel \"conseil\"@fr , \"advice\"@en ;\n    skos:definition",
           "skos:prefLabel \"conseil\"@fr , \"advice\"@en ;\n    skos:scopeNote",
           "shape:definition"),
     Fault("document without a title", CLIPPING,
@@ -220,7 +221,9 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_seeded_fault(fault: Fault, project: Path, run: Run, request: pytest.FixtureRequest) -> None:
+def test_seeded_fault(
+    fault: Fault, project: Path, run: Run, request: pytest.FixtureRequest
+) -> None:
     path = project / fault.file
     text = path.read_text("utf-8")
     assert text.count(fault.old) >= 1, "the fault no longer fits the data"

@@ -242,8 +242,6 @@ def cover(document: Document, text: str, spans: dict[Piece, Span]) -> Coverage:
             start = cursor + len(text[cursor:]) - len(text[cursor:].lstrip())
             gaps.append(Gap(start, span.start, text.count("\n", 0, start) + 1))
         if piece is not None:
-            counts[piece.is_passage] += sum(
-                not c.isspace() for c in text[span.start : span.end]
-            )
+            counts[piece.is_passage] += sum(not c.isspace() for c in text[span.start : span.end])
         cursor = span.end
     return Coverage(document.slug, counts[True], counts[False], gaps, unaccounted)

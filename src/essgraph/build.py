@@ -121,7 +121,9 @@ def _described(questions: Mapping[str, Question]) -> Iterator[ox.Triple]:
         iri = ox.NamedNode(names.QUERY + question.name)
         form = _form(question.query)
 
-        def say(predicate: str, value: ox.NamedNode | ox.Literal, iri: ox.NamedNode = iri) -> ox.Triple:  # noqa: E501
+        def say(
+            predicate: str, value: ox.NamedNode | ox.Literal, iri: ox.NamedNode = iri
+        ) -> ox.Triple:
             return ox.Triple(iri, ox.NamedNode(predicate), value)
 
         yield say(names.RDF + "type", ox.NamedNode(f"{names.SH}SPARQL{form.title()}Executable"))

@@ -209,8 +209,7 @@ def _coverage(arguments: argparse.Namespace, language: str) -> int:
                     Text(
                         f"  non couvert à partir de la ligne {gap.line} "
                         f"(caractères {gap.start} à {gap.end})",
-                        f"  unaccounted from line {gap.line} "
-                        f"(characters {gap.start} to {gap.end})",
+                        f"  unaccounted from line {gap.line} (characters {gap.start} to {gap.end})",
                     ).in_language(language)
                 )
     return 1 if misfits or any(c.unaccounted for c in covered) else 0
@@ -348,9 +347,7 @@ def _snapshot(arguments: argparse.Namespace, project: Project, language: str) ->
     built = build(project, out, None, _bar(language))
     if built.snapshot is None:
         _report(built.checked.findings, "text", language, sys.stderr.write)
-        raise SnapshotError(
-            Text("le graphe n'est pas valide", "the graph is not valid")
-        )
+        raise SnapshotError(Text("le graphe n'est pas valide", "the graph is not valid"))
     return built.snapshot
 
 

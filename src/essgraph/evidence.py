@@ -27,6 +27,7 @@ from essgraph.sources import (
     LAST_WORDS,
     TYPE,
     Document,
+    Piece,
     Sources,
     Statement,
     Term,
@@ -109,7 +110,7 @@ def _pieces(document: Document, graphs: set[str]) -> Iterator[Finding]:
     for piece in document.pieces:
         expected += 1
 
-        def say(fr: str, en: str, here: anchors.Piece = piece) -> Finding:
+        def say(fr: str, en: str, here: Piece = piece) -> Finding:
             return Finding(
                 rule="E1",
                 text=Text(fr, en),
@@ -180,9 +181,7 @@ def e3(sources: Sources) -> Iterator[Finding]:
     city); and every entity that is named has an entry in the register."""
     entries = {s.subject: s for s in sources.register if s.predicate == TYPE}
     known = {
-        s.subject
-        for group in (sources.register, sources.schemes, sources.dataset)
-        for s in group
+        s.subject for group in (sources.register, sources.schemes, sources.dataset) for s in group
     } | {s.subject for d in sources.documents for s in d.records if s.predicate == TYPE}
     used: set[Term] = set()
     for document in sources.documents:
@@ -199,7 +198,7 @@ def e3(sources: Sources) -> Iterator[Finding]:
                             f"{_show(term)} is not in the register",
                         ),
                         statement,
-                        _nearest(term.value, (k.value for k in known if _named(k))),
+                        _nearest(term.value, (k.value for k in known if isinstance(k, ox.NamedNode))),
                     )
     yield from _unreached(sources, entries, used, known)
 
@@ -238,10 +237,6 @@ def _unreached(
             )
 
 
-def _named(term: Term) -> bool:
-    return isinstance(term, ox.NamedNode)
-
-
 def _ours(term: ox.NamedNode) -> bool:
     value = term.value
     return value.startswith((names.ID, names.DOC, names.PASSAGE)) and not _POSITION.search(value)
@@ -274,7 +269,7 @@ def _words(document: Document) -> Iterator[Finding]:
                 )
 
 
-def _at_piece(piece: anchors.Piece, text: Text, severity: Severity) -> Finding:
+def _at_piece(piece: Piece, text: Text, severity: Severity) -> Finding:
     return Finding(
         rule="E4",
         text=text,
@@ -366,8 +361,7 @@ def _derived(document: Document, text: str) -> Iterator[Finding]:
 def _compare(document: Document, text: str, located: Located) -> Iterator[Finding]:
     rendered = anchors.render(document, text, located.spans)
     fresh = {
-        (q.subject, q.predicate, q.object)
-        for q in ox.parse(rendered, format=ox.RdfFormat.TURTLE)
+        (q.subject, q.predicate, q.object) for q in ox.parse(rendered, format=ox.RdfFormat.TURTLE)
     }
     stored = {(s.subject, s.predicate, s.object): s for s in document.anchors}
     stale = [s for triple, s in stored.items() if triple not in fresh]

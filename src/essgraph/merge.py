@@ -33,6 +33,10 @@ DEFAULT = ox.DefaultGraph()
 _ABOUT_TERMS = {ONTOLOGY, QUERIES}
 
 
+def _quad(triple: ox.Triple, graph: ox.NamedNode | ox.DefaultGraph) -> ox.Quad:
+    return ox.Quad(triple.subject, triple.predicate, triple.object, graph)
+
+
 def _named(statements: Iterable[Statement], graph: ox.NamedNode) -> Iterator[ox.Quad]:
     for s in statements:
         yield ox.Quad(s.subject, s.predicate, s.object, graph)  # type: ignore[arg-type]
@@ -45,7 +49,7 @@ def named_graphs(sources: Sources, questions: Iterable[ox.Triple]) -> set[ox.Qua
         *_named(sources.register, REGISTER),
         *_named(sources.schemes, REGISTER),
         *_named(sources.dataset, PROVENANCE),
-        *(ox.Quad(*triple, QUERIES) for triple in questions),
+        *(_quad(triple, QUERIES) for triple in questions),
     }
     for document in sources.documents:
         quads.update(_named(document.records, PROVENANCE))
@@ -92,7 +96,7 @@ def entailed(quads: set[ox.Quad], doubtful: frozenset[Graph]) -> set[ox.Quad]:
                 ox.Triple(q.subject, upper, q.object)  # type: ignore[arg-type]
                 for upper in properties.get(q.predicate, ())
             ]
-        added.update(ox.Quad(*triple, ENTAILED) for triple in new if triple not in stated)
+        added.update(_quad(triple, ENTAILED) for triple in new if triple not in stated)
     return added
 
 
@@ -100,9 +104,7 @@ def merge(sources: Sources, questions: Iterable[ox.Triple]) -> set[ox.Quad]:
     """The whole published dataset: named graphs, entailed graph and default graph."""
     quads = named_graphs(sources, questions)
     quads |= entailed(quads, sources.doubtful)
-    return quads | {
-        ox.Quad(*q.triple, DEFAULT) for q in quads if q.graph_name not in sources.doubtful
-    }
+    return quads | {_quad(q.triple, DEFAULT) for q in quads if q.graph_name not in sources.doubtful}
 
 
 def check_dataset(quads: set[ox.Quad], doubtful: frozenset[Graph]) -> list[Finding]:
@@ -134,7 +136,9 @@ def canonical(quads: Iterable[ox.Quad]) -> bytes:
     """
     dataset = ox.Dataset(quads)
     dataset.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
-    lines = ox.serialize(dataset, format=ox.RdfFormat.N_QUADS).splitlines(keepends=True)
+    whole = ox.serialize(dataset, format=ox.RdfFormat.N_QUADS)
+    assert whole is not None  # it is None only when written to a file
+    lines = whole.splitlines(keepends=True)
     return b"".join(sorted(lines))
 
 
@@ -142,13 +146,9 @@ def counts(quads: Iterable[ox.Quad]) -> list[Text]:
     """How much a dataset holds, for the person who built it."""
     everything = list(quads)
     graphs = {q.graph_name for q in everything} - {DEFAULT}
-    passages = {g for g in graphs if g.value.startswith(names.PASSAGE)}  # type: ignore[union-attr]
+    passages = {g for g in graphs if names.PASSAGE in str(g)}
     default = sum(q.graph_name == DEFAULT for q in everything)
-    entities = {
-        q.subject
-        for q in everything
-        if q.graph_name == REGISTER and q.predicate == TYPE
-    }
+    entities = {q.subject for q in everything if q.graph_name == REGISTER and q.predicate == TYPE}
     return [
         Text(
             f"{default} triplets dans le graphe par défaut, {len(everything)} quads au total",

@@ -35,11 +35,13 @@ MAX_PATTERNS: Final = 150
 #: Queries up to this length are remembered, so that a repeated one is not read again.
 _REMEMBERED: Final = 8_192
 
-_UPDATES: Final = frozenset("INSERT DELETE LOAD CLEAR DROP CREATE ADD MOVE COPY WITH".split())
+_UPDATES: Final = frozenset(
+    ["INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY", "WITH"]
+)
 _FORMS: Final = frozenset(("SELECT", "ASK", "CONSTRUCT", "DESCRIBE"))
 #: Functions whose value differs from one call to the next: their answers are not to be cached.
-_VOLATILE: Final = frozenset("RAND NOW UUID STRUUID BNODE".split())
-_AGGREGATES: Final = frozenset("COUNT SUM MIN MAX AVG SAMPLE GROUP_CONCAT".split())
+_VOLATILE: Final = frozenset(["RAND", "NOW", "UUID", "STRUUID", "BNODE"])
+_AGGREGATES: Final = frozenset(["COUNT", "SUM", "MIN", "MAX", "AVG", "SAMPLE", "GROUP_CONCAT"])
 _CLAUSES: Final = _AGGREGATES | {"FILTER", "AS", "HAVING"}
 _KEYWORDS: Final = (
     _UPDATES
@@ -48,15 +50,105 @@ _KEYWORDS: Final = (
     | _AGGREGATES
     | frozenset(
         # 4 to 18 of SPARQL 1.1 Query, then the functions of 17, then those of SPARQL 1.2.
-        """BASE PREFIX DISTINCT REDUCED WHERE FROM NAMED GROUP BY HAVING ORDER ASC DESC LIMIT OFFSET
-        VALUES UNDEF OPTIONAL GRAPH SERVICE SILENT BIND AS MINUS UNION FILTER IN NOT EXISTS SEPARATOR
-        TRUE FALSE STR LANG LANGMATCHES DATATYPE BOUND IRI URI ABS CEIL FLOOR ROUND CONCAT STRLEN
-        UCASE LCASE ENCODE_FOR_URI CONTAINS STRSTARTS STRENDS STRBEFORE STRAFTER YEAR MONTH DAY HOURS
-        MINUTES SECONDS TIMEZONE TZ MD5 SHA1 SHA256 SHA384 SHA512 COALESCE IF STRLANG STRDT SAMETERM
-        ISIRI ISURI ISBLANK ISLITERAL ISNUMERIC REGEX SUBSTR REPLACE
-        TO INTO USING DATA ALL DEFAULT
-        VERSION LATERAL TRIPLE SUBJECT PREDICATE OBJECT ISTRIPLE LANGDIR HASLANG HASLANGDIR
-        STRLANGDIR ADJUST""".split()
+        [
+            "BASE",
+            "PREFIX",
+            "DISTINCT",
+            "REDUCED",
+            "WHERE",
+            "FROM",
+            "NAMED",
+            "GROUP",
+            "BY",
+            "HAVING",
+            "ORDER",
+            "ASC",
+            "DESC",
+            "LIMIT",
+            "OFFSET",
+            "VALUES",
+            "UNDEF",
+            "OPTIONAL",
+            "GRAPH",
+            "SERVICE",
+            "SILENT",
+            "BIND",
+            "AS",
+            "MINUS",
+            "UNION",
+            "FILTER",
+            "IN",
+            "NOT",
+            "EXISTS",
+            "SEPARATOR",
+            "TRUE",
+            "FALSE",
+            "STR",
+            "LANG",
+            "LANGMATCHES",
+            "DATATYPE",
+            "BOUND",
+            "IRI",
+            "URI",
+            "ABS",
+            "CEIL",
+            "FLOOR",
+            "ROUND",
+            "CONCAT",
+            "STRLEN",
+            "UCASE",
+            "LCASE",
+            "ENCODE_FOR_URI",
+            "CONTAINS",
+            "STRSTARTS",
+            "STRENDS",
+            "STRBEFORE",
+            "STRAFTER",
+            "YEAR",
+            "MONTH",
+            "DAY",
+            "HOURS",
+            "MINUTES",
+            "SECONDS",
+            "TIMEZONE",
+            "TZ",
+            "MD5",
+            "SHA1",
+            "SHA256",
+            "SHA384",
+            "SHA512",
+            "COALESCE",
+            "IF",
+            "STRLANG",
+            "STRDT",
+            "SAMETERM",
+            "ISIRI",
+            "ISURI",
+            "ISBLANK",
+            "ISLITERAL",
+            "ISNUMERIC",
+            "REGEX",
+            "SUBSTR",
+            "REPLACE",
+            "TO",
+            "INTO",
+            "USING",
+            "DATA",
+            "ALL",
+            "DEFAULT",
+            "VERSION",
+            "LATERAL",
+            "TRIPLE",
+            "SUBJECT",
+            "PREDICATE",
+            "OBJECT",
+            "ISTRIPLE",
+            "LANGDIR",
+            "HASLANG",
+            "HASLANGDIR",
+            "STRLANGDIR",
+            "ADJUST",
+        ]
     )
 )
 _LONGEST_KEYWORD = re.compile(

@@ -97,9 +97,7 @@ def turtle(findings: Sequence[Finding], language: str) -> str:
     for f in findings:
         lines.append(" ; sh:result [ a sh:ValidationResult ;")
         lines.append(f"    sh:resultSeverity sh:{f.severity} ;")
-        lines.append(
-            f"    sh:resultMessage {_literal(f.text.fr)}@fr , {_literal(f.text.en)}@en ;"
-        )
+        lines.append(f"    sh:resultMessage {_literal(f.text.fr)}@fr , {_literal(f.text.en)}@en ;")
         for predicate, term in (("focusNode", f.focus), ("resultPath", f.path)):
             if term and (":" in term) and not term.startswith(("(", '"', "_")):
                 lines.append(f"    sh:{predicate} {term} ;")

@@ -18,7 +18,7 @@ import rdflib
 from rdflib.namespace import RDF, SH
 
 from essgraph import names
-from essgraph.errors import ProjectError, SyntaxFault, Text
+from essgraph.errors import ProjectError, Text
 from essgraph.findings import Finding, Severity
 from essgraph.project import Project
 from essgraph.sources import IDENTITY, TYPE, Sources, Statement, Term, parse
@@ -144,7 +144,7 @@ def _locate(statements: list[Statement], path: Any, value: Any) -> Statement | N
     missing, the place where it should stand."""
 
     def same(term: Term, node: Any) -> bool:
-        return _term(term) == node
+        return bool(_term(term) == node)
 
     on_path = [s for s in statements if same(s.predicate, path)]
     exact = [s for s in on_path if same(s.object, value)]

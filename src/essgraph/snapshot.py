@@ -138,8 +138,8 @@ def _settle(out: Path, name: str, files: Mapping[str, bytes]) -> None:
                 os.fsync(stream.fileno())
         temporary.chmod(0o755)
         if (out / name).exists():
-            os.rename(out / name, tempfile.mkdtemp(prefix=".damaged-", dir=out))
-        os.rename(temporary, out / name)
+            (out / name).rename(tempfile.mkdtemp(prefix=".damaged-", dir=out))
+        temporary.rename(out / name)
         _sync(out)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -158,7 +158,7 @@ def _point(out: Path, name: str) -> None:
     link = out / f".{CURRENT}-{os.getpid()}"
     link.unlink(missing_ok=True)
     link.symlink_to(name)
-    os.replace(link, out / CURRENT)
+    link.replace(out / CURRENT)
     _sync(out)
 
 

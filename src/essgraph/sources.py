@@ -36,18 +36,20 @@ DOUBTFUL = ox.NamedNode(names.ID + "evidence/doubtful")
 IDENTIFIER = ox.NamedNode(names.DCTERMS + "identifier")
 
 #: The properties that say who or what an entity is: they stand in the register only.
-IDENTITY = frozenset({
-    names.RDF + "type",
-    names.RDFS + "label",
-    names.SKOS + "altLabel",
-    names.SKOS + "hiddenLabel",
-    names.ESS + "acronym",
-    names.ESS + "isoCode",
-    names.GEO + "lat",
-    names.GEO + "long",
-    names.SCHEMA + "sameAs",
-    names.FOAF + "homepage",
-})
+IDENTITY = frozenset(
+    {
+        names.RDF + "type",
+        names.RDFS + "label",
+        names.SKOS + "altLabel",
+        names.SKOS + "hiddenLabel",
+        names.ESS + "acronym",
+        names.ESS + "isoCode",
+        names.GEO + "lat",
+        names.GEO + "long",
+        names.SCHEMA + "sameAs",
+        names.FOAF + "homepage",
+    }
+)
 
 #: Larger files are refused before they are read: a mapped text is some tens of kilobytes.
 MAX_BYTES = 64 * 1024 * 1024
@@ -69,27 +71,15 @@ class Statement:
         return (self.subject, self.predicate, self.object)
 
 
-class _LineByLine(io.RawIOBase):
+class _LineByLine(io.BytesIO):
     """A binary reader that hands out at most one line at a time and counts them."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-        self._at = 0
-        self.line = 0
+    line = 0
 
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        if self._at >= len(self._data):
-            return b""
-        if self._at == 0 or self._data[self._at - 1 : self._at] == b"\n":
-            self.line += 1
-        end = self._data.find(b"\n", self._at) + 1 or len(self._data)
-        if 0 <= size < end - self._at:
-            end = self._at + size
-        piece = self._data[self._at : end]
-        self._at = end
+    def read(self, size: int | None = -1, /) -> bytes:
+        inside = self.tell() > 0 and self.getbuffer()[self.tell() - 1] != ord("\n")
+        piece = self.readline(size)
+        self.line += bool(piece) and not inside
         return piece
 
 

@@ -71,9 +71,7 @@ class Entities:
                     )
                 )
             await self._require(slug)
-            answer = await self._pool.query(
-                DESCRIBE, Dataset(), {"entity": _term(slug)}, chosen
-            )
+            answer = await self._pool.query(DESCRIBE, Dataset(), {"entity": _term(slug)}, chosen)
         except EssgraphError as error:
             return _problem(request, error)
         return Response(
@@ -100,9 +98,7 @@ class Entities:
 
 
 def _plain(slug: str) -> bool:
-    return len(slug) <= 200 and all(
-        c.isascii() and (c.isalnum() or c in "-_/") for c in slug
-    )
+    return len(slug) <= 200 and all(c.isascii() and (c.isalnum() or c in "-_/") for c in slug)
 
 
 def _term(slug: str) -> str:
@@ -111,9 +107,7 @@ def _term(slug: str) -> str:
 
 def _not_acceptable(offers: Sequence[Format]) -> HttpProblem:
     listed = ", ".join(offer.media_type for offer in offers)
-    return HttpProblem(
-        406, Text(f"formats disponibles : {listed}", f"available formats: {listed}")
-    )
+    return HttpProblem(406, Text(f"formats disponibles : {listed}", f"available formats: {listed}"))
 
 
 def _problem(request: Request, error: EssgraphError) -> Response:

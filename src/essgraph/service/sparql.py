@@ -75,9 +75,7 @@ class SparqlEndpoint:
     def _describe(self, request: Request) -> Response:
         if formats.negotiate(request.headers.getlist("accept"), formats.GRAPHS) is None:
             raise _not_acceptable(formats.GRAPHS)
-        return Response(
-            self._description, 200, {"Vary": "Accept"}, formats.TURTLE.content_type
-        )
+        return Response(self._description, 200, {"Vary": "Accept"}, formats.TURTLE.content_type)
 
     async def _query(self, request: Request, parameters: list[tuple[str, str]]) -> Response:
         query = inspect(exactly_one(parameters, "query"))
@@ -154,9 +152,7 @@ def _format(
 
 def _not_acceptable(offers: Sequence[Format]) -> HttpProblem:
     listed = ", ".join(offer.media_type for offer in offers)
-    return HttpProblem(
-        406, Text(f"formats disponibles : {listed}", f"available formats: {listed}")
-    )
+    return HttpProblem(406, Text(f"formats disponibles : {listed}", f"available formats: {listed}"))
 
 
 async def _parameters(request: Request) -> list[tuple[str, str]]:
@@ -188,9 +184,7 @@ async def _parameters(request: Request) -> list[tuple[str, str]]:
     if kind == "application/sparql-update":
         from essgraph.errors import QueryRefused
 
-        raise QueryRefused(
-            Text("le service est en lecture seule", "the service is read-only")
-        )
+        raise QueryRefused(Text("le service est en lecture seule", "the service is read-only"))
     raise HttpProblem(
         415,
         Text(

@@ -1,0 +1,146 @@
+"""Anchors and coverage on small texts of our own, through the command line and as a property."""
+
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pyoxigraph as ox
+import pytest
+from conftest import ROOT, Run
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from essgraph import anchors, names
+from essgraph.sources import Piece
+
+TEXT = (
+    "Menu\n\n  • Réunion du\u00a0conseil à Bamako ;\n\t• visite de la ville, puis repas.\n"
+    "StratégieSuite du texte (fin).\n"
+)
+RECORD = """\
+PREFIX dcterms: <http://purl.org/dc/terms/>
+PREFIX doc: <https://w3id.org/essgraph/doc/>
+PREFIX ess: <https://w3id.org/essgraph/ontology#>
+PREFIX p: <https://w3id.org/essgraph/passage/note/>
+doc:note a ess:SourceDocument ; dcterms:identifier "note.txt" .
+"""
+PIECES = [
+    ("SetAside", "Menu", None),
+    ("Passage", "Réunion du conseil", "à Bamako"),
+    ("Passage", "visite de la ville", "puis repas"),
+    ("SetAside", "Stratégie", None),
+    ("Passage", "Suite du texte", "fin"),
+]
+
+
+def mapped(pieces: list[tuple[str, str, str | None]]) -> str:
+    records = [RECORD]
+    for number, (kind, first, last) in enumerate(pieces, 1):
+        end = f' ; ess:lastWords "{last}"' if last else ""
+        records.append(f'p:{number} a ess:{kind} ; ess:firstWords "{first}"{end} .')
+    return "\n".join(records) + "\n"
+
+
+@pytest.fixture
+def note(tmp_path: Path) -> Path:
+    """A project with one document and its text."""
+    for folder in ("ontology", "data/documents", "data/register", "texts"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "ontology/essgraph.ttl").write_bytes((ROOT / "ontology/essgraph.ttl").read_bytes())
+    (tmp_path / "data/dataset.ttl").write_text("")
+    (tmp_path / "texts/note.txt").write_text(TEXT, "utf-8", newline="")
+    (tmp_path / "data/documents/note.trig").write_text(mapped(PIECES), "utf-8")
+    return tmp_path
+
+
+def test_anchor_then_check_then_cover(note: Path, run: Run) -> None:
+    options = ["--project", note, "--texts", note / "texts"]
+    assert run("anchor", "--check", *options).code == 1
+    assert run("anchor", *options).code == 0
+    assert run("anchor", "--check", *options).code == 0
+    spans = {
+        (int(str(q.subject).split("/")[-1].split("#")[0]), q.predicate.value): int(q.object.value)
+        for q in ox.parse(path=note / "data/documents/note.anchors.ttl")
+        if q.predicate.value in (names.OA + "start", names.OA + "end")
+    }
+    slices = [TEXT[spans[n, names.OA + "start"] : spans[n, names.OA + "end"]] for n in range(1, 6)]
+    assert slices == [
+        "Menu",
+        "• Réunion du\u00a0conseil à Bamako ;",
+        "• visite de la ville, puis repas.",
+        "Stratégie",
+        "Suite du texte (fin).",
+    ]
+    outcome = run("coverage", "--format", "json", *options)
+    assert outcome.code == 0
+    (covered,) = json.loads(outcome.out)
+    assert covered["unaccounted"] == 0
+    assert covered["mapped"] + covered["setAside"] == covered["characters"]
+    assert "100 %" in run("coverage", *options).out
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        (PIECES[:2] + PIECES[3:], "unaccounted from line 4"),
+        (PIECES[:-1], "unaccounted from line 5"),
+    ],
+)
+def test_a_gap_is_told(
+    note: Path, run: Run, pieces: list[tuple[str, str, str | None]], said: str
+) -> None:
+    (note / "data/documents/note.trig").write_text(mapped(pieces), "utf-8")
+    outcome = run("coverage", "--project", note, "--texts", note / "texts")
+    assert outcome.code == 1
+    assert said in outcome.out
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [
+        ([PIECES[0], ("Passage", "Réunion des conseils", None)], "is not found"),
+        ([PIECES[1], PIECES[0]], "stands earlier in the text"),
+        ([PIECES[0], ("Passage", "du", None)], "is found twice"),
+        ([PIECES[0], ("Passage", "Réunion", "à Dakar")], "is not found"),
+    ],
+)
+def test_words_that_lead_astray(
+    note: Path, run: Run, pieces: list[tuple[str, str, str | None]], said: str
+) -> None:
+    (note / "data/documents/note.trig").write_text(mapped(pieces), "utf-8")
+    outcome = run("anchor", "--project", note, "--texts", note / "texts")
+    assert outcome.code == 1
+    assert said in outcome.err
+    assert "data/documents/note.trig:" in outcome.err
+    assert not (note / "data/documents/note.anchors.ttl").exists()
+
+
+def test_a_text_that_is_not_there(note: Path, run: Run) -> None:
+    (note / "texts/note.txt").unlink()
+    outcome = run("coverage", "--project", note, "--texts", note / "texts")
+    assert outcome.code == 2
+    assert "note.txt" in outcome.err
+
+
+WORDS = st.lists(
+    st.text(st.characters(categories=("Ll", "Lu", "Nd")), min_size=1, max_size=8), min_size=1
+)
+
+
+@given(st.lists(WORDS, min_size=1, max_size=8), st.sampled_from([" ", "\n", " \t", "\u00a0"]))
+def test_pieces_that_quote_all_their_words_cover_any_text(
+    sentences: list[list[str]], space: str
+) -> None:
+    text = ".\n• ".join(space.join(words) for words in sentences) + "."
+    pieces = [
+        Piece(ox.NamedNode(f"http://e/{n}"), n, True, " ".join(words), None, None, "f", 1)
+        for n, words in enumerate(sentences, 1)
+    ]
+    located = anchors.locate(text, pieces)
+    assume(not located.misfits)  # a sentence may open inside another of the same words
+    spans = list(located.spans.values())
+    assert all(a.end <= b.start for a, b in pairwise(spans))
+    covered = "".join(text[s.start : s.end] for s in spans)
+    assert [c for c in covered if not c.isspace()] == [c for c in text if not c.isspace()]
