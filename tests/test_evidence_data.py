@@ -1,0 +1,104 @@
+"""What the data must not say: facts that the texts do not state are absent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyoxigraph as ox
+import pytest
+
+from essgraph import names
+from essgraph.snapshot import open_snapshot
+
+
+@pytest.fixture(scope="module")
+def store(built: Path) -> ox.Store:
+    store = ox.Store()
+    store.bulk_load(path=open_snapshot(built).quads, format=ox.RdfFormat.N_QUADS)
+    return store
+
+
+PREFIXES = "".join(f"PREFIX {p}: <{s}>\n" for p, s in names.PREFIXES.items())
+
+ABSENT = {
+    "who organised the congress": "id:aimf-congress-2013 ess:organizer ?x",
+    "who organised the summit": "id:pact-for-impact-summit-2019 ess:organizer ?x",
+    "where the summit was": "id:pact-for-impact-summit-2019 ess:locatedIn ?x",
+    "where the meeting of the RTES was": "id:rtes-international-meeting-2019 ess:locatedIn ?x",
+    "who organised the session": "id:gsef-forum-2020-session ess:organizer ?x",
+    "a place of the online session": "id:gsef-forum-2020-session ess:locatedIn ?x",
+    "the doubtful date of the session": "id:gsef-forum-2020-session schema:startDate ?x",
+    "a membership of Bamako": "id:bamako ess:memberOf ?x",
+    "a membership of the RTES": "id:rtes ess:memberOf ?x",
+    "an identity of the unspecified Saint-Denis": "id:ville-de-saint-denis schema:sameAs ?x",
+    "a country of the unspecified Saint-Denis": "id:ville-de-saint-denis ess:locatedIn ?x",
+    "a QID of Lokossa, of which the witnesses differ":
+        "id:lokossa schema:sameAs ?x FILTER(CONTAINS(STR(?x), 'wikidata'))",
+    "a date of the colloquium itself": "id:aimf-colloquium-2013 schema:startDate ?x",
+    "a start of Sangaré's term": "id:adama-sangare-mayor-of-bamako schema:startDate ?x",
+    "the mayor of Garoua 2 under a name of elsewhere":
+        "id:mayor-of-garoua-2 rdfs:label ?x FILTER(!CONTAINS(LCASE(STR(?x)), 'garoua'))",
+    "the planned alliance as a body": "id:global-sse-alliance a ess:Organization",
+    "a date of the laws of France and Quebec": "id:french-sse-law dcterms:date ?x",
+    "a source of the poverty rate": "id:poverty-rate-in-priority-neighbourhoods dcterms:source ?x",
+    "Seoul as the place of anything": "?x ess:locatedIn id:seoul",
+    "a speaker of the talk on Nantes": "id:talk-nantes-policy ess:speaker ?x",
+    "who put the question on cultures": "id:question-on-indian-ocean-cultures ess:speaker ?x",
+}  # fmt: skip
+
+PRESENT = {
+    "the founding of the REMCESS in 2016": 'id:founding-of-remcess schema:startDate "2016"^^xsd:gYear',
+    "the AIMF's support of it": "id:founding-of-remcess ess:supporter id:aimf",
+    "the delegation of five": "id:remcess-delegation-2019 ess:size 5",
+    "the law by July 2019": 'id:adoption-of-cameroon-sse-law ess:edtfDate "../2019-07"',
+    "the summit's days": 'id:pact-for-impact-summit-2019 schema:startDate "2019-07-10"^^xsd:date',
+    "Nantes in the chair": "?m org:member id:nantes ; org:role role:chair",
+    "the forum's days": 'id:gsef-forum-2020 schema:endDate "2020-10-08"^^xsd:date',
+    "the unemployment rate": "?s schema:value 22.7 ; dcterms:source id:onzus-2012",
+    "a talk known by two documents": "id:talk-quebec ess:speaker id:nancy-neamtan",
+}
+
+
+def asks(store: ox.Store, pattern: str) -> bool:
+    return bool(store.query(f"{PREFIXES} ASK {{ {pattern} }}"))
+
+
+@pytest.mark.parametrize("pattern", ABSENT.values(), ids=ABSENT.keys())
+def test_what_no_text_states_is_absent(store: ox.Store, pattern: str) -> None:
+    assert not asks(store, pattern)
+
+
+@pytest.mark.parametrize("pattern", PRESENT.values(), ids=PRESENT.keys())
+def test_what_a_text_states_is_there(store: ox.Store, pattern: str) -> None:
+    assert asks(store, pattern)
+
+
+def test_counts_of_the_texts(store: ox.Store) -> None:
+    """Counted by hand in the texts."""
+
+    def count(pattern: str) -> int:
+        (row,) = store.query(f"{PREFIXES} SELECT (COUNT(DISTINCT ?x) AS ?n) {{ {pattern} }}")
+        return int(row["n"].value)
+
+    assert count("?x a ess:SourceDocument") == 5
+    assert count("?x a ess:Recommendation") == 49
+    assert count("?x a ess:Recommendation ; ess:partOf ?whole") == 16
+    assert count("?x ess:addressedTo id:aimf") == 12
+    assert count("?x ess:addressedTo id:francophonie-member-states") == 7
+    assert count("?x ess:addressedTo id:mayors-and-elected-officials") == 29
+    assert count("?x a ess:Intervention ; ess:partOfEvent/ess:partOfEvent id:aimf-colloquium-2013")
+    assert count("?x ess:partOfEvent id:aimf-workshop-2013-1") == 7
+    assert count("?x ess:partOfEvent id:aimf-workshop-2013-2") == 6
+    assert count("?x ess:partOfEvent id:aimf-workshop-2013-3") == 6
+    assert count("?x ess:repliesTo id:main-question-of-gsef-session") == 4
+
+
+def test_provenance_is_one_line(store: ox.Store) -> None:
+    rows = list(
+        store.query(
+            f"{PREFIXES} SELECT ?doc ?summary {{ GRAPH ?p {{ id:remcess ?any ?thing }} "
+            "?p oa:hasSource ?doc ; ess:summary ?summary }"
+        )
+    )
+    assert rows
+    assert {row["doc"].value for row in rows} == {names.DOC + "aimf-article-2019"}
