@@ -90,7 +90,8 @@ def _findings(
     report: rdflib.Graph, shapes_graph: rdflib.Graph, sources: Sources
 ) -> Iterator[Finding]:
     where = {getattr(t, "value", str(t)): found for t, found in sources.where.items()}
-    for result in report.subjects(RDF.type, SH.ValidationResult):
+    # The results of the report itself: those of sh:node stand in sh:detail of another.
+    for result in report.objects(None, SH.result):
         shape = report.value(result, SH.sourceShape)
         constraint = report.value(result, SH.sourceConstraint)
         focus = report.value(result, SH.focusNode)
@@ -98,6 +99,8 @@ def _findings(
         value = report.value(result, SH.value)
         severity = str(report.value(result, SH.resultSeverity) or "").rpartition("#")[2]
         at = _locate(where.get(str(focus), []), path, value)
+        if severity == Severity.WARNING and at and at.graph in sources.doubtful:
+            continue  # the passage says of itself that it is doubtful
         yield Finding(
             rule=_rule(shapes_graph, shape),
             text=_message(shapes_graph, report, result, (constraint, shape)),
