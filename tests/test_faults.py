@@ -56,7 +56,7 @@ FAULTS = [
     # E1
     Fault("graph without a passage", ARTICLE, "GRAPH p:14 {", "GRAPH p:141 {", "E1"),
     Fault("passage without a graph", SESSION,
-          'GRAPH p:11 {\n    id:gsef-forum-2020-session\n        ess:moderator id:kevin-ossah .\n}',
+          'GRAPH p:11 {\n    id:gsef-forum-session\n        ess:moderator id:kevin-ossah .\n}',
           "", "E1", "p:11 a ess:Passage"),
     Fault("number left out", CLIPPING, "p:3 a ess:SetAside", "p:33 a ess:SetAside", "E1",
           "p:33 a ess:SetAside"),
@@ -84,7 +84,7 @@ FAULTS = [
           "id:nobody a ess:Person"),
     Fault("entity that is not in the register", ARTICLE, "ess:speaker id:remcess ,",
           "ess:speaker id:remces ,", "E3", "id:remces ,"),
-    Fault("dangling part-of", SESSION, "ess:partOfEvent id:gsef-forum-2020 ;",
+    Fault("dangling part-of", SESSION, "ess:partOfEvent id:gsef-global-virtual-forum ;",
           "ess:partOfEvent id:gsef-forum-2019 ;", "E3", "id:gsef-forum-2019"),
     Fault("theme that is not in the list", RECOMMENDATIONS, "ess:theme theme:diagnosis ;",
           "ess:theme theme:diagnostic ;", "E3", "theme:diagnostic"),
@@ -119,8 +119,8 @@ FAULTS = [
           "Actions concertées, entre différents acteurs territoriaux soutenues par une volonté",
           "E5", "Actions concertées", needs_texts=True),
     # E6
-    Fault("note that retains a doubtful passage", SESSION, "ess:retains p:3 .",
-          "ess:retains p:8 .", "E6", "ess:retains p:8"),
+    Fault("note that retains a doubtful passage", SESSION, "ess:retains p:8 .",
+          "ess:retains p:3 .", "E6", "ess:retains p:3"),
     # E9
     Fault("leading zero", SESSION, "ess:size 19 .", "ess:size 019 .", "E9", "019"),
     Fault("derived integer type", SESSION, "ess:size 19 .",
@@ -168,10 +168,10 @@ FAULTS = [
           "id:kevin-ossah ess:size 1"),
     Fault("a part of itself", CLIPPING, "ess:partOfEvent id:month-of-the-sse ;",
           "ess:partOfEvent id:urban-policy-debate ;", "shape:NoPartCycle"),
-    Fault("cycle of parts", SESSION, "id:gsef-forum-2020\n        ess:eventType event-type:forum ;",
-          "id:gsef-forum-2020\n        ess:eventType event-type:forum ;\n"
-          "        ess:partOfEvent id:gsef-forum-2020-session ;", "shape:NoPartCycle"),
-    Fault("event in a person", SESSION, "ess:partOfEvent id:gsef-forum-2020 ;",
+    Fault("cycle of parts", SESSION, "id:gsef-global-virtual-forum\n        ess:eventType event-type:forum ;",
+          "id:gsef-global-virtual-forum\n        ess:eventType event-type:forum ;\n"
+          "        ess:partOfEvent id:gsef-forum-session ;", "shape:NoPartCycle"),
+    Fault("event in a person", SESSION, "ess:partOfEvent id:gsef-global-virtual-forum ;",
           "ess:partOfEvent id:kevin-ossah ;", "shape:partOfEvent"),
     Fault("latitude out of range", TERRITORIES, "geo:lat 12.60915", "geo:lat 126.0915",
           "shape:lat", "126.0915"),
@@ -204,7 +204,7 @@ FAULTS = [
           'ess:firstWords "Partagez cet article" .', "shape:reason"),
     Fault("note in one language", SESSION,
           ', sans certitude."@fr ,', ', sans certitude."@en ,', "shape:bodyValue"),
-    Fault("note that retains another passage", SESSION, "ess:retains p:3 .", "ess:retains p:5 .",
+    Fault("note that retains another passage", SESSION, "ess:retains p:8 .", "ess:retains p:5 .",
           "shape:RetainsTarget", "ess:retains p:5"),
     Fault("concept without a definition", THEMES,
           "skos:prefLabel \"conseil\"@fr , \"advice\"@en ;\n    skos:definition",

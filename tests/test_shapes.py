@@ -139,8 +139,7 @@ def test_every_shape_has_a_failing_fixture() -> None:
         n
         for n in named()
         if (URIRef(SHAPE + n), RDF.type, SH.NodeShape) in shapes()
-        and not set(shapes().predicates(URIRef(SHAPE + n)))
-        & {SH.closed, SH["class"], SH.sparql}
+        and not set(shapes().predicates(URIRef(SHAPE + n))) & {SH.closed, SH["class"], SH.sparql}
     }
     assert set(named()) - tested - gathers == set()
 

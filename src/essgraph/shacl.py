@@ -71,11 +71,27 @@ def _scoped(term: Term, file: str) -> Term:
 
 
 def validate(sources: Sources, shapes_graph: rdflib.Graph) -> list[Finding]:
-    """The SHACL findings on all statements of the sources, doubtful ones too.
+    """The SHACL findings: violations in all statements, lesser ones in what is published.
 
-    Raises ProjectError if the shapes themselves are wrong.
+    A doubtful passage says of itself that it is doubtful: no warning need say so again. Raises
+    ProjectError if the shapes themselves are wrong.
     """
-    data = graph(s.triple for s in sources.statements())
+    everything = list(sources.statements())
+    published = [s for s in everything if s.graph not in sources.doubtful]
+    return [
+        *(f for f in _run(everything, shapes_graph, sources) if f.severity is Severity.VIOLATION),
+        *(
+            f
+            for f in _run(published, shapes_graph, sources)
+            if f.severity is not Severity.VIOLATION
+        ),
+    ]
+
+
+def _run(
+    statements: list[Statement], shapes_graph: rdflib.Graph, sources: Sources
+) -> Iterator[Finding]:
+    data = graph(s.triple for s in statements)
     try:
         _, report, _ = run(data, shacl_graph=shapes_graph, inference="none")
     except (ValueError, RuntimeError) as error:  # what both engines raise for bad shapes
@@ -83,7 +99,7 @@ def validate(sources: Sources, shapes_graph: rdflib.Graph) -> list[Finding]:
             Text(f"formes SHACL invalides : {error}", f"invalid SHACL shapes: {error}")
         ) from error
     assert isinstance(report, rdflib.Graph)
-    return list(_findings(report, shapes_graph, sources))
+    yield from _findings(report, shapes_graph, sources)
 
 
 def _findings(
@@ -99,8 +115,6 @@ def _findings(
         value = report.value(result, SH.value)
         severity = str(report.value(result, SH.resultSeverity) or "").rpartition("#")[2]
         at = _locate(where.get(str(focus), []), path, value)
-        if severity == Severity.WARNING and at and at.graph in sources.doubtful:
-            continue  # the passage says of itself that it is doubtful
         yield Finding(
             rule=_rule(shapes_graph, shape),
             text=_message(shapes_graph, report, result, (constraint, shape)),
