@@ -47,7 +47,7 @@ ABSENT = {
 }  # fmt: skip
 
 PRESENT = {
-    "the founding of the REMCESS in 2016": 'id:founding-of-remcess schema:startDate "2016"^^xsd:gYear',
+    "the founding of the REMCESS": 'id:founding-of-remcess schema:startDate "2016"^^xsd:gYear',
     "the AIMF's support of it": "id:founding-of-remcess ess:supporter id:aimf",
     "the delegation of five": "id:remcess-delegation-2019 ess:size 5",
     "the law by July 2019": 'id:adoption-of-cameroon-sse-law ess:edtfDate "../2019-07"',
@@ -57,6 +57,12 @@ PRESENT = {
     "the unemployment rate": "?s schema:value 22.7 ; dcterms:source id:onzus-2012",
     "a talk known by two documents": "id:talk-quebec ess:speaker id:nancy-neamtan",
 }
+
+
+def select(store: ox.Store, query: str) -> list[ox.QuerySolution]:
+    solutions = store.query(f"{PREFIXES} {query}")
+    assert isinstance(solutions, ox.QuerySolutions)
+    return list(solutions)
 
 
 def asks(store: ox.Store, pattern: str) -> bool:
@@ -77,7 +83,7 @@ def test_counts_of_the_texts(store: ox.Store) -> None:
     """Counted by hand in the texts."""
 
     def count(pattern: str) -> int:
-        (row,) = store.query(f"{PREFIXES} SELECT (COUNT(DISTINCT ?x) AS ?n) {{ {pattern} }}")
+        (row,) = select(store, f"SELECT (COUNT(DISTINCT ?x) AS ?n) {{ {pattern} }}")
         return int(row["n"].value)
 
     assert count("?x a ess:SourceDocument") == 5
@@ -94,11 +100,10 @@ def test_counts_of_the_texts(store: ox.Store) -> None:
 
 
 def test_provenance_is_one_line(store: ox.Store) -> None:
-    rows = list(
-        store.query(
-            f"{PREFIXES} SELECT ?doc ?summary {{ GRAPH ?p {{ id:remcess ?any ?thing }} "
-            "?p oa:hasSource ?doc ; ess:summary ?summary }"
-        )
+    rows = select(
+        store,
+        "SELECT ?doc ?summary { GRAPH ?p { id:remcess ?any ?thing } "
+        "?p oa:hasSource ?doc ; ess:summary ?summary }",
     )
     assert rows
     assert {row["doc"].value for row in rows} == {names.DOC + "aimf-article-2019"}

@@ -168,9 +168,10 @@ FAULTS = [
           "id:kevin-ossah ess:size 1"),
     Fault("a part of itself", CLIPPING, "ess:partOfEvent id:month-of-the-sse ;",
           "ess:partOfEvent id:urban-policy-debate ;", "shape:NoPartCycle"),
-    Fault("cycle of parts", SESSION, "id:gsef-global-virtual-forum\n        ess:eventType event-type:forum ;",
+    Fault("cycle of parts", SESSION,
+          "id:gsef-global-virtual-forum\n        ess:eventType event-type:forum .",
           "id:gsef-global-virtual-forum\n        ess:eventType event-type:forum ;\n"
-          "        ess:partOfEvent id:gsef-forum-session ;", "shape:NoPartCycle"),
+          "        ess:partOfEvent id:gsef-forum-session .", "shape:NoPartCycle"),
     Fault("event in a person", SESSION, "ess:partOfEvent id:gsef-global-virtual-forum ;",
           "ess:partOfEvent id:kevin-ossah ;", "shape:partOfEvent"),
     Fault("latitude out of range", TERRITORIES, "geo:lat 12.60915", "geo:lat 126.0915",

@@ -198,7 +198,9 @@ def e3(sources: Sources) -> Iterator[Finding]:
                             f"{_show(term)} is not in the register",
                         ),
                         statement,
-                        _nearest(term.value, (k.value for k in known if isinstance(k, ox.NamedNode))),
+                        _nearest(
+                            term.value, (k.value for k in known if isinstance(k, ox.NamedNode))
+                        ),
                     )
     yield from _unreached(sources, entries, used, known)
 
@@ -507,7 +509,7 @@ def _canonical(statement: Statement, literal: ox.Literal) -> Iterator[Finding]:
         )
     elif datatype.startswith(names.XSD):
         try:
-            canonical = _CANONICAL.get(datatype, lambda v: v)(literal.value)
+            canonical = _CANONICAL.get(datatype, str)(literal.value)
         except (ValueError, ArithmeticError):
             return  # not of its datatype at all: SHACL says so
         if canonical == literal.value and literal.value.endswith(("+00:00", ".000Z")):

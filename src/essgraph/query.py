@@ -181,7 +181,8 @@ _TOKEN = re.compile(
     rf"""(?:[ \t\r\n]++|\#[^\r\n]*+)*+(?:
       (?P<var>[?$][{_PN_CHARS_U}0-9][{_VARNAME}]*+)
     # A prefix of more than nine dotted parts is not read as one: that would be quadratic.
-    | (?P<pname>(?:[{_PN_CHARS_BASE}][{_PN_CHARS}]*+(?:\.++[{_PN_CHARS}]++){{0,8}}+)?+:(?:{_PN_LOCAL})?+)
+    | (?P<pname>(?:[{_PN_CHARS_BASE}][{_PN_CHARS}]*+(?:\.++[{_PN_CHARS}]++){{0,8}}+)?+
+      :(?:{_PN_LOCAL})?+)
     | (?P<iri>{_IRIREF})
     | (?P<word>[{_PN_CHARS_BASE}][{_PN_CHARS}]*+)
     | (?P<string>{_STRING})

@@ -15,7 +15,7 @@ from typing import Any
 
 import pyoxigraph as ox
 import rdflib
-from rdflib.namespace import RDF, SH
+from rdflib.namespace import SH
 
 from essgraph import names
 from essgraph.errors import ProjectError, Text
