@@ -311,9 +311,10 @@ def _query(arguments: argparse.Namespace, language: str) -> int:
     values = dict(_pair(argument) for argument in arguments.parameters)
     endpoint: str | None = arguments.endpoint
     project = _project(arguments)
+    text = ask.read(arguments.query, values, project, sys.stdin)
     snapshot = None if endpoint else _snapshot(arguments, project, language)
-    answer = ask.ask(arguments.query, values, arguments.format, snapshot, endpoint, project)
-    sys.stdout.write(answer)
+    answer = ask.ask(text, arguments.format, snapshot=snapshot, endpoint=endpoint)
+    sys.stdout.buffer.write(answer)
     return 0
 
 
@@ -354,6 +355,7 @@ def _snapshot(arguments: argparse.Namespace, project: Project, language: str) ->
 def _serve(arguments: argparse.Namespace, language: str) -> int:
     project = _project(arguments)
     snapshot = _snapshot(arguments, project, language)
+    from essgraph.pool import MIB, Limits
     from essgraph.service.server import serve
 
     _say(
@@ -366,11 +368,13 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
         language,
     )
     serve(
-        snapshot,
+        _out(arguments, project),
         host=arguments.host,
         port=arguments.port,
-        timeout=arguments.timeout,
+        limits=Limits(timeout=arguments.timeout, result=arguments.result_limit * MIB),
         workers=arguments.workers,
+        watch=arguments.watch,
+        log=not arguments.quiet,
     )
     return 0
 
@@ -485,6 +489,26 @@ def _parser(language: str) -> argparse.ArgumentParser:
         default=os.cpu_count() or 2,
         metavar="N",
         help=say("processus de requête", "query processes"),
+    )
+    serve.add_argument(
+        "--result-limit",
+        type=_count,
+        default=64,
+        metavar="MIB",
+        help=say("taille limite d'une réponse, en Mio", "size limit of an answer, in MiB"),
+    )
+    serve.add_argument(
+        "--watch",
+        action="store_true",
+        help=say(
+            "sert tout nouvel instantané dès qu'il est là (SIGHUP fait de même)",
+            "take up a new snapshot as soon as it is there (SIGHUP does so too)",
+        ),
+    )
+    serve.add_argument(
+        "--quiet",
+        action="store_true",
+        help=say("pas de journal des accès", "no access log"),
     )
     out(serve)
 

@@ -8,7 +8,8 @@
     ├── SnapshotError       a snapshot is missing, half written or altered
     ├── QueryError          a query cannot be answered as it stands
     │   ├── QueryRefused    updates, SERVICE and other things a read-only service does not do
-    │   └── UnknownName     no question, parameter or entity of that name
+    │   ├── UnknownName     no question, parameter or entity of that name
+    │   └── NotRepresentable the format asked for cannot say what was found
     ├── LimitExceeded       a query went past a limit of time, memory, size or number
     ├── Overloaded          no room for another query just now
     └── EngineError         the engine failed, died or could not be reached
@@ -80,6 +81,10 @@ class QueryRefused(QueryError):
 
 class UnknownName(QueryError):
     """No question, parameter or entity of that name."""
+
+
+class NotRepresentable(QueryError):
+    """The format asked for cannot say what was found; another one can."""
 
 
 class LimitExceeded(EssgraphError):

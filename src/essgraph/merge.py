@@ -90,7 +90,7 @@ def entailed(quads: set[ox.Quad], doubtful: frozenset[Graph]) -> set[ox.Quad]:
         if q.graph_name in doubtful or q.graph_name in _ABOUT_TERMS:
             continue
         if q.predicate == TYPE:
-            new = [ox.Triple(q.subject, TYPE, upper) for upper in classes.get(q.object, ())]  # type: ignore[arg-type]
+            new = [ox.Triple(q.subject, TYPE, upper) for upper in classes.get(q.object, ())]
         else:
             new = [
                 ox.Triple(q.subject, upper, q.object)  # type: ignore[arg-type]

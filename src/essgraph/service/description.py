@@ -1,10 +1,19 @@
-"""The service description (SPARQL 1.1 Service Description)."""
+"""The service description (SPARQL 1.1 Service Description), told from what is served."""
 
 from __future__ import annotations
 
-from essgraph import formats, names
+from typing import TYPE_CHECKING, Final
 
-_FORMAT_IRI = {
+from essgraph import formats, names
+from essgraph.engine import Dataset
+from essgraph.formats import Format
+from essgraph.query import inspect
+
+if TYPE_CHECKING:
+    from essgraph.service.answers import Kept
+    from essgraph.service.live import Served
+
+_FORMAT_IRI: Final = {
     "json": "SPARQL_Results_JSON",
     "xml": "SPARQL_Results_XML",
     "csv": "SPARQL_Results_CSV",
@@ -14,21 +23,43 @@ _FORMAT_IRI = {
     "rdfxml": "RDF_XML",
     "jsonld": "JSON-LD",
 }
+_ENDPOINT: Final = f"<{names.BASE}sparql>"
+_LISTED: Final = " ".join(
+    f"<http://www.w3.org/ns/formats/{_FORMAT_IRI[f.name]}>"
+    for f in (*formats.RESULTS, *formats.GRAPHS)
+)
 
-
-def service_description() -> bytes:
-    """What ``/sparql`` supports, in Turtle."""
-    listed = " ,\n        ".join(
-        f"<http://www.w3.org/ns/formats/{_FORMAT_IRI[f.name]}>"
-        for f in (*formats.RESULTS, *formats.GRAPHS)
-    )
-    return f"""\
+#: One query over the data makes the whole description: the counts are those of the store.
+#: No extension function is listed, for there is none.
+_QUERY: Final = inspect(
+    f"""
 PREFIX sd: <http://www.w3.org/ns/sparql-service-description#>
-
-<{names.BASE}sparql> a sd:Service ;
-    sd:endpoint <{names.BASE}sparql> ;
+PREFIX void: <http://rdfs.org/ns/void#>
+CONSTRUCT {{
+  {_ENDPOINT} a sd:Service ;
+    sd:endpoint {_ENDPOINT} ;
     sd:supportedLanguage sd:SPARQL11Query ;
-    sd:resultFormat {listed} ;
+    sd:resultFormat ?format ;
     sd:defaultDataset <{names.DATASET}> .
-<{names.DATASET}> a sd:Dataset .
-""".encode()
+  <{names.DATASET}> a sd:Dataset , void:Dataset ;
+    void:sparqlEndpoint {_ENDPOINT} ;
+    sd:defaultGraph <{names.DATASET}#default-graph> ;
+    sd:namedGraph ?entry .
+  <{names.DATASET}#default-graph> a sd:Graph , void:Dataset ; void:triples ?default .
+  ?entry a sd:NamedGraph ; sd:name ?graph ; sd:graph ?entry .
+  ?entry a sd:Graph , void:Dataset ; void:triples ?count .
+}}
+WHERE {{
+  {{ VALUES ?format {{ {_LISTED} }} }}
+  UNION {{ SELECT (COUNT(*) AS ?default) {{ ?s ?p ?o }} }}
+  UNION {{
+    {{ SELECT ?graph (COUNT(*) AS ?count) {{ GRAPH ?graph {{ ?s ?p ?o }} }} GROUP BY ?graph }}
+    BIND (IRI(CONCAT("{names.DATASET}#", ENCODE_FOR_URI(STR(?graph)))) AS ?entry)
+  }}
+}}"""
+)
+
+
+async def service_description(served: Served, format: Format) -> Kept:
+    """What ``/sparql`` supports and the graphs it holds, with their counts of triples."""
+    return await served.answers.ask(_QUERY, Dataset(), {}, format)

@@ -6,7 +6,6 @@ everything it names.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from starlette.requests import Request
@@ -15,11 +14,10 @@ from starlette.responses import Response
 from essgraph import formats, names
 from essgraph.engine import Dataset
 from essgraph.errors import EssgraphError, Text, UnknownName
-from essgraph.formats import Format
 from essgraph.query import inspect
 from essgraph.service import problems
-from essgraph.service.problems import HttpProblem
-from essgraph.workers import Pool
+from essgraph.service.live import Live
+from essgraph.service.sparql import not_acceptable
 
 DESCRIBE: Final = inspect(
     f"""
@@ -36,8 +34,8 @@ _EXISTS: Final = inspect("ASK { { ?entity ?p ?o } UNION { ?s ?q ?entity } }")
 class Entities:
     """The routes of entities over a pool of query workers."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
+    def __init__(self, live: Live) -> None:
+        self._live = live
 
     async def identify(self, request: Request) -> Response:
         """``/id/{slug}``: 303 See Other to the data in the format asked for."""
@@ -45,7 +43,7 @@ class Entities:
             slug = request.path_params["slug"]
             chosen = formats.negotiate(request.headers.getlist("accept"), formats.GRAPHS)
             if chosen is None:
-                raise _not_acceptable(formats.GRAPHS)
+                raise not_acceptable(formats.GRAPHS)
             await self._require(slug)
         except EssgraphError as error:
             return _problem(request, error)
@@ -71,11 +69,13 @@ class Entities:
                     )
                 )
             await self._require(slug)
-            answer = await self._pool.query(DESCRIBE, Dataset(), {"entity": _term(slug)}, chosen)
+            kept = await self._live.now.answers.ask(
+                DESCRIBE, Dataset(), {"entity": _term(slug)}, chosen
+            )
         except EssgraphError as error:
             return _problem(request, error)
         return Response(
-            answer.body,
+            kept.answer.body,
             200,
             {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=60"},
             chosen.content_type,
@@ -84,10 +84,10 @@ class Entities:
     async def _require(self, slug: str) -> None:
         known = False
         if _plain(slug):
-            answer = await self._pool.query(
+            kept = await self._live.now.answers.ask(
                 _EXISTS, Dataset(), {"entity": _term(slug)}, formats.JSON
             )
-            known = b"true" in answer.body
+            known = b"true" in kept.answer.body
         if not known:
             raise UnknownName(
                 Text(
@@ -103,11 +103,6 @@ def _plain(slug: str) -> bool:
 
 def _term(slug: str) -> str:
     return f"<{names.ID}{slug}>"
-
-
-def _not_acceptable(offers: Sequence[Format]) -> HttpProblem:
-    listed = ", ".join(offer.media_type for offer in offers)
-    return HttpProblem(406, Text(f"formats disponibles : {listed}", f"available formats: {listed}"))
 
 
 def _problem(request: Request, error: EssgraphError) -> Response:

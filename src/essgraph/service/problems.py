@@ -13,6 +13,7 @@ from essgraph.errors import (
     EngineError,
     EssgraphError,
     LimitExceeded,
+    NotRepresentable,
     Overloaded,
     QueryError,
     QueryRefused,
@@ -28,13 +29,21 @@ PROBLEM: Final = Format("problem", "application/problem+json", "json", ("applica
 STATUS: Final[tuple[tuple[type[EssgraphError], int], ...]] = (
     (QueryRefused, 403),
     (UnknownName, 404),
+    (NotRepresentable, 406),
     (QueryError, 400),
     (SyntaxFault, 400),
     (Overloaded, 503),
     (EngineError, 500),
 )
 #: A limit is the client's business (4xx) where the request itself is too large.
-LIMIT_STATUS: Final = {"query": 400, "result": 413, "body": 413, "uri": 414, "client": 429}
+LIMIT_STATUS: Final = {
+    "query": 400,
+    "stack": 400,
+    "result": 413,
+    "body": 413,
+    "uri": 414,
+    "client": 429,
+}
 
 TITLES: Final[dict[int, Text]] = {
     400: Text("Requête incorrecte", "Bad request"),
@@ -43,9 +52,11 @@ TITLES: Final[dict[int, Text]] = {
     405: Text("Méthode non permise", "Method not allowed"),
     406: Text("Format non disponible", "Not acceptable"),
     413: Text("Trop volumineux", "Too large"),
+    408: Text("Requête trop lente", "Request timeout"),
     414: Text("Adresse trop longue", "URI too long"),
     415: Text("Type de contenu non pris en charge", "Unsupported media type"),
     429: Text("Trop de requêtes à la fois", "Too many requests at once"),
+    431: Text("En-tête trop long", "Request header fields too large"),
     500: Text("Erreur du service", "Service error"),
     503: Text("Limite atteinte ou service occupé", "Limit reached or service busy"),
 }
@@ -117,6 +128,8 @@ def respond(
     }
     if isinstance(error, Overloaded):
         headers["Retry-After"] = str(error.retry_after)
+    elif status == 429:
+        headers["Retry-After"] = "1"
     # A client that accepts neither still learns what went wrong (RFC 9110, 15.5.7).
     if _is_browser(accept):
         page = (

@@ -1,105 +1,124 @@
-"""``/sparql``: the query operation of the SPARQL 1.1 Protocol (section 2.1)."""
+"""``/sparql``: the query operation of the SPARQL 1.1 Protocol (section 2.1), as plain ASGI."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from essgraph import formats
-from essgraph.engine import Answer, Dataset
-from essgraph.errors import EssgraphError, QueryError, Text
+from essgraph.engine import Dataset
+from essgraph.errors import EssgraphError, LimitExceeded, QueryError, QueryRefused, Text
 from essgraph.formats import Format
 from essgraph.query import inspect
-from essgraph.service import problems
+from essgraph.service import description, problems
+from essgraph.service.encodings import fields
+from essgraph.service.live import Live
 from essgraph.service.problems import HttpProblem
-from essgraph.workers import Pool
+from essgraph.service.reply import respond, send_kept
 
-#: The largest request body we read, in bytes.
-MAX_BODY: Final = 1 << 20
+#: The largest request body and request URL we read, in bytes.
+MAX_BODY: Final = 2**20
+MAX_URL: Final = 64 * 2**10
 
-CORS: Final = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "ETag, Link, Retry-After, Content-Location",
-}
-_ALLOW: Final = "GET, HEAD, POST, OPTIONS"
+ALLOW: Final = "GET, HEAD, POST, OPTIONS"
 _FORM: Final = "application/x-www-form-urlencoded"
 _DIRECT: Final = "application/sparql-query"
+_UPDATE: Final = "application/sparql-update"
+
+Parameters = list[tuple[str, str]]
 
 
 class SparqlEndpoint:
-    """The endpoint as an ASGI application over a pool of query workers."""
+    """The endpoint over the version of the data in service."""
 
-    def __init__(self, pool: Pool, version: str, description: bytes) -> None:
-        self._pool = pool
-        self._version = version
-        self._description = description
+    def __init__(self, live: Live) -> None:
+        self._live = live
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        request = Request(scope, receive)
         try:
-            response = await self._respond(request)
+            await self._answer(scope, receive, send)
         except EssgraphError as error:
+            scope["essgraph.limit"] = getattr(error, "limit", None)
             response = problems.respond(
                 error,
-                accept=request.headers.getlist("accept"),
-                languages=request.headers.getlist("accept-language"),
-                instance=request.url.path,
+                accept=fields(scope["headers"], b"accept"),
+                languages=fields(scope["headers"], b"accept-language"),
+                instance=scope["path"],
             )
-        response.headers.update(CORS)
-        await response(scope, receive, send)
+            await response(scope, receive, send)
 
-    async def _respond(self, request: Request) -> Response:
-        if request.method == "OPTIONS":
-            return _preflight()
-        if request.method not in ("GET", "HEAD", "POST"):
-            raise HttpProblem(
-                405,
-                Text(
-                    f"{request.method} n'est pas permis ici ; permis : {_ALLOW}",
-                    f"{request.method} is not allowed here; allowed: {_ALLOW}",
-                ),
-                {"Allow": _ALLOW},
-            )
-        parameters = await _parameters(request)
-        if not any(name == "query" for name, _ in parameters):
-            if request.method == "POST" or parameters:
-                raise QueryError(Text("il manque le paramètre query", "no query parameter"))
-            return self._describe(request)
-        return await self._query(request, parameters)
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        if method == "OPTIONS":
+            await respond(scope, send, 204, [(b"allow", ALLOW.encode())])
+            return
+        if method not in ("GET", "HEAD", "POST"):
+            raise not_allowed(method, ALLOW)
+        require_short_url(scope)
+        parameters = await _parameters(scope, receive)
+        if not any(name in ("query", "update") for name, _ in parameters):
+            if method == "POST" or parameters:
+                raise QueryError(
+                    Text("il manque le paramètre query", "the parameter query is missing")
+                )
+            await self._describe(scope, send)
+            return
+        await self._query(scope, send, parameters)
 
-    def _describe(self, request: Request) -> Response:
-        if formats.negotiate(request.headers.getlist("accept"), formats.GRAPHS) is None:
-            raise _not_acceptable(formats.GRAPHS)
-        return Response(self._description, 200, {"Vary": "Accept"}, formats.TURTLE.content_type)
+    async def _describe(self, scope: Scope, send: Send) -> None:
+        accept = fields(scope["headers"], b"accept")
+        chosen = _negotiate(accept, formats.GRAPHS)
+        if chosen is None:
+            raise not_acceptable(formats.GRAPHS)
+        served = self._live.now
+        kept = await description.service_description(served, chosen)
+        await send_kept(
+            scope,
+            send,
+            kept,
+            [
+                (b"content-type", chosen.content_type.encode()),
+                (b"vary", b"Accept, Accept-Encoding"),
+                (b"cache-control", b"public, max-age=60"),
+            ],
+        )
 
-    async def _query(self, request: Request, parameters: list[tuple[str, str]]) -> Response:
+    async def _query(self, scope: Scope, send: Send, parameters: Parameters) -> None:
+        if any(name == "update" for name, _ in parameters):
+            raise _read_only()
         query = inspect(exactly_one(parameters, "query"))
         offers = formats.RESULTS if query.form in ("SELECT", "ASK") else formats.GRAPHS
-        chosen = _format(request, parameters, offers)
+        chosen = _format(scope, parameters, offers)
         dataset = Dataset(
-            default=tuple(v for k, v in parameters if k == "default-graph-uri"),
-            named=tuple(v for k, v in parameters if k == "named-graph-uri"),
+            tuple(value for name, value in parameters if name == "default-graph-uri"),
+            tuple(value for name, value in parameters if name == "named-graph-uri"),
         )
-        answer = await self._pool.query(
-            query, dataset, {}, chosen, timeout=_timeout(parameters), client=_client(request)
+        kept = await self._live.now.answers.ask(
+            query,
+            dataset,
+            {},
+            chosen,
+            timeout=_timeout(parameters),
+            client=scope["client"][0] if scope["client"] else "",
         )
-        return self._answer(answer, chosen)
+        scope["essgraph.query"] = kept.tag
+        scope["essgraph.rows"] = kept.answer.rows
+        caching = b"no-store" if query.volatile else b"public, max-age=60"
+        headers = [
+            (b"content-type", chosen.content_type.encode()),
+            (b"vary", b"Accept, Accept-Encoding"),
+            (b"cache-control", caching),
+        ]
+        if query.volatile:
+            scope.get("extensions", {}).pop("essgraph.memo", None)
+        await send_kept(scope, send, kept, headers)
 
-    def _answer(self, answer: Answer, chosen: Format) -> Response:
-        return Response(
-            answer.body,
-            200,
-            {"Vary": "Accept", "Cache-Control": "public, max-age=60"},
-            chosen.content_type,
-        )
 
-
-def exactly_one(parameters: Sequence[tuple[str, str]], name: str) -> str:
+def exactly_one(parameters: Parameters, name: str) -> str:
     """The value of a parameter that may stand only once. Raises QueryError."""
     values = [value for key, value in parameters if key == name]
     if len(values) != 1:
@@ -112,58 +131,84 @@ def exactly_one(parameters: Sequence[tuple[str, str]], name: str) -> str:
     return values[0]
 
 
-def _client(request: Request) -> str:
-    return request.client.host if request.client else ""
-
-
-def _timeout(parameters: Sequence[tuple[str, str]]) -> float | None:
-    values = [value for key, value in parameters if key == "timeout"]
-    if not values:
+def _timeout(parameters: Parameters) -> float | None:
+    value = next((value for key, value in parameters if key == "timeout"), None)
+    if value is None:
         return None
     try:
-        seconds = float(values[0])
+        seconds = float(value)
     except ValueError:
         seconds = -1.0
     if not 0 < seconds < 1e6:
         raise QueryError(
             Text(
-                "timeout est un nombre de secondes supérieur à 0",
-                "timeout is a number of seconds above 0",
+                f"timeout est un nombre de secondes supérieur à 0, non « {value[:40]} »",
+                f'timeout is a number of seconds above 0, not "{value[:40]}"',
             )
         )
     return seconds
 
 
-def _format(
-    request: Request, parameters: Sequence[tuple[str, str]], offers: Sequence[Format]
-) -> Format:
+def _format(scope: Scope, parameters: Parameters, offers: Sequence[Format]) -> Format:
     """By ``format=`` or ``output=`` (for browsers), else by ``Accept``."""
     for name, value in parameters:
         if name in ("format", "output"):
             chosen = formats.by_name(value, offers)
             if chosen is None:
-                raise _not_acceptable(offers)
+                raise not_acceptable(offers)
             return chosen
-    chosen = formats.negotiate(request.headers.getlist("accept"), offers)
+    chosen = _negotiate(fields(scope["headers"], b"accept"), tuple(offers))
     if chosen is None:
-        raise _not_acceptable(offers)
+        raise not_acceptable(offers)
     return chosen
 
 
-def _not_acceptable(offers: Sequence[Format]) -> HttpProblem:
+@lru_cache(maxsize=1024)
+def _negotiate(accept: tuple[str, ...], offers: tuple[Format, ...]) -> Format | None:
+    return formats.negotiate(accept, offers)
+
+
+def not_acceptable(offers: Sequence[Format]) -> HttpProblem:
+    """406, with what there is."""
     listed = ", ".join(offer.media_type for offer in offers)
     return HttpProblem(406, Text(f"formats disponibles : {listed}", f"available formats: {listed}"))
 
 
-async def _parameters(request: Request) -> list[tuple[str, str]]:
+def not_allowed(method: str, allow: str) -> HttpProblem:
+    """405, with the methods that are."""
+    return HttpProblem(
+        405,
+        Text(
+            f"{method[:20]} n'est pas permis ici ; permis : {allow}",
+            f"{method[:20]} is not allowed here; allowed: {allow}",
+        ),
+        {"Allow": allow},
+    )
+
+
+def require_short_url(scope: Scope) -> None:
+    """Raises LimitExceeded (414) for a URL above ``MAX_URL``."""
+    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL:
+        raise LimitExceeded(
+            Text(
+                f"l'adresse dépasse {MAX_URL >> 10} Kio ; envoyez la requête par POST",
+                f"the URL is longer than {MAX_URL >> 10} KiB; send the query by POST",
+            ),
+            limit="uri",
+            value=f"{MAX_URL >> 10} KiB",
+        )
+
+
+async def _parameters(scope: Scope, receive: Receive) -> Parameters:
     """The parameters of the operation, in all three ways of 2.1.1 to 2.1.3.
 
     A direct POST gives its body as ``query``; its URL may carry the rest.
     """
-    in_url = _decode(request.scope["query_string"])
-    if request.method != "POST":
+    in_url = _decode(scope["query_string"])
+    if scope["method"] != "POST":
         return in_url
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    headers = scope["headers"]
+    if any(v.strip().lower() != "identity" for v in fields(headers, b"content-encoding")):
         raise HttpProblem(
             415,
             Text(
@@ -172,30 +217,44 @@ async def _parameters(request: Request) -> list[tuple[str, str]]:
             ),
             {"Accept-Encoding": "identity"},
         )
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == _FORM:
-        return _decode(await _body(request)) + in_url
-    if kind == _DIRECT:
-        try:
-            text = (await _body(request)).decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise _not_utf8() from error
-        return [("query", text), *in_url]
-    if kind == "application/sparql-update":
-        from essgraph.errors import QueryRefused
+    media_type, charset = _content_type(fields(headers, b"content-type"))
+    if media_type == _UPDATE:
+        raise _read_only()
+    if media_type not in (_FORM, _DIRECT) or charset not in ("utf-8", "utf8"):
+        raise HttpProblem(
+            415,
+            Text(
+                f"types de contenu acceptés : {_FORM}, {_DIRECT} (en UTF-8)",
+                f"accepted content types: {_FORM}, {_DIRECT} (in UTF-8)",
+            ),
+            {"Accept-Post": f"{_FORM}, {_DIRECT}"},
+        )
+    body = await _body(receive)
+    if media_type == _FORM:
+        return _decode(body) + in_url
+    try:
+        return [("query", body.decode("utf-8")), *in_url]
+    except UnicodeDecodeError as error:
+        raise _not_utf8() from error
 
-        raise QueryRefused(Text("le service est en lecture seule", "the service is read-only"))
-    raise HttpProblem(
-        415,
+
+def _content_type(values: Sequence[str]) -> tuple[str, str]:
+    """Media type and charset (RFC 9110, 8.3), in lower case."""
+    media_type, _, rest = (values[0] if values else "").partition(";")
+    parameters = dict(part.strip().lower().partition("=")[::2] for part in rest.split(";"))
+    return media_type.strip().lower(), parameters.get("charset", "utf-8").strip('"')
+
+
+def _read_only() -> QueryRefused:
+    return QueryRefused(
         Text(
-            f"types de contenu acceptés : {_FORM}, {_DIRECT}",
-            f"accepted content types: {_FORM}, {_DIRECT}",
-        ),
-        {"Accept-Post": f"{_FORM}, {_DIRECT}"},
+            "le service est en lecture seule : les mises à jour sont refusées",
+            "the service is read-only: updates are refused",
+        )
     )
 
 
-def _decode(encoded: bytes) -> list[tuple[str, str]]:
+def _decode(encoded: bytes) -> Parameters:
     try:
         return parse_qsl(
             encoded.decode("ascii"), keep_blank_values=True, encoding="utf-8", errors="strict"
@@ -210,30 +269,24 @@ def _not_utf8() -> QueryError:
     )
 
 
-async def _body(request: Request) -> bytes:
+async def _body(receive: Receive) -> bytes:
     parts: list[bytes] = []
     size = 0
-    async for part in request.stream():
+    while True:
+        message: Message = await receive()
+        if message["type"] == "http.disconnect":
+            raise QueryError(Text("la requête est incomplète", "the request is incomplete"))
+        part = message.get("body", b"")
         size += len(part)
         if size > MAX_BODY:
-            raise HttpProblem(
-                413,
+            raise LimitExceeded(
                 Text(
                     f"le corps de la requête dépasse {MAX_BODY >> 20} Mio",
                     f"the request body is larger than {MAX_BODY >> 20} MiB",
                 ),
+                limit="body",
+                value=f"{MAX_BODY >> 20} MiB",
             )
         parts.append(part)
-    return b"".join(parts)
-
-
-def _preflight() -> Response:
-    return Response(
-        status_code=204,
-        headers={
-            "Allow": _ALLOW,
-            "Access-Control-Allow-Methods": _ALLOW,
-            "Access-Control-Allow-Headers": "Accept, Accept-Language, Content-Type",
-            "Access-Control-Max-Age": "86400",
-        },
-    )
+        if not message.get("more_body"):
+            return b"".join(parts)

@@ -1,0 +1,85 @@
+"""The one seam to whatever answers SPARQL: a query in, the bytes of an answer out.
+
+An engine has one method. ``pool.Pool`` (forked workers over a snapshot) is the engine of the
+service; tests may put anything else with that method in its place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from essgraph.formats import Format
+from essgraph.query import Query, require_web_iri
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The RDF dataset of a query (SPARQL 1.1 Query, 13.2; Protocol, 2.1.4).
+
+    ``default`` are the graphs whose merge is the default graph, ``named`` those that GRAPH may
+    reach. Both empty: the store's own dataset.
+    """
+
+    default: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.default or self.named)
+
+
+def dataset_of(query: Query, protocol: Dataset) -> Dataset:
+    """The dataset in force: that of the protocol, else that of FROM and FROM NAMED (2.1.4).
+
+    Raises QueryError or QueryRefused for an IRI that no dataset may name.
+    """
+    for iri in (*protocol.default, *protocol.named):
+        require_web_iri(iri)
+    return protocol or Dataset(query.default_graphs, query.named_graphs)
+
+
+class Spool:
+    """An open file that holds a large answer; it is closed when nobody holds it any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def read(self, start: int, size: int) -> bytes:
+        """At most ``size`` bytes from ``start``."""
+        return os.pread(self._descriptor, size, start)
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A whole answer: its bytes in ``body``, or in ``spool`` where they are many.
+
+    ``rows`` counts solutions or triples, ``size`` bytes.
+    """
+
+    body: bytes = b""
+    rows: int = 0
+    size: int = 0
+    spool: Spool | None = None
+
+
+class Engine(Protocol):
+    """What the service asks its questions to."""
+
+    async def query(
+        self,
+        query: Query,
+        dataset: Dataset,
+        bindings: Mapping[str, str],
+        format: Format,
+        *,
+        timeout: float | None = None,
+        client: str = "",
+    ) -> Answer:
+        """The answer in ``format``. ``bindings`` are N-Triples terms by variable, ``timeout`` is
+        in seconds. Raises what ``errors`` says of queries, limits and engines."""
+        ...

@@ -1,0 +1,107 @@
+"""A query over a store in this process: where pyoxigraph and its exceptions are met and left."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import pyoxigraph as ox
+
+from essgraph import results
+from essgraph.engine import Dataset
+from essgraph.errors import EngineError, Position, SyntaxFault, Text
+from essgraph.formats import Format
+from essgraph.names import BASE
+from essgraph.results import Writer
+
+Graph: TypeAlias = ox.NamedNode | ox.BlankNode | ox.DefaultGraph
+
+_PLACE = re.compile(r"error at (\d+):(\d+): expected (?:one of )?(.*)", re.DOTALL)
+_UNKNOWN_FUNCTION = re.compile(r"The custom function <(.*)> is not supported")
+#: More unknown functions than this in one query are a mistake worth an error.
+_MAX_UNKNOWN: Final = 32
+
+
+def load(quads: Path) -> ox.Store:
+    """An in-memory store of a snapshot's N-Quads."""
+    store = ox.Store()
+    store.bulk_load(path=quads, format=ox.RdfFormat.N_QUADS)
+    return store
+
+
+def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out: Writer) -> int:
+    """Evaluates a query that was inspected and writes the answer; returns its rows.
+
+    Raises SyntaxFault with the place in the query, NotRepresentable, EngineError, and whatever
+    ``out`` raises.
+    """
+    default: list[Graph] | None = None
+    named: list[ox.NamedNode | ox.BlankNode] | None = None
+    if dataset:
+        default = [ox.NamedNode(iri) for iri in dataset.default]
+        named = [ox.NamedNode(iri) for iri in dataset.named]
+        if len(default) > 1:
+            store, default = _merged(store, default, named), None
+    functions: dict[ox.NamedNode, object] = {}
+    while True:
+        try:
+            result = store.query(
+                query,
+                base_iri=BASE,
+                default_graph=default,
+                named_graphs=named,
+                custom_functions=functions or None,  # type: ignore[arg-type]
+            )
+            return results.write(result, format, out)
+        except SyntaxError as error:
+            raise _syntax(str(error.msg)) from error
+        except RuntimeError as error:
+            # SPARQL 1.1 Query, 17.6: an unknown function is an error of the expression, not of
+            # the query. Nothing was written yet: the engine says so before the first row.
+            unknown = _UNKNOWN_FUNCTION.search(str(error))
+            if unknown is None or len(functions) >= _MAX_UNKNOWN:
+                raise EngineError(
+                    Text(f"échec du moteur : {error}", f"the engine failed: {error}")
+                ) from error
+            functions[ox.NamedNode(unknown[1])] = _no_value
+
+
+def _no_value(*_: object) -> None:
+    return None
+
+
+def _merged(
+    store: ox.Store, default: list[Graph], named: list[ox.NamedNode | ox.BlankNode]
+) -> ox.Store:
+    """A store whose default graph is the RDF merge of several graphs (13.2): the engine would
+    count a triple once for each graph that holds it."""
+    merged = ox.Store()
+    for graph in default:
+        merged.extend(
+            ox.Quad(q.subject, q.predicate, q.object)
+            for q in store.quads_for_pattern(None, None, None, graph)
+        )
+    for graph in named:
+        merged.extend(store.quads_for_pattern(None, None, None, graph))
+    return merged
+
+
+def _syntax(message: str) -> SyntaxFault:
+    found = _PLACE.search(message)
+    if found is None:
+        return SyntaxFault(Text(f"requête mal formée : {message}", f"ill-formed query: {message}"))
+    line, column, expected = found.groups()
+    expected = re.sub(r"(, )?\[_\]", "", expected).strip()
+    at = Position(int(line), int(column))
+    if re.match(r"(The|A|An) ", expected):  # a rule of the grammar, not a token
+        return SyntaxFault(
+            Text(f"requête mal formée : {expected}", f"ill-formed query: {expected}"), at=at
+        )
+    return SyntaxFault(
+        Text(
+            f"requête mal formée ; attendu : {expected or 'autre chose'}",
+            f"ill-formed query; expected: {expected or 'something else'}",
+        ),
+        at=at,
+    )

@@ -1,0 +1,496 @@
+"""The engine of the service: a pool of query workers over one snapshot.
+
+Two lanes and admission. A query first has a worker of the fast lane, for ``Limits.fast`` seconds
+(``Limits.crowded`` where others wait). One that takes longer goes on in the slow lane, at low
+priority, and another worker takes its place; where the slow lane is full it is ended (503). At
+its wall-clock limit, or when its client is gone, its worker is killed: nothing else stops the
+engine. Clients take turns for free workers, whoever asks more often.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections import OrderedDict, deque
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, cast
+
+from essgraph import query as queries
+from essgraph import workers
+from essgraph.engine import Answer, Dataset, Spool, dataset_of
+from essgraph.errors import EngineError, EssgraphError, LimitExceeded, Overloaded, Text
+from essgraph.formats import Format
+from essgraph.query import Query
+
+MIB: Final = 2**20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a query may take. Times in seconds, sizes in bytes; ``memory`` is above what the
+    workers share, ``slow`` the number of places in the slow lane, ``client`` and ``waiting`` how
+    many queries one client and all clients may have in the pool."""
+
+    timeout: float = 10.0
+    memory: int = 512 * MIB
+    result: int = 64 * MIB
+    fast: float = 0.25
+    crowded: float = 0.03
+    slow: int = 2
+    client: int = 64
+    waiting: int = 512
+
+
+class _Worker(asyncio.Protocol):
+    """One worker process as the service sees it."""
+
+    def __init__(self, spool: int) -> None:
+        self.pid = 0
+        self.spool = spool
+        self.slow = False
+        self.ended: str | None = None  # why we killed it: time, busy, left
+        self.answer: asyncio.Future[Answer] | None = None
+        self.gone: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.lost = False
+        self.step: asyncio.TimerHandle | None = None  # towards the slow lane
+        self._transport: asyncio.Transport | None = None
+        self._data = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def ask(self, frame: bytes) -> asyncio.Future[Answer]:
+        assert self._transport is not None
+        self.answer = asyncio.get_running_loop().create_future()
+        self._transport.write(frame)
+        return self.answer
+
+    def data_received(self, data: bytes) -> None:
+        data = self._data + data if self._data else data
+        self._data = b""
+        if len(data) < workers.HEAD.size:
+            self._data = data
+            return
+        kind, size, rows = workers.HEAD.unpack_from(data)
+        if kind != b"S" and len(data) < workers.HEAD.size + size:
+            self._data = data
+            return
+        answer, self.answer = self.answer, None
+        if answer is None or answer.done():
+            return
+        body = data[workers.HEAD.size :]
+        if kind == b"E":
+            answer.set_exception(workers.unpack_error(body))
+        elif kind == b"S":
+            spool, self.spool = self.spool, -1
+            answer.set_result(Answer(rows=rows, size=size, spool=Spool(spool)))
+        else:
+            answer.set_result(Answer(body, rows, size))
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self.lost = True
+        if self.spool >= 0:
+            os.close(self.spool)
+            self.spool = -1
+        if self.answer is not None and not self.answer.done():
+            self.answer.set_exception(ConnectionResetError())
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+class Pool:
+    """An engine (``engine.Engine``) over the N-Quads of a snapshot.
+
+    Use it as an asynchronous context manager: inside, the workers run.
+    """
+
+    def __init__(self, quads: Path, *, limits: Limits, workers: int) -> None:
+        self._quads = quads
+        self.limits = limits
+        self._size = workers
+        self._zygote: _Zygote | None = None
+        self._idle: list[_Worker] = []
+        self._fast = 0  # workers of the fast lane, idle, busy or being forked
+        self._slow = 0
+        self._queues: OrderedDict[str, deque[asyncio.Future[_Worker]]] = OrderedDict()
+        self._clients: dict[str, int] = {}
+        self._waiting = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+        self.ends: dict[str, int] = {}  # queries ended by a limit, by its name
+
+    # --- life -------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self._start()
+        await asyncio.gather(*(self._add_worker() for _ in range(self._size)))
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        self._closing = True
+        for worker in self._idle:
+            worker.close()
+        if self._zygote is not None:
+            await self._zygote.stop()
+
+    async def _start(self) -> None:
+        self._zygote = await _Zygote.start(self._quads, self.limits, self._zygote_gone)
+
+    def _zygote_gone(self) -> None:
+        """It was killed, and with it all workers: begin again."""
+        if self._closing:
+            return
+        self._zygote = None
+        self._idle.clear()
+        self._fast = self._size
+        self._spawn(self._restart())
+
+    async def _restart(self) -> None:
+        await self._start()
+        for _ in range(self._size):
+            await self._fork()
+
+    async def _add_worker(self) -> None:
+        self._fast += 1
+        await self._fork()
+
+    async def _fork(self) -> None:
+        """A new worker for the fast lane, which was counted there already."""
+        if self._zygote is None or self._closing:
+            return
+        spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (its descriptor lives on)
+        worker = _Worker(os.dup(spool.fileno()))
+        try:
+            await self._zygote.fork(worker, spool.fileno())
+        except ConnectionError:
+            return  # the zygote is gone: `_restart` makes all workers anew
+        finally:
+            spool.close()
+        self._spawn(self._watch(worker))
+        self._offer(worker)
+
+    async def _watch(self, worker: _Worker) -> None:
+        """Notices at once when an idle worker dies, and puts another in its place."""
+        await worker.gone
+        worker.close()
+        if worker in self._idle:
+            self._idle.remove(worker)
+            await self._fork()
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    @property
+    def busy(self) -> int:
+        """How many queries wait or run."""
+        return self._waiting
+
+    @property
+    def alive(self) -> bool:
+        """Whether a query would be taken: there is a zygote, and fewer wait than may."""
+        return self._zygote is not None and self._waiting < self.limits.waiting
+
+    # --- whose turn it is -------------------------------------------------------------------
+
+    def _offer(self, worker: _Worker) -> None:
+        """A free worker: to the next client in turn, or to the idle ones."""
+        while self._queues:
+            client, queue = next(iter(self._queues.items()))
+            waiter = queue.popleft()
+            if queue:
+                self._queues.move_to_end(client)
+            else:
+                del self._queues[client]
+            if not waiter.done():
+                waiter.set_result(worker)
+                return
+        if self._closing:
+            worker.close()
+        else:
+            self._idle.append(worker)
+
+    async def _take(self, client: str) -> _Worker:
+        while self._idle:
+            worker = self._idle.pop()
+            if not worker.lost:
+                return worker
+            self._spawn(self._fork())
+        waiter: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(client, deque()).append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._offer(waiter.result())
+            raise
+
+    def _admit(self, client: str) -> None:
+        if self._closing:
+            raise Overloaded(Text("le service s'arrête", "the service is stopping"), retry_after=1)
+        if self._clients.get(client, 0) >= self.limits.client:
+            raise LimitExceeded(
+                Text(
+                    f"plus de {self.limits.client} requêtes en même temps pour un client",
+                    f"more than {self.limits.client} queries at once from one client",
+                ),
+                limit="client",
+                value=str(self.limits.client),
+            )
+        if self._waiting >= self.limits.waiting:
+            raise self._overloaded()
+
+    def _overloaded(self) -> Overloaded:
+        self._count("busy")
+        return Overloaded(
+            Text(
+                "le service est occupé par des requêtes longues ; réessayez plus tard, ou rendez "
+                "la requête plus légère",
+                "the service is busy with long queries; try again later, or make the query lighter",
+            ),
+            retry_after=max(1, round(self.limits.timeout / 2)),
+        )
+
+    def _count(self, limit: str) -> None:
+        self.ends[limit] = self.ends.get(limit, 0) + 1
+
+    # --- a query ----------------------------------------------------------------------------
+
+    async def query(
+        self,
+        query: Query,
+        dataset: Dataset,
+        bindings: Mapping[str, str],
+        format: Format,
+        *,
+        timeout: float | None = None,
+        client: str = "",
+    ) -> Answer:
+        """See ``engine.Engine.query``. ``timeout`` only lowers the limit of the pool."""
+        bound = queries.bind(query, bindings)
+        frame = workers.request(bound.text, dataset_of(bound, dataset), format)
+        self._admit(client)
+        self._clients[client] = self._clients.get(client, 0) + 1
+        self._waiting += 1
+        try:
+            limit = min(timeout or self.limits.timeout, self.limits.timeout)
+            worker = await self._take(client)
+            return await self._run(worker, frame, limit)
+        finally:
+            self._waiting -= 1
+            self._clients[client] -= 1
+            if not self._clients[client]:
+                del self._clients[client]
+
+    async def _run(self, worker: _Worker, frame: bytes, limit: float) -> Answer:
+        loop = asyncio.get_running_loop()
+        answer = worker.ask(frame)
+        deadline = loop.call_later(limit, self._kill, worker, "time")
+        rest = self.limits.fast - self.limits.crowded
+        worker.step = loop.call_later(self.limits.crowded, self._overdue, worker, rest)
+        try:
+            return await answer
+        except ConnectionResetError:
+            raise await self._why(worker, limit) from None
+        except asyncio.CancelledError:
+            self._kill(worker, "left")
+            raise
+        finally:
+            deadline.cancel()
+            if worker.step is not None:
+                worker.step.cancel()
+            self._release(worker)
+
+    def _overdue(self, worker: _Worker, rest: float) -> None:
+        """The time in the fast lane is over: at once where others wait, else after ``rest``."""
+        if rest > 0 and not self._queues:
+            loop = asyncio.get_running_loop()
+            worker.step = loop.call_later(rest, self._overdue, worker, 0.0)
+        elif self._slow >= self.limits.slow:
+            self._kill(worker, "busy")
+        else:
+            self._slow += 1
+            worker.slow = True
+            with suppress(OSError):  # it may be gone
+                os.setpriority(os.PRIO_PROCESS, worker.pid, 15)
+            self._spawn(self._fork())
+
+    def _kill(self, worker: _Worker, reason: str) -> None:
+        worker.ended = reason
+        if self._zygote is not None:
+            self._zygote.kill(worker)
+
+    def _release(self, worker: _Worker) -> None:
+        if worker.slow:
+            self._slow -= 1
+            worker.close()  # its priority cannot be raised again
+        elif worker.lost or worker.ended or worker.spool < 0:
+            worker.close()
+            self._spawn(self._fork())
+        else:
+            self._offer(worker)
+
+    async def _why(self, worker: _Worker, limit: float) -> EssgraphError:
+        """The error for a query whose worker is gone."""
+        if worker.ended == "busy":
+            return self._overloaded()
+        if worker.ended == "time":
+            self._count("time")
+            return LimitExceeded(
+                Text(
+                    f"la requête a dépassé la limite de temps de {limit:g} s",
+                    f"the query went past the time limit of {limit:g} s",
+                ),
+                limit="time",
+                value=f"{limit:g} s",
+            )
+        code = await worker.gone
+        if code == -signal.SIGABRT:
+            self._count("memory")
+            value = f"{self.limits.memory // MIB} MiB"
+            return LimitExceeded(
+                Text(
+                    f"la requête a dépassé la limite de mémoire de {value}",
+                    f"the query went past the memory limit of {value}",
+                ),
+                limit="memory",
+                value=value,
+            )
+        if code in (-signal.SIGSEGV, -signal.SIGBUS):
+            self._count("stack")
+            return LimitExceeded(
+                Text(
+                    "la requête est trop profondément imbriquée pour le moteur",
+                    "the query is nested too deeply for the engine",
+                ),
+                limit="stack",
+                value="8 MiB",
+            )
+        if code == -signal.SIGKILL:
+            return Overloaded(
+                Text(
+                    "le processus de la requête a été arrêté de l'extérieur ; réessayez",
+                    "the process of the query was ended from outside; try again",
+                ),
+                retry_after=1,
+            )
+        return EngineError(Text("le moteur a échoué", "the engine failed"))
+
+
+class _Zygote:
+    """The zygote as the service sees it (see ``workers``)."""
+
+    def __init__(self, control: socket.socket, process: subprocess.Popen[bytes]) -> None:
+        self._control = control
+        self._process = process
+        self._loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._forks: deque[tuple[_Worker, asyncio.Future[None]]] = deque()
+        self._workers: dict[int, _Worker] = {}
+        self._data = b""
+
+    @classmethod
+    async def start(cls, quads: Path, limits: Limits, gone: Callable[[], None]) -> Self:
+        """Starts the process and waits until the snapshot is loaded. ``gone`` is called when it
+        ends. Raises EngineError where it ends at once."""
+        ours, its = socket.socketpair()
+        arguments = (its.fileno(), quads, limits.memory, limits.result)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "essgraph.workers", *map(str, arguments)],
+            pass_fds=[its.fileno()],
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl-C is for the service, which drains
+        )
+        its.close()
+        ours.setblocking(False)
+        zygote = cls(ours, process)
+        zygote._loop.add_reader(ours, zygote._readable, gone)
+        try:
+            await zygote._ready
+        except ConnectionError:
+            raise EngineError(
+                Text(
+                    f"les processus de requête n'ont pas pu charger {quads}",
+                    f"the query processes could not load {quads}",
+                )
+            ) from None
+        return zygote
+
+    async def fork(self, worker: _Worker, spool: int) -> None:
+        """Forks a worker process and connects it. Raises ConnectionError if the zygote is gone."""
+        ours, its = socket.socketpair()
+        forked: asyncio.Future[None] = self._loop.create_future()
+        self._forks.append((worker, forked))
+        with its:
+            socket.send_fds(self._control, [workers.COMMAND.pack(b"F", 0)], [its.fileno(), spool])
+        ours.setblocking(False)
+        await self._loop.create_unix_connection(lambda: worker, sock=ours)
+        await forked
+
+    def kill(self, worker: _Worker) -> None:
+        with suppress(OSError):  # the zygote is gone, and so are its workers
+            self._control.send(workers.COMMAND.pack(b"K", worker.pid))
+
+    def _readable(self, gone: Callable[[], None]) -> None:
+        try:
+            data = self._control.recv(4096)
+        except (BlockingIOError, InterruptedError):
+            return
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._lost()
+            gone()
+            return
+        self._data += data
+        while len(self._data) >= workers.REPORT.size:
+            kind, pid, status = workers.REPORT.unpack_from(self._data)
+            self._data = self._data[workers.REPORT.size :]
+            self._heard(kind, pid, status)
+
+    def _heard(self, kind: bytes, pid: int, status: int) -> None:
+        if kind == b"R":
+            self._ready.set_result(None)
+        elif kind == b"P":
+            worker, forked = self._forks.popleft()
+            worker.pid = pid
+            self._workers[pid] = worker
+            forked.set_result(None)
+        elif kind == b"X" and (gone := self._workers.pop(pid, None)):
+            gone.gone.set_result(status)
+
+    def _lost(self) -> None:
+        self._loop.remove_reader(self._control)
+        self._control.close()
+        self._process.wait()
+        if not self._ready.done():
+            self._ready.set_exception(ConnectionResetError())
+        for _, forked in self._forks:
+            forked.set_exception(ConnectionResetError())
+        for worker in self._workers.values():
+            worker.gone.set_result(-signal.SIGKILL)
+        self._forks.clear()
+        self._workers.clear()
+
+    async def stop(self) -> None:
+        """Ends the zygote and with it its workers."""
+        self._process.terminate()
+        while self._process.poll() is None:
+            await asyncio.sleep(0.005)
+        if self._control.fileno() >= 0:
+            self._loop.remove_reader(self._control)
+            self._control.close()

@@ -1,0 +1,134 @@
+"""What operators see: one JSON line a request, and Prometheus metrics; and CORS on every answer."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Final, TextIO
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+#: Fetch standard, 3.2: any origin may read, without credentials.
+CORS: Final = [
+    (b"access-control-allow-origin", b"*"),
+    (
+        b"access-control-expose-headers",
+        b"ETag, Link, Retry-After, Content-Location, Content-Language, Last-Modified",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+]
+_PREFLIGHT: Final = [
+    (b"access-control-allow-methods", b"GET, HEAD, POST, OPTIONS"),
+    (b"access-control-allow-headers", b"Accept, Accept-Language, Content-Type, If-None-Match"),
+    (b"access-control-max-age", b"86400"),
+]
+
+
+class Metrics:
+    """The counters of one service, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "essgraph_requests", "Requests answered", ["status"], registry=self.registry
+        )
+        self.limits = Counter(
+            "essgraph_limits", "Queries ended by a limit", ["limit"], registry=self.registry
+        )
+        self.remembered = Counter(
+            "essgraph_remembered", "Requests answered from memory", registry=self.registry
+        )
+        self.seconds = Histogram(
+            "essgraph_request_seconds", "Time to the whole answer", registry=self.registry
+        )
+
+
+class AccessLog:
+    """JSON lines, written together a few times a second so that logging costs little."""
+
+    def __init__(self, stream: TextIO | None, later: Callable[[float, Callable[[], None]], object]):
+        self._stream = stream
+        self._later = later
+        self._lines: list[str] = []
+
+    def line(self, line: str) -> None:
+        if self._stream is None:
+            return
+        self._lines.append(line)
+        if len(self._lines) == 1:
+            self._later(0.2, self.flush)
+
+    def flush(self) -> None:
+        if self._stream is not None and self._lines:
+            self._stream.write("\n".join(self._lines) + "\n")
+            self._stream.flush()
+            self._lines.clear()
+
+
+class Access:
+    """The whole application, watched: every response gets CORS fields, a line and a count."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, log: AccessLog) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        status, size = 0, 0
+
+        async def watch(message: Message) -> None:
+            nonlocal status, size
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], *self.cors(scope)]
+            else:
+                size += len(message.get("body", b""))
+            await send(message)
+
+        memo = scope.get("extensions", {}).get("essgraph.memo")
+        if memo is not None:
+            scope["extensions"]["essgraph.memo"] = lambda status, headers, body: memo(
+                status, [*headers, *CORS], body
+            )
+        try:
+            await self._app(scope, receive, watch)
+        finally:
+            self._note(scope, status, size, time.perf_counter() - start)
+
+    def cors(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        return CORS + _PREFLIGHT if scope["method"] == "OPTIONS" else CORS
+
+    def _note(self, scope: Scope, status: int, size: int, seconds: float) -> None:
+        self._metrics.requests.labels(status or 499).inc()
+        self._metrics.seconds.observe(seconds)
+        limit = scope.get("essgraph.limit")
+        if limit:
+            self._metrics.limits.labels(limit).inc()
+        noted = {
+            "method": scope["method"],
+            "path": scope["path"][:200],
+            "status": status or 499,  # the client left
+            "bytes": size,
+            "ms": round(seconds * 1000, 3),
+            "query": scope.get("essgraph.query"),
+            "rows": scope.get("essgraph.rows"),
+            "limit": limit,
+        }
+        self._log.line(json.dumps({k: v for k, v in noted.items() if v is not None}))
+
+    def note_remembered(self, request: bytes, status: int, size: int) -> None:
+        """For the memo of the edge: an exchange that never came here."""
+        self._metrics.remembered.inc()
+        head = request[:200].split(b" ", 2)
+        path = head[1].split(b"?")[0].decode("latin-1") if len(head) > 1 else ""
+        method = head[0].decode("latin-1")
+        self._log.line(
+            f'{{"method": {json.dumps(method)}, "path": {json.dumps(path)}, '
+            f'"status": {status}, "bytes": {size}, "remembered": true}}'
+        )

@@ -1,0 +1,233 @@
+"""The HTTP edge: what uvicorn's protocol lacks, and a memory of whole exchanges.
+
+- Deadlines that hold whatever trickles in: for a request's head, for its body, for a reader that
+  does not read (uvicorn has none; its issue 157).
+- Limits on the size of the head (RFC 6585, 431; RFC 9110, 414).
+- A client that goes away cancels its request.
+- The *memo*: the service is a function of the request's bytes and the data version, so a request
+  that was answered before, byte for byte, is answered again before anything is parsed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, Final, cast
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
+
+from essgraph.errors import Text
+from essgraph.service.problems import TITLES
+from essgraph.service.reply import Headers
+
+#: Seconds for a whole head, a whole body, and for a reader to take anything at all.
+HEAD_DEADLINE: Final = 10.0
+BODY_DEADLINE: Final = 30.0
+READ_DEADLINE: Final = 60.0
+#: The largest head of a request, in bytes: a URL of 64 KiB and its fields.
+MAX_HEAD: Final = 96 * 2**10
+#: What the memo may hold in all, and the largest request and response it holds, in bytes.
+MEMO: Final = 32 * 2**20
+MEMO_REQUEST: Final = 16 * 2**10
+MEMO_RESPONSE: Final = 256 * 2**10
+
+_TOO_SLOW: Final = Text("la requête n'est pas arrivée à temps", "the request took too long to come")
+_TOO_LONG: Final = Text(
+    f"l'en-tête de la requête dépasse {MAX_HEAD >> 10} Kio",
+    f"the head of the request is larger than {MAX_HEAD >> 10} KiB",
+)
+_MALFORMED: Final = Text("requête HTTP mal formée", "malformed HTTP request")
+
+
+class Memo:
+    """Whole responses by the exact bytes of the request; least recently used out first."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[bytes, tuple[bytes, bytes, int]] = OrderedDict()
+        self._size = 0
+        #: Called for each exchange answered from here: the request's bytes, status, body size.
+        self.heard: Callable[[bytes, int, int], None] = lambda request, status, size: None
+
+    def get(self, request: bytes) -> tuple[bytes, bytes, int] | None:
+        """Status line, the rest of the response, and the status."""
+        kept = self._kept.get(request)
+        if kept is not None:
+            self._kept.move_to_end(request)
+        return kept
+
+    def put(self, request: bytes, status: int, headers: Headers, body: bytes) -> None:
+        if len(body) > MEMO_RESPONSE or request in self._kept:
+            return
+        fields = b"".join(b"%s: %s\r\n" % field for field in headers)
+        kept = (STATUS_LINE[status], fields + b"\r\n" + body, status)
+        self._kept[request] = kept
+        self._size += len(request) + len(kept[1])
+        while self._size > MEMO:
+            old, (_, rest, _) = self._kept.popitem(last=False)
+            self._size -= len(old) + len(rest)
+
+    def clear(self) -> None:
+        """For another version of the data."""
+        self._kept.clear()
+        self._size = 0
+
+
+def protocol(memo: Memo) -> type[asyncio.Protocol]:
+    """The protocol class for uvicorn's ``http`` setting, over one memo."""
+    return cast("type[asyncio.Protocol]", type("Edge", (_Edge,), {"memo": memo}))
+
+
+class _Edge(HttpToolsProtocol):
+    memo: Memo
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._between = True  # no request is under way on this connection
+        self._begun = 0  # requests begun in the piece at hand
+        self._head: int | None = 0  # bytes of the head so far; None once it is whole
+        self._piece: bytes | None = None  # the piece that may be one whole request
+        self._deadline: asyncio.TimerHandle | None = None
+        self._reading: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    # --- what comes in ----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast("asyncio.Transport", transport))
+        self._set_deadline(HEAD_DEADLINE)
+
+    def data_received(self, data: bytes) -> None:
+        if self._between:
+            kept = self.memo.get(data)
+            if kept is not None:
+                self._answer_again(data, *kept)
+                return
+            self._piece = data if len(data) <= MEMO_REQUEST else None
+        else:
+            self._piece = None
+        self._begun = 0
+        if self._head is not None:
+            self._head += len(data)
+        super().data_received(data)
+        if self._head is not None and self._head > MAX_HEAD:
+            self._refuse(431 if self.headers else 414, _TOO_LONG)
+        elif not self._between and self._deadline is None:
+            self._set_deadline(HEAD_DEADLINE if self._head is not None else BODY_DEADLINE)
+
+    def _answer_again(self, request: bytes, line: bytes, rest: bytes, status: int) -> None:
+        self._unset_keepalive_if_required()
+        self._clear_deadline()
+        defaults = b"".join(b"%s: %s\r\n" % field for field in self.server_state.default_headers)
+        self.transport.write(line + defaults + rest)
+        self.memo.heard(request, status, len(rest))
+        self.timeout_keep_alive_task = self.loop.call_later(
+            self.timeout_keep_alive, self.timeout_keep_alive_handler
+        )
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begun += 1
+        self._between = False
+        if self._head is None:
+            self._head = 0
+
+    def on_headers_complete(self) -> None:
+        self._head = None
+        self._clear_deadline()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._clear_deadline()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        scope = cast("Scope", cycle.scope)
+        scope["extensions"] = {"essgraph.memo": self._remember(cycle)}
+        before = set(self.tasks)
+        super()._start_asgi_task(cycle, _Quiet(app, cycle))  # type: ignore[arg-type]
+        (self._task,) = self.tasks - before
+
+    def _remember(self, cycle: RequestResponseCycle) -> Callable[[int, Headers, bytes], None]:
+        def remember(status: int, headers: Headers, body: bytes) -> None:
+            # Only what came as one piece, alone, on a connection that stays.
+            alone = self._begun == 1 and self.cycle is cycle and not cycle.more_body
+            if self._piece is not None and alone and cycle.keep_alive:
+                self.memo.put(self._piece, status, headers, body)
+
+        return remember
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._between = not self.pipeline and not self.cycle.more_body
+        self._head = self._head or 0
+
+    # --- what goes wrong --------------------------------------------------------------------
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._clear_deadline()
+        self.resume_writing()
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, _MALFORMED)
+
+    def _refuse(self, status: int, detail: Text) -> None:
+        """An answer before the application is asked, and the end of the connection."""
+        if self.transport.is_closing():
+            return
+        problem = {
+            "type": "about:blank",
+            "title": TITLES[status].en,
+            "status": status,
+            "detail": f"{detail.en} / {detail.fr}",
+        }
+        body = json.dumps(problem, ensure_ascii=False).encode()
+        self.transport.write(
+            STATUS_LINE[status]
+            + b"content-type: application/problem+json\r\naccess-control-allow-origin: *\r\n"
+            + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+            + body
+        )
+        self.transport.close()
+
+    def _set_deadline(self, seconds: float) -> None:
+        self._deadline = self.loop.call_later(seconds, self._refuse, 408, _TOO_SLOW)
+
+    def _clear_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._reading = self.loop.call_later(READ_DEADLINE, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
+
+class _Quiet:
+    """The application, whose cancellation is no fault once its client has left."""
+
+    def __init__(self, app: ASGIApp, cycle: RequestResponseCycle) -> None:
+        self._app = app
+        self._cycle = cycle
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self._cycle.disconnected:
+                raise

@@ -1,0 +1,109 @@
+"""What is served now: a snapshot, its engine, its answers; and the change to the next one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from essgraph.errors import EssgraphError
+from essgraph.pool import Limits, Pool
+from essgraph.service.answers import Answers
+from essgraph.snapshot import Snapshot, open_snapshot
+
+_LOG: Final = logging.getLogger("essgraph")
+
+
+@dataclass(frozen=True)
+class Served:
+    """One version of the data in service."""
+
+    snapshot: Snapshot
+    pool: Pool
+    answers: Answers
+
+
+class Live:
+    """The version in service. A request takes ``now`` once and keeps to it.
+
+    ``out`` is the folder of the snapshots. A new version takes over when its workers are ready;
+    the old one goes when its last query is answered. One that is damaged never takes over.
+    """
+
+    def __init__(self, out: Path, limits: Limits, workers: int) -> None:
+        self.out = out
+        self._limits = limits
+        self._workers = workers
+        self._served: Served | None = None
+        self._changing = asyncio.Lock()
+        self._leaving: set[asyncio.Task[None]] = set()
+        #: Called when another version takes over.
+        self.changed: Callable[[], None] = lambda: None
+
+    @property
+    def ready(self) -> bool:
+        return self._served is not None
+
+    @property
+    def now(self) -> Served:
+        assert self._served is not None, "in use before start"
+        return self._served
+
+    async def start(self) -> None:
+        """Puts the current snapshot in service. Raises SnapshotError and EngineError."""
+        self._served = await self._open()
+
+    async def _open(self) -> Served:
+        snapshot = await asyncio.to_thread(open_snapshot, self.out)
+        pool = Pool(snapshot.quads, limits=self._limits, workers=self._workers)
+        await pool.__aenter__()
+        return Served(snapshot, pool, Answers(pool, snapshot.version))
+
+    async def reload(self) -> bool:
+        """Takes up the current snapshot if it is another one; whether it did.
+
+        Where it cannot be read the one in service stays, and the log says why.
+        """
+        async with self._changing:
+            old = self.now
+            try:
+                new = await asyncio.to_thread(open_snapshot, self.out)
+                if new.directory == old.snapshot.directory:
+                    return False
+                self._served = await self._open()
+                self.changed()
+            except EssgraphError as error:
+                _LOG.error("%s / %s", error.text.fr, error.text.en)
+                return False
+            _LOG.info("version %s", self.now.snapshot.version)
+            leaving = asyncio.get_running_loop().create_task(_leave(old))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+            return True
+
+    async def watch(self, seconds: float = 1.0) -> None:
+        """Reloads whenever another snapshot is in force."""
+        while True:
+            await asyncio.sleep(seconds)
+            with suppress(OSError):
+                if (self.out / "current").resolve() != self.now.snapshot.directory:
+                    await self.reload()
+
+    async def stop(self) -> None:
+        for task in self._leaving:
+            task.cancel()
+        if self._served is not None:
+            await self._served.pool.__aexit__(None, None, None)
+
+
+async def _leave(served: Served) -> None:
+    try:
+        await asyncio.sleep(1)  # who took it a moment ago has not asked yet
+        while served.pool.busy:
+            await asyncio.sleep(0.05)
+    finally:
+        await served.pool.__aexit__(None, None, None)

@@ -1,0 +1,76 @@
+"""Answers of the engine as HTTP responses, written straight to ASGI (the hot path)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+from starlette.types import Scope, Send
+
+from essgraph.engine import Spool
+from essgraph.service import encodings
+from essgraph.service.answers import Kept
+from essgraph.service.encodings import fields
+
+Headers = list[tuple[bytes, bytes]]
+
+_PIECE: Final = 256 * 1024
+
+
+async def send_kept(scope: Scope, send: Send, kept: Kept, headers: Headers) -> None:
+    """Sends a whole answer: 304 where the client has it (RFC 9110, 13.1.2), else 200.
+
+    ``headers`` holds all but those of the body, the entity tag and the coding.
+    """
+    request = scope["headers"]
+    coding = kept.coding(encodings.choose(fields(request, b"accept-encoding")))
+    tag = entity_tag(kept.tag, coding)
+    headers.append((b"etag", tag.encode()))
+    if matches(fields(request, b"if-none-match"), tag):
+        await respond(scope, send, 304, headers)
+        return
+    if coding != "identity":
+        headers.append((b"content-encoding", coding.encode()))
+    if kept.answer.spool is None:
+        await respond(scope, send, 200, headers, kept.body(coding))
+    else:
+        await _stream(scope, send, headers, kept.answer.spool, kept.answer.size)
+
+
+def entity_tag(tag: str, coding: str) -> str:
+    """The strong entity tag of one coding of an answer (RFC 9110, 8.8.3)."""
+    return f'"{tag}"' if coding == "identity" else f'"{tag}-{coding}"'
+
+
+def matches(if_none_match: Sequence[str], tag: str) -> bool:
+    """Whether ``If-None-Match`` names ``tag``, by weak comparison (RFC 9110, 13.1.2)."""
+    listed = [t.strip().removeprefix("W/") for v in if_none_match for t in v.split(",")]
+    return tag in listed or "*" in listed
+
+
+async def respond(
+    scope: Scope, send: Send, status: int, headers: Headers, body: bytes = b""
+) -> None:
+    """Sends a response whole. To HEAD the server sends no body, but the same header fields."""
+    if status not in (204, 304):
+        headers.append((b"content-length", str(len(body)).encode()))
+    if status in (200, 304) and (remember := scope.get("extensions", {}).get("essgraph.memo")):
+        remember(status, headers, b"" if scope["method"] == "HEAD" else body)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _stream(scope: Scope, send: Send, headers: Headers, spool: Spool, size: int) -> None:
+    headers.append((b"content-length", str(size).encode()))
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    if scope["method"] != "HEAD":
+        async for piece in _pieces(spool, size):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _pieces(spool: Spool, size: int) -> AsyncIterator[bytes]:
+    start = 0
+    while start < size and (piece := spool.read(start, _PIECE)):
+        start += len(piece)
+        yield piece

@@ -1,0 +1,80 @@
+"""The server: uvicorn around the application, with the edge, signals and limits of the process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import uvicorn
+
+from essgraph.pool import Limits
+from essgraph.service import edge
+from essgraph.service.access import Access, AccessLog, Metrics
+from essgraph.service.app import create_app
+from essgraph.service.live import Live
+
+
+def serve(
+    out: Path, *, host: str, port: int, limits: Limits, workers: int, watch: bool, log: bool
+) -> None:
+    """Serves the current snapshot of a build folder until SIGTERM or SIGINT, then drains.
+
+    SIGHUP takes up another snapshot; ``watch`` does so when it appears. ``log`` writes a JSON
+    line a request to standard output. Raises EngineError where the workers cannot start.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    _raise_descriptor_limit()
+    uvicorn_loop = asyncio.Runner(loop_factory=_new_loop)
+    with uvicorn_loop as runner:
+        loop = runner.get_loop()
+        live, memo, metrics = Live(out, limits, workers), edge.Memo(), Metrics()
+        lines = AccessLog(sys.stdout if log else None, loop.call_later)
+        access = Access(create_app(live, metrics, watch=watch), metrics, lines)
+        memo.heard = access.note_remembered
+        live.changed = memo.clear
+        server = uvicorn.Server(
+            uvicorn.Config(
+                access,
+                host=host,
+                port=port,
+                http=edge.protocol(memo),
+                ws="none",
+                lifespan="on",
+                access_log=False,
+                log_config=None,
+                log_level="warning",
+                server_header=False,
+                timeout_keep_alive=75,
+                timeout_graceful_shutdown=int(limits.timeout) + 5,
+                backlog=2048,
+            )
+        )
+        reloads: set[asyncio.Task[bool]] = set()
+
+        def reload() -> None:
+            task = loop.create_task(live.reload())
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        runner.run(server.serve())
+        lines.flush()
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    return uvloop.new_event_loop()
+
+
+def _raise_descriptor_limit() -> None:
+    """As many connections as the system grants: a soft limit of 1,024 is soon reached."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

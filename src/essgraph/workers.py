@@ -1,0 +1,316 @@
+"""Query workers: processes that a query may bring down without harm to anything else.
+
+``python -m essgraph.workers`` is the *zygote*: a single-threaded process that loads the snapshot
+once and forks workers, which share its memory (copy on write). A worker answers one query after
+another over a socket pair and can be killed at any moment. ``pool.Pool`` is the other side.
+
+Control channel (zygote): commands of five bytes, ``F`` with two descriptors (the worker's end of
+its socket pair, its spool file) forks, ``K`` kills; reports of nine bytes, ``R`` ready, ``P`` a
+worker's pid, ``X`` a worker's end with its wait status. Query channel (worker): frames of a
+length and a body, requests in JSON; answers begin with ``A`` (the body follows), ``S`` (the body
+is in the spool file) or ``E`` (an error in JSON).
+
+Limits of a worker: address space, no descriptor beyond those it has (so that nothing evaluated in
+it can connect anywhere), file size, no core file; it dies with the zygote, and the zygote with
+the service.
+"""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import fcntl
+import gc
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import struct
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from essgraph import errors
+from essgraph.engine import Dataset
+from essgraph.errors import EssgraphError, LimitExceeded, Position, Text
+from essgraph.formats import Format
+
+if TYPE_CHECKING:
+    import pyoxigraph as ox
+
+COMMAND: Final = struct.Struct("<cI")
+REPORT: Final = struct.Struct("<cIi")
+HEAD: Final = struct.Struct("<cII")
+LENGTH: Final = struct.Struct("<I")
+
+#: An answer above this size, in bytes, goes to the spool file.
+INLINE: Final = 256 * 1024
+_SOCKET, _SPOOL = 3, 4
+_PR_SET_PDEATHSIG = 1
+
+
+# --- frames ---------------------------------------------------------------------------------
+
+
+def request(query: str, dataset: Dataset, format: Format) -> bytes:
+    """The frame of a query for a worker."""
+    body = json.dumps([query, dataset.default, dataset.named, format.name]).encode()
+    return LENGTH.pack(len(body)) + body
+
+
+def pack_error(error: EssgraphError) -> bytes:
+    """An error of ours as it crosses the pipe."""
+    at: Position | None = getattr(error, "at", None)
+    return json.dumps(
+        {
+            "kind": type(error).__name__,
+            "text": error.text,
+            "at": [at.line, at.column] if at else None,
+            "limit": getattr(error, "limit", None),
+            "value": getattr(error, "value", None),
+        }
+    ).encode()
+
+
+def unpack_error(data: bytes) -> EssgraphError:
+    """The error that a worker raised."""
+    said = json.loads(data)
+    text = Text(*said["text"])
+    kind = getattr(errors, said["kind"])
+    if kind is LimitExceeded:
+        return LimitExceeded(text, limit=said["limit"], value=said["value"])
+    error: EssgraphError = kind(text)
+    if said["at"]:
+        error.at = Position(*said["at"])  # type: ignore[attr-defined]
+    return error
+
+
+# --- the zygote -----------------------------------------------------------------------------
+
+
+def main() -> NoReturn:
+    """Runs the zygote: ``python -m essgraph.workers CONTROL_FD DATA.nq MEMORY RESULT``."""
+    control_fd, quads, memory, result = sys.argv[1:5]
+    _die_with_parent(signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from essgraph import evaluation
+
+    store = evaluation.load(Path(quads))
+    # What is here now is shared by all workers: let the collector not touch, and so copy, it.
+    gc.collect()
+    gc.freeze()
+    _Zygote(socket.socket(fileno=int(control_fd)), store, int(memory), int(result)).run()
+
+
+class _Zygote:
+    """Forks, kills and reaps workers at the command of the service."""
+
+    def __init__(self, control: socket.socket, store: ox.Store, memory: int, result: int) -> None:
+        self._control = control
+        self._store = store
+        self._memory = memory
+        self._result = result
+        self._living: set[int] = set()
+
+    def run(self) -> NoReturn:
+        waking, woken = socket.socketpair()
+        woken.setblocking(False)
+        signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._report(b"R")
+        while True:
+            ready, _, _ = select.select([self._control, waking], [], [])
+            if waking in ready:
+                waking.recv(4096)
+                self._reap()
+            if self._control in ready:
+                self._obey()
+
+    def _report(self, kind: bytes, pid: int = 0, status: int = 0) -> None:
+        self._control.sendall(REPORT.pack(kind, pid, status))
+
+    def _obey(self) -> None:
+        size = array.array("i").itemsize
+        data, ancillary, _, _ = self._control.recvmsg(COMMAND.size, socket.CMSG_SPACE(2 * size))
+        while 0 < len(data) < COMMAND.size:
+            data += self._control.recv(COMMAND.size - len(data))
+        if not data:
+            os._exit(0)  # the service is gone
+        kind, pid = COMMAND.unpack(data)
+        if kind == b"K":
+            # A pid that was reaped may be another process by now.
+            if pid in self._living:
+                os.kill(pid, signal.SIGKILL)
+            return
+        descriptors = array.array("i")
+        for _, _, sent in ancillary:
+            descriptors.frombytes(sent[: len(sent) - len(sent) % size])
+        self._fork(descriptors)
+
+    def _fork(self, descriptors: Sequence[int]) -> None:
+        pid = os.fork()
+        if pid == 0:
+            _become_worker(descriptors, self._store, self._memory, self._result)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        self._living.add(pid)
+        self._report(b"P", pid)
+
+    def _reap(self) -> None:
+        while self._living:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            self._living.discard(pid)
+            self._report(b"X", pid, os.waitstatus_to_exitcode(status))
+
+
+def _die_with_parent(signum: int) -> None:
+    """Linux: a signal when the parent ends (PR_SET_PDEATHSIG). Elsewhere the closed socket tells,
+    once the query at hand is done."""
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signum)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+# --- a worker -------------------------------------------------------------------------------
+
+
+def _become_worker(
+    descriptors: Sequence[int], store: ox.Store, memory: int, result: int
+) -> NoReturn:
+    """What the forked child does: it never returns into the zygote's code."""
+    code = 70
+    try:
+        _die_with_parent(signal.SIGKILL)
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # First out of the way, so that neither is overwritten before it is copied.
+        moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, _SPOOL + 1) for descriptor in descriptors]
+        for descriptor, place in zip(moved, (_SOCKET, _SPOOL), strict=True):
+            os.dup2(descriptor, place)
+        os.closerange(_SPOOL + 1, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1 << 20))
+        _limit(memory, result)
+        _serve(socket.socket(fileno=_SOCKET), store, result)
+        code = 0
+    except BaseException:
+        traceback.print_exc()  # a fault of ours: for the log of the service
+        raise
+    finally:
+        os._exit(code)
+
+
+def _limit(memory: int, result: int) -> None:
+    """Memory above what the fork shares, and no way out."""
+    limits = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_FSIZE: result + 1,
+        resource.RLIMIT_NOFILE: 0,
+    }
+    if sys.platform == "linux":  # elsewhere the address space cannot be limited
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        limits[resource.RLIMIT_AS] = pages * resource.getpagesize() + memory
+    for kind, value in sorted(limits.items(), key=lambda pair: pair[0] == resource.RLIMIT_NOFILE):
+        resource.setrlimit(kind, (value, value))
+
+
+def _serve(channel: socket.socket, store: ox.Store, limit: int) -> None:
+    """Answers query after query until the channel closes."""
+    from essgraph import formats
+    from essgraph.evaluation import evaluate
+
+    by_name = {f.name: f for f in (*formats.RESULTS, *formats.GRAPHS)}
+    for body in _frames(channel):
+        query, default, named, name = json.loads(body)
+        spool = _Spool(limit)
+        try:
+            dataset = Dataset(tuple(default), tuple(named))
+            rows = evaluate(store, query, dataset, by_name[name], spool)
+            channel.sendall(spool.frame(rows))
+        except EssgraphError as error:
+            spool.discard()
+            said = pack_error(error)
+            channel.sendall(HEAD.pack(b"E", len(said), 0) + said)
+        except MemoryError:
+            os.abort()  # what a failed allocation of the engine does too: one way to tell it
+
+
+def _frames(channel: socket.socket) -> Iterator[bytes]:
+    while True:
+        head = _exactly(channel, LENGTH.size)
+        body = _exactly(channel, LENGTH.unpack(head)[0]) if head else b""
+        if not body:
+            return
+        yield body
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        piece = channel.recv(size - len(data))
+        if not piece:
+            return b""
+        data += piece
+    return data
+
+
+class _Spool:
+    """An answer as it grows: in memory while it is small, then in the spool file."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._inline = min(INLINE, limit)
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._filed = 0
+
+    def write(self, data: bytes, /) -> int:
+        self._pieces.append(data)
+        self._held += len(data)
+        if self._held > self._inline:
+            self._file()
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing waits: the engine calls this at the end."""
+
+    def _file(self) -> None:
+        if self._filed + self._held > self._limit:
+            mib = f"{self._limit / 2**20:g}"
+            raise LimitExceeded(
+                Text(
+                    f"la réponse dépasse {mib} Mio ; demandez-la par pages (ORDER BY, LIMIT, "
+                    "OFFSET) ou prenez toutes les données à /dump.nq.gz",
+                    f"the answer is larger than {mib} MiB; ask for it in pages (ORDER BY, LIMIT, "
+                    "OFFSET) or take the whole data from /dump.nq.gz",
+                ),
+                limit="result",
+                value=f"{mib} MiB",
+            )
+        for piece in self._pieces:
+            os.write(_SPOOL, piece)
+        self._filed += self._held
+        self._pieces, self._held = [], 0
+
+    def frame(self, rows: int) -> bytes:
+        """The frame that answers: with the body, or with the size of the spool file."""
+        rows = min(rows, 2**32 - 1)
+        if not self._filed:
+            return HEAD.pack(b"A", self._held, rows) + b"".join(self._pieces)
+        self._file()
+        return HEAD.pack(b"S", self._filed, rows)
+
+    def discard(self) -> None:
+        if self._filed:
+            os.ftruncate(_SPOOL, 0)
+            os.lseek(_SPOOL, 0, os.SEEK_SET)
+
+
+if __name__ == "__main__":
+    main()
