@@ -242,22 +242,14 @@ def _serve(channel: socket.socket, store: ox.Store, limit: int) -> None:
 
 
 def _frames(channel: socket.socket) -> Iterator[bytes]:
-    while True:
-        head = _exactly(channel, LENGTH.size)
-        body = _exactly(channel, LENGTH.unpack(head)[0]) if head else b""
-        if not body:
-            return
-        yield body
-
-
-def _exactly(channel: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        piece = channel.recv(size - len(data))
-        if not piece:
-            return b""
-        data += piece
-    return data
+    """The bodies of the frames; one is asked at a time, so a piece never holds two."""
+    while data := channel.recv(65536):
+        while len(data) < LENGTH.size or len(data) < LENGTH.size + LENGTH.unpack_from(data)[0]:
+            piece = channel.recv(65536)
+            if not piece:
+                return
+            data += piece
+        yield data[LENGTH.size :]
 
 
 class _Spool:

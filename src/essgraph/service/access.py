@@ -10,6 +10,8 @@ from typing import Final, TextIO
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from essgraph.service.reply import Headers, Reply
+
 #: Fetch standard, 3.2: any origin may read, without credentials.
 CORS: Final = [
     (b"access-control-allow-origin", b"*"),
@@ -86,22 +88,27 @@ class Access:
             nonlocal status, size
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], *self.cors(scope)]
+                message["headers"] = [*message["headers"], *self._cors(scope)]
             else:
                 size += len(message.get("body", b""))
             await send(message)
 
-        memo = scope.get("extensions", {}).get("essgraph.memo")
-        if memo is not None:
-            scope["extensions"]["essgraph.memo"] = lambda status, headers, body: memo(
-                status, [*headers, *CORS], body
-            )
+        whole: Reply | None = scope.get("extensions", {}).get("essgraph.reply")
+        if whole is not None:
+            reply = whole
+
+            def watch_whole(code: int, headers: Headers, body: bytes, lasting: bool) -> None:
+                nonlocal status, size
+                status, size = code, len(body)
+                reply(code, headers + self._cors(scope), body, lasting)
+
+            scope["extensions"]["essgraph.reply"] = watch_whole
         try:
             await self._app(scope, receive, watch)
         finally:
             self._note(scope, status, size, time.perf_counter() - start)
 
-    def cors(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+    def _cors(self, scope: Scope) -> Headers:
         return CORS + _PREFLIGHT if scope["method"] == "OPTIONS" else CORS
 
     def _note(self, scope: Scope, status: int, size: int, seconds: float) -> None:

@@ -1,7 +1,8 @@
 """Answers kept in memory: a snapshot never changes, so an answer to a query never does.
 
 Bounded by bytes, least recently used out first. The same query asked again while it is being
-evaluated waits for the one evaluation (single flight), which goes on while anyone waits for it.
+evaluated waits for the one evaluation (single flight); where the one who began it leaves, the
+next begins again.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
 from essgraph.engine import Answer, Dataset, Engine
+from essgraph.errors import EssgraphError
 from essgraph.formats import Format
 from essgraph.query import Query
 from essgraph.service import encodings
@@ -48,23 +51,6 @@ class Kept:
         return 2 * self.answer.size + 512
 
 
-class _Flight:
-    """An evaluation that others may join."""
-
-    def __init__(self, task: asyncio.Task[Answer]) -> None:
-        self.task = task
-        self.waiting = 0
-
-    async def join(self) -> Answer:
-        self.waiting += 1
-        try:
-            return await asyncio.shield(self.task)
-        finally:
-            self.waiting -= 1
-            if not self.waiting and not self.task.done():
-                self.task.cancel()
-
-
 class Answers:
     """The answers of one engine over one version of the data."""
 
@@ -73,7 +59,7 @@ class Answers:
         self._version = version
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._size = 0
-        self._flights: dict[str, _Flight] = {}
+        self._flights: dict[str, asyncio.Future[Answer]] = {}
         self.hits = 0
 
     def tag(
@@ -103,22 +89,27 @@ class Answers:
             self._kept.move_to_end(tag)
             self.hits += 1
             return kept
-        if query.volatile:
-            work = self._engine.query(
-                query, dataset, bindings, format, timeout=timeout, client=client
-            )
-            return Kept(await work, tag)
         # Who sets a lower time limit waits for an evaluation under that limit.
         key = f"{tag} {timeout}"
-        flight = self._flights.get(key)
-        if flight is None:
-            work = self._engine.query(
+        while not query.volatile and (flight := self._flights.get(key)):
+            with suppress(asyncio.CancelledError):
+                return self._keep(Kept(await asyncio.shield(flight), tag))
+            if not flight.cancelled():
+                raise asyncio.CancelledError  # we were, not the one who evaluates
+        flight = self._flights[key] = asyncio.get_running_loop().create_future()
+        try:
+            answer = await self._engine.query(
                 query, dataset, bindings, format, timeout=timeout, client=client
             )
-            flight = _Flight(asyncio.get_running_loop().create_task(work))
-            self._flights[key] = flight
-            flight.task.add_done_callback(lambda _: self._flights.pop(key, None))
-        return self._keep(Kept(await flight.join(), tag))
+            flight.set_result(answer)
+        except EssgraphError as error:
+            flight.set_exception(error)
+            flight.exception()  # it may be that nobody else waits
+            raise
+        finally:
+            flight.cancel()
+            self._flights.pop(key, None)
+        return Kept(answer, tag) if query.volatile else self._keep(Kept(answer, tag))
 
     def _keep(self, kept: Kept) -> Kept:
         if kept.answer.spool is not None or kept.tag in self._kept:

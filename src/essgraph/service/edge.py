@@ -25,7 +25,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from essgraph.errors import Text
 from essgraph.service.problems import TITLES
-from essgraph.service.reply import Headers
+from essgraph.service.reply import Headers, Reply
 
 #: Seconds for a whole head, a whole body, and for a reader to take anything at all.
 HEAD_DEADLINE: Final = 10.0
@@ -62,13 +62,12 @@ class Memo:
             self._kept.move_to_end(request)
         return kept
 
-    def put(self, request: bytes, status: int, headers: Headers, body: bytes) -> None:
-        if len(body) > MEMO_RESPONSE or request in self._kept:
+    def put(self, request: bytes, status: int, rest: bytes) -> None:
+        """Keeps a response, ``rest`` being all that follows the status line and the date."""
+        if len(rest) > MEMO_RESPONSE or request in self._kept:
             return
-        fields = b"".join(b"%s: %s\r\n" % field for field in headers)
-        kept = (STATUS_LINE[status], fields + b"\r\n" + body, status)
-        self._kept[request] = kept
-        self._size += len(request) + len(kept[1])
+        self._kept[request] = (STATUS_LINE[status], rest, status)
+        self._size += len(request) + len(rest)
         while self._size > MEMO:
             old, (_, rest, _) = self._kept.popitem(last=False)
             self._size -= len(old) + len(rest)
@@ -124,8 +123,7 @@ class _Edge(HttpToolsProtocol):
     def _answer_again(self, request: bytes, line: bytes, rest: bytes, status: int) -> None:
         self._unset_keepalive_if_required()
         self._clear_deadline()
-        defaults = b"".join(b"%s: %s\r\n" % field for field in self.server_state.default_headers)
-        self.transport.write(line + defaults + rest)
+        self.transport.write(line + self._defaults() + rest)
         self.memo.heard(request, status, len(rest))
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
@@ -149,19 +147,35 @@ class _Edge(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         scope = cast("Scope", cycle.scope)
-        scope["extensions"] = {"essgraph.memo": self._remember(cycle)}
+        scope["extensions"] = {"essgraph.reply": self._reply(cycle)}
         before = set(self.tasks)
         super()._start_asgi_task(cycle, _Quiet(app, cycle))  # type: ignore[arg-type]
         (self._task,) = self.tasks - before
 
-    def _remember(self, cycle: RequestResponseCycle) -> Callable[[int, Headers, bytes], None]:
-        def remember(status: int, headers: Headers, body: bytes) -> None:
+    def _reply(self, cycle: RequestResponseCycle) -> Reply:
+        """How the application answers whole, in one write: half the system calls of two events."""
+
+        def reply(status: int, headers: Headers, body: bytes, lasting: bool) -> None:
+            if cycle.disconnected:
+                return
+            fields = b"".join(b"%s: %s\r\n" % field for field in headers)
+            rest = fields + b"\r\n" + body
             # Only what came as one piece, alone, on a connection that stays.
             alone = self._begun == 1 and self.cycle is cycle and not cycle.more_body
-            if self._piece is not None and alone and cycle.keep_alive:
-                self.memo.put(self._piece, status, headers, body)
+            if lasting and self._piece is not None and alone and cycle.keep_alive:
+                self.memo.put(self._piece, status, rest)
+            close = b"" if cycle.keep_alive else b"connection: close\r\n"
+            self.transport.write(STATUS_LINE[status] + self._defaults() + close + rest)
+            cycle.response_started = cycle.response_complete = True
+            cycle.message_event.set()
+            if not cycle.keep_alive:
+                self.transport.close()
+            cycle.on_response()
 
-        return remember
+        return reply
+
+    def _defaults(self) -> bytes:
+        return b"".join(b"%s: %s\r\n" % field for field in self.server_state.default_headers)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final
 
 from starlette.types import Scope, Send
@@ -13,26 +13,32 @@ from essgraph.service.answers import Kept
 from essgraph.service.encodings import fields
 
 Headers = list[tuple[bytes, bytes]]
+#: What the edge offers in the scope's extensions: to send a whole response (status, header
+#: fields, body) at once; a lasting one may be sent again to whoever asks the same.
+Reply = Callable[[int, Headers, bytes, bool], None]
 
 _PIECE: Final = 256 * 1024
 
 
-async def send_kept(scope: Scope, send: Send, kept: Kept, headers: Headers) -> None:
+async def send_kept(
+    scope: Scope, send: Send, kept: Kept, headers: Headers, *, lasting: bool = True
+) -> None:
     """Sends a whole answer: 304 where the client has it (RFC 9110, 13.1.2), else 200.
 
-    ``headers`` holds all but those of the body, the entity tag and the coding.
+    ``headers`` holds all but those of the body, the entity tag and the coding. ``lasting`` says
+    that the same request has this answer as long as this version is in service.
     """
     request = scope["headers"]
     coding = kept.coding(encodings.choose(fields(request, b"accept-encoding")))
     tag = entity_tag(kept.tag, coding)
     headers.append((b"etag", tag.encode()))
     if matches(fields(request, b"if-none-match"), tag):
-        await respond(scope, send, 304, headers)
+        await respond(scope, send, 304, headers, lasting=lasting)
         return
     if coding != "identity":
         headers.append((b"content-encoding", coding.encode()))
     if kept.answer.spool is None:
-        await respond(scope, send, 200, headers, kept.body(coding))
+        await respond(scope, send, 200, headers, kept.body(coding), lasting=lasting)
     else:
         await _stream(scope, send, headers, kept.answer.spool, kept.answer.size)
 
@@ -49,15 +55,23 @@ def matches(if_none_match: Sequence[str], tag: str) -> bool:
 
 
 async def respond(
-    scope: Scope, send: Send, status: int, headers: Headers, body: bytes = b""
+    scope: Scope,
+    send: Send,
+    status: int,
+    headers: Headers,
+    body: bytes = b"",
+    *,
+    lasting: bool = False,
 ) -> None:
-    """Sends a response whole. To HEAD the server sends no body, but the same header fields."""
+    """Sends a response whole. To HEAD goes no body, but the same header fields."""
     if status not in (204, 304):
         headers.append((b"content-length", str(len(body)).encode()))
-    if status in (200, 304) and (remember := scope.get("extensions", {}).get("essgraph.memo")):
-        remember(status, headers, b"" if scope["method"] == "HEAD" else body)
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    reply: Reply | None = scope.get("extensions", {}).get("essgraph.reply")
+    if reply is not None:
+        reply(status, headers, b"" if scope["method"] == "HEAD" else body, lasting)
+    else:
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
 async def _stream(scope: Scope, send: Send, headers: Headers, spool: Spool, size: int) -> None:

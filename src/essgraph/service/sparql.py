@@ -113,9 +113,7 @@ class SparqlEndpoint:
             (b"vary", b"Accept, Accept-Encoding"),
             (b"cache-control", caching),
         ]
-        if query.volatile:
-            scope.get("extensions", {}).pop("essgraph.memo", None)
-        await send_kept(scope, send, kept, headers)
+        await send_kept(scope, send, kept, headers, lasting=not query.volatile)
 
 
 def exactly_one(parameters: Parameters, name: str) -> str:
