@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Generator
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from essgraph import cli
@@ -97,3 +104,57 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("built")
     assert build(Project(ROOT), out).snapshot is not None
     return out
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running service: its address, its process."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+
+    def children(self) -> list[int]:
+        """The pids of all processes below it: the zygote, then the workers."""
+        found, ahead = [], [self.process.pid]
+        while ahead:
+            path = Path(f"/proc/{ahead.pop()}/task")
+            for task in path.iterdir() if path.exists() else ():
+                pids = [int(pid) for pid in (task / "children").read_text().split()]
+                found += pids
+                ahead += pids
+        return found
+
+
+@contextmanager
+def serving(out: Path, *options: object) -> Iterator[Server]:
+    """`essgraph serve` over the snapshots of a folder, on a free port; drained at the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    run = "from essgraph.cli import main; main()"
+    command = [sys.executable, "-c", run, "serve", "--port", port, "--out", out, *options]
+    process = subprocess.Popen([str(part) for part in command], cwd=ROOT, stdout=subprocess.DEVNULL)
+    server = Server(f"http://127.0.0.1:{port}", process)
+    try:
+        for _ in range(200):
+            assert process.poll() is None, "the service did not start"
+            try:
+                httpx.get(f"{server.url}/health")
+                break
+            except httpx.TransportError:
+                time.sleep(0.05)
+        yield server
+    finally:
+        below = server.children()
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(timeout=30)
+        left = [pid for pid in below if Path(f"/proc/{pid}").exists()]
+    assert code == 0
+    assert not left, "processes left behind"
+
+
+@pytest.fixture(scope="session")
+def server(built: Path) -> Iterator[str]:
+    """The address of a service over the project's own graph."""
+    with serving(built) as running:
+        yield running.url

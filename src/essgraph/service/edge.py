@@ -31,7 +31,8 @@ from essgraph.service.reply import Headers, Reply
 HEAD_DEADLINE: Final = 10.0
 BODY_DEADLINE: Final = 30.0
 READ_DEADLINE: Final = 60.0
-#: The largest head of a request, in bytes: a URL of 64 KiB and its fields.
+#: The longest URL (the parser's own bound) and the largest head of a request, in bytes.
+MAX_URL: Final = 2**16 - 1
 MAX_HEAD: Final = 96 * 2**10
 #: What the memo may hold in all, and the largest request and response it holds, in bytes.
 MEMO: Final = 32 * 2**20
@@ -42,6 +43,10 @@ _TOO_SLOW: Final = Text("la requête n'est pas arrivée à temps", "the request 
 _TOO_LONG: Final = Text(
     f"l'en-tête de la requête dépasse {MAX_HEAD >> 10} Kio",
     f"the head of the request is larger than {MAX_HEAD >> 10} KiB",
+)
+_LONG_URL: Final = Text(
+    "l'adresse dépasse 64 Kio ; envoyez la requête par POST",
+    "the URL is longer than 64 KiB; send the query by POST",
 )
 _MALFORMED: Final = Text("requête HTTP mal formée", "malformed HTTP request")
 
@@ -115,8 +120,10 @@ class _Edge(HttpToolsProtocol):
         if self._head is not None:
             self._head += len(data)
         super().data_received(data)
-        if self._head is not None and self._head > MAX_HEAD:
-            self._refuse(431 if self.headers else 414, _TOO_LONG)
+        if len(self.url) > MAX_URL:
+            self._refuse(414, _LONG_URL)
+        elif self._head is not None and self._head > MAX_HEAD:
+            self._refuse(431, _TOO_LONG)
         elif not self._between and self._deadline is None:
             self._set_deadline(HEAD_DEADLINE if self._head is not None else BODY_DEADLINE)
 
@@ -139,7 +146,8 @@ class _Edge(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head = None
         self._clear_deadline()
-        super().on_headers_complete()
+        if len(self.url) <= MAX_URL:  # else the parser would call it malformed
+            super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

@@ -47,7 +47,7 @@ def serve(
                 lifespan="on",
                 access_log=False,
                 log_config=None,
-                log_level="warning",
+                log_level="error",
                 server_header=False,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=int(limits.timeout) + 5,
@@ -62,6 +62,8 @@ def serve(
             task.add_done_callback(reloads.discard)
 
         loop.add_signal_handler(signal.SIGHUP, reload)
+        # uvicorn raises SIGTERM again after its drain: then it is done, and no failure.
+        signal.signal(signal.SIGTERM, lambda *_: None)
         runner.run(server.serve())
         lines.flush()
 

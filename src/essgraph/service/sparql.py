@@ -20,9 +20,8 @@ from essgraph.service.live import Live
 from essgraph.service.problems import HttpProblem
 from essgraph.service.reply import respond, send_kept
 
-#: The largest request body and request URL we read, in bytes.
+#: The largest request body we read, in bytes.
 MAX_BODY: Final = 2**20
-MAX_URL: Final = 64 * 2**10
 
 ALLOW: Final = "GET, HEAD, POST, OPTIONS"
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -58,7 +57,6 @@ class SparqlEndpoint:
             return
         if method not in ("GET", "HEAD", "POST"):
             raise not_allowed(method, ALLOW)
-        require_short_url(scope)
         parameters = await _parameters(scope, receive)
         if not any(name in ("query", "update") for name, _ in parameters):
             if method == "POST" or parameters:
@@ -182,19 +180,6 @@ def not_allowed(method: str, allow: str) -> HttpProblem:
         ),
         {"Allow": allow},
     )
-
-
-def require_short_url(scope: Scope) -> None:
-    """Raises LimitExceeded (414) for a URL above ``MAX_URL``."""
-    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_URL:
-        raise LimitExceeded(
-            Text(
-                f"l'adresse dépasse {MAX_URL >> 10} Kio ; envoyez la requête par POST",
-                f"the URL is longer than {MAX_URL >> 10} KiB; send the query by POST",
-            ),
-            limit="uri",
-            value=f"{MAX_URL >> 10} KiB",
-        )
 
 
 async def _parameters(scope: Scope, receive: Receive) -> Parameters:

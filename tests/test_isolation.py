@@ -1,0 +1,235 @@
+"""No query brings the service down: what passes a limit costs one client one clear error."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from conftest import Server, serving
+
+CHEAP = "ASK { ?s ?p ?o }"
+#: Never ends, and holds little memory.
+ENDLESS = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }"
+GREEDY = "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } ORDER BY ?a ?f ?i"
+LARGE = "SELECT * { ?a ?b ?c . ?d ?e ?f }"
+
+
+@pytest.fixture(scope="module")
+def limited(built: Path) -> Iterator[Server]:
+    """A service with a time limit of 1 s, results of 4 MiB at most, two workers."""
+    with serving(built, "--timeout", 1, "--result-limit", 4, "--workers", 2) as running:
+        yield running
+
+
+def ask(server: Server, query: str, **parameters: str) -> httpx.Response:
+    return httpx.get(f"{server.url}/sparql", params={"query": query, **parameters}, timeout=20)
+
+
+def alive(server: Server) -> bool:
+    return ask(server, CHEAP).json()["boolean"] is True
+
+
+def problem(response: httpx.Response, status: int) -> Any:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert body["status"] == status
+    return body
+
+
+def test_time(limited: Server) -> None:
+    start = time.monotonic()
+    body = problem(ask(limited, ENDLESS), 503)
+    assert body["limit"] == {"name": "time", "value": "1 s"}
+    assert time.monotonic() - start < 5
+    assert alive(limited)
+
+
+def test_timeout_lowers_the_limit_and_never_raises_it(limited: Server) -> None:
+    assert problem(ask(limited, ENDLESS, timeout="0.4"), 503)["limit"]["value"] == "0.4 s"
+    assert problem(ask(limited, ENDLESS, timeout="60"), 503)["limit"]["value"] == "1 s"
+
+
+@pytest.mark.parametrize("timeout", ["0", "-1", "soon", "nan", "1e9"])
+def test_timeout_is_a_number_of_seconds(limited: Server, timeout: str) -> None:
+    problem(ask(limited, CHEAP, timeout=timeout), 400)
+
+
+def test_memory(built: Path) -> None:
+    with serving(built, "--timeout", 30) as server:
+        body = problem(ask(server, GREEDY), 503)
+        assert body["limit"]["name"] == "memory"
+        assert alive(server)
+
+
+def test_result(limited: Server) -> None:
+    body = problem(ask(limited, LARGE), 413)
+    assert body["limit"] == {"name": "result", "value": "4 MiB"}
+    assert "/dump.nq.gz" in body["detail"]
+
+
+def test_spooled_answers_are_whole(limited: Server) -> None:
+    """Above 256 KiB an answer goes through a file; it has its length and ends where it should."""
+    response = ask(limited, "SELECT * { ?s ?p ?o }")
+    assert len(response.content) == int(response.headers["content-length"]) > 2**20
+    count = ask(limited, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }").json()
+    rows = response.json()["results"]["bindings"]
+    assert len(rows) == int(count["results"]["bindings"][0]["n"]["value"])
+
+
+def deep(opening: str, closing: str, depth: int) -> str:
+    return opening * depth + closing * depth
+
+
+HOSTILE = {
+    "groups": f"SELECT * {deep('{', '}', 5000)}",
+    "IF": f"SELECT ({'IF(true,' * 1000}1{',2)' * 1000} AS ?x) {{}}",
+    "EXISTS": f"ASK {{ {'FILTER EXISTS { ?s ?p ?o ' * 900}{'}' * 900} }}",
+    "plus": f"SELECT ({'+'.join('1' * 20000)} AS ?x) {{}}",
+    "UNION": "SELECT * {" + " UNION ".join(["{ ?s ?p ?o }"] * 5000) + "}",
+    "star": "ASK {" + " . ".join(f"?s ?p{n} ?o{n}" for n in range(400)) + "}",
+    "paths": f"ASK {{ ?s {'(' * 500}?p{')' * 500} ?o }}",
+    "long": "ASK { ?s ?p '" + "x" * 300_000 + "' }",
+}
+
+
+@pytest.mark.parametrize("query", HOSTILE.values(), ids=HOSTILE.keys())
+def test_what_would_harm_is_refused_before_it_is_evaluated(limited: Server, query: str) -> None:
+    body = problem(httpx.post(f"{limited.url}/sparql", data={"query": query}), 400)
+    assert "limit" in body or "position" in body
+    assert alive(limited)
+
+
+LARGE_BUT_HONEST = {
+    "VALUES": "SELECT * { VALUES ?x { " + " ".join(f"<http://e/{n}>" for n in range(2000)) + " } }",
+    "IN": f"ASK {{ ?s ?p ?o FILTER (?o IN ({', '.join(map(str, range(1000)))})) }}",
+    "UNION": "SELECT * {" + " UNION ".join(f"{{ ?s a <http://e/{n}> }}" for n in range(60)) + "}",
+    "groups": f"SELECT * {{ {deep('{', '}', 16)} }}",
+    "text": "ASK { ?s ?p ?o FILTER (?o != '" + "x" * 60_000 + "') }",
+}
+
+
+@pytest.mark.parametrize("query", LARGE_BUT_HONEST.values(), ids=LARGE_BUT_HONEST.keys())
+def test_large_but_honest_queries_pass(limited: Server, query: str) -> None:
+    response = httpx.post(f"{limited.url}/sparql", data={"query": query}, timeout=20)
+    assert response.status_code == 200, response.text
+
+
+def test_service_connects_nowhere(limited: Server) -> None:
+    """Neither when it is refused nor when the engine is asked past the check."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.settimeout(0.5)
+        there = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        body = problem(ask(limited, f"ASK {{ SERVICE <{there}> {{ ?s ?p ?o }} }}"), 403)
+        assert body["position"] == {"line": 1, "column": 7}
+        with pytest.raises(TimeoutError):
+            listener.accept()
+
+
+def test_a_worker_cannot_connect_even_if_the_check_were_passed(built: Path) -> None:
+    """A frame sent straight to a worker, without `inspect`: the descriptor limit holds."""
+    from essgraph import formats
+    from essgraph.engine import Dataset
+    from essgraph.errors import EssgraphError
+    from essgraph.pool import Limits, Pool
+    from essgraph.query import Query
+    from essgraph.snapshot import open_snapshot
+
+    async def past_the_check(there: str) -> None:
+        quads = open_snapshot(built).quads
+        async with Pool(quads, limits=Limits(timeout=2), workers=1) as pool:
+            text = f"SELECT * {{ SERVICE <{there}> {{ ?s ?p ?o }} }}"
+            with pytest.raises(EssgraphError):
+                await pool.query(Query(text, "SELECT"), Dataset(), {}, formats.JSON)
+
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.settimeout(0.5)
+        asyncio.run(past_the_check(f"http://127.0.0.1:{listener.getsockname()[1]}/"))
+        with pytest.raises(TimeoutError):
+            listener.accept()
+
+
+def test_workers_do_not_share_their_random_state(built: Path) -> None:
+    """Forked twice from one process, two workers still draw different numbers."""
+    found: set[str] = set()
+    with serving(built, "--workers", 4) as server:
+        threads = [
+            threading.Thread(
+                target=lambda: found.add(ask(server, "SELECT (STRUUID() AS ?u) {}").text)
+            )
+            for _ in range(12)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert len(found) == 12
+
+
+def test_volatile_answers_are_not_kept(limited: Server) -> None:
+    first, second = (ask(limited, "SELECT (UUID() AS ?u) {}") for _ in range(2))
+    assert first.text != second.text
+    assert first.headers["cache-control"] == "no-store"
+
+
+def test_killed_workers_cost_nobody_else_anything(built: Path) -> None:
+    with serving(built, "--timeout", 5, "--workers", 2) as server:
+        for round_ in range(5):
+            zygote, *workers = server.children()
+            assert workers
+            for pid in workers if round_ % 2 else workers[:1]:
+                os.kill(pid, signal.SIGKILL)
+            assert alive(server)
+            assert ask(server, f"ASK {{ ?s ?p {round_} }}").status_code == 200
+        os.kill(zygote, signal.SIGKILL)
+        for _ in range(100):
+            if ask(server, f"ASK {{ ?s ?p {time.monotonic_ns()} }}").status_code == 200:
+                break
+            time.sleep(0.05)
+        assert alive(server)
+
+
+def test_a_client_that_leaves_frees_its_worker(built: Path) -> None:
+    """Four clients leave endless queries; each worker is free again long before its limit."""
+    with serving(built, "--timeout", 60, "--workers", 1) as server:
+        for n in range(4):
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.get(f"{server.url}/sparql", params={"query": f"{ENDLESS} # {n}"}, timeout=0.5)
+        start = time.monotonic()
+        assert ask(server, f"ASK {{ ?s ?p {os.getpid()} }}").status_code == 200
+        assert time.monotonic() - start < 10
+
+
+def test_neighbours_of_runaway_queries_are_served(limited: Server) -> None:
+    """Heavy queries fill the slow lane: the rest are told when to come back, the light ones go
+    on."""
+    answers: list[httpx.Response] = []
+
+    def attack(number: int) -> None:
+        answers.append(ask(limited, ENDLESS.replace("?n", f"?n{number}")))
+
+    threads = [threading.Thread(target=attack, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for n in range(20):
+        assert ask(limited, f"ASK {{ ?s ?p {n} }}").status_code == 200
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 8
+    for answer in answers:
+        body = problem(answer, 503)
+        assert "limit" in body or int(answer.headers["retry-after"]) > 0
+    assert alive(limited)

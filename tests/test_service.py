@@ -1,0 +1,300 @@
+"""The service as its operators and hostile clients meet it: health, metrics, signals, the edge."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import ROOT, Run, copy_project, serving
+
+from essgraph.snapshot import open_snapshot
+
+COUNT = "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }"
+
+
+def test_health_and_metrics(server: str, built: Path) -> None:
+    assert httpx.get(f"{server}/health").json() == {
+        "status": "ok",
+        "version": open_snapshot(built).version,
+    }
+    assert httpx.get(f"{server}/ready").json()["ready"] is True
+    httpx.get(f"{server}/sparql", params={"query": "ASK {}"})
+    metrics = httpx.get(f"{server}/metrics").text
+    assert 'essgraph_requests_total{status="200"}' in metrics
+
+
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/id/", "/id/nobody", "/data/bamako.xyz", "/id/a/b/c"]
+)
+def test_unknown_addresses_are_problems(server: str, path: str) -> None:
+    response = httpx.get(server + path, headers={"Accept": "application/json"})
+    assert response.status_code == 404
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["status"] == 404
+
+
+def test_problems_speak_both_languages(server: str) -> None:
+    said = {
+        language: httpx.get(
+            f"{server}/sparql", params={"query": "ASK {"}, headers={"Accept-Language": language}
+        ).json()["detail"]
+        for language in ("fr", "en")
+    }
+    assert said["fr"] != said["en"]
+    assert "never closed" in said["en"]
+
+
+def test_an_answer_is_the_same_bytes_and_not_sent_twice(server: str) -> None:
+    first = httpx.get(f"{server}/sparql", params={"query": COUNT})
+    again = httpx.get(f"{server}/sparql", params={"query": COUNT})
+    assert (first.content, first.headers["etag"]) == (again.content, again.headers["etag"])
+    not_modified = httpx.get(
+        f"{server}/sparql",
+        params={"query": COUNT},
+        headers={"If-None-Match": first.headers["etag"]},
+    )
+    assert not_modified.status_code == 304
+    assert not not_modified.content
+    assert not_modified.headers["etag"] == first.headers["etag"]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity"])
+def test_codings(server: str, coding: str) -> None:
+    query = "SELECT * { ?s ?p ?o } LIMIT 50"
+    plain = httpx.get(
+        f"{server}/sparql", params={"query": query}, headers={"Accept-Encoding": "identity"}
+    )
+    coded = httpx.get(
+        f"{server}/sparql", params={"query": query}, headers={"Accept-Encoding": coding}
+    )
+    assert coded.headers.get("content-encoding", "identity") == coding
+    assert coded.content == plain.content
+    assert (coded.headers["etag"] == plain.headers["etag"]) == (coding == "identity")
+
+
+# --- the edge -------------------------------------------------------------------------------
+
+
+def talk(server: str, data: bytes, seconds: float = 5) -> bytes:
+    """What the server says to raw bytes, until it closes or falls silent."""
+    host, port = server.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=seconds) as connection:
+        connection.sendall(data)
+        received = b""
+        try:
+            while piece := connection.recv(65536):
+                received += piece
+        except TimeoutError:
+            pass
+        return received
+
+
+def test_requests_of_one_connection_are_answered_in_order(server: str) -> None:
+    """Pipelined, and repeated so that the memo has them."""
+    host = b" HTTP/1.1\r\nHost: x\r\n"
+    ask = b"GET /sparql?query=ASK%7B%7D" + host + b"\r\n"
+    none = b"GET /sparql?query=ASK%7B%3Fs%20%3Fp%20%3Cx%3A%3E%7D" + host + b"\r\n"
+    last = b"GET /health" + host + b"Connection: close\r\n\r\n"
+    for _ in range(3):
+        said = talk(server, ask + none + ask + last)
+        bodies = [part.split(b"\r\n\r\n", 1)[1] for part in said.split(b"HTTP/1.1 ")[1:]]
+        assert [b"true" in b for b in bodies[:3]] == [True, False, True]
+        assert b'"status":"ok"' in bodies[3]
+
+
+def test_the_memo_answers_in_pieces_too(server: str) -> None:
+    """The same request whole, whole again, and cut into two: three equal answers."""
+    request = b"GET /sparql?query=ASK%7B%3Fs%20a%20%3Fx%7D HTTP/1.1\r\nHost: x\r\n\r\n"
+    host, port = server.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        answers = []
+        for cut in (len(request), len(request), 20, len(request)):
+            connection.sendall(request[:cut])
+            if cut < len(request):
+                time.sleep(0.05)
+                connection.sendall(request[cut:])
+            answers.append(connection.recv(65536).partition(b"\r\n\r\n")[2])
+    assert len(set(answers)) == 1
+    assert b"true" in answers[0]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"POST /sparql HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
+         b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST /sparql HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+         400),
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET /" + b"a" * 120_000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"GET /sparql?query=" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\n" + b"X-A: " + b"b" * 120_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * 20_000 + b"\r\n", 431),
+    ],
+    ids=["both lengths", "two lengths", "nonsense", "endless URL", "long URL", "long field",
+         "many fields"],
+)  # fmt: skip
+def test_ambiguous_or_oversized_requests_are_answered_and_closed(
+    server: str, request_: bytes, status: int
+) -> None:
+    said = talk(server, request_)
+    assert said.startswith(b"HTTP/1.1 %d " % status), said[:200]
+    assert b"application/problem+json" in said
+    assert httpx.get(f"{server}/health").status_code == 200
+
+
+def test_a_url_of_64_kb_is_read(server: str) -> None:
+    query = "ASK {} #" + "x" * 64_000
+    assert httpx.get(f"{server}/sparql", params={"query": query}).status_code == 200
+
+
+def test_compressed_request_bodies_are_refused(server: str) -> None:
+    response = httpx.post(
+        f"{server}/sparql",
+        content=b"\x1f\x8b",
+        headers={"Content-Encoding": "gzip", "Content-Type": "application/sparql-query"},
+    )
+    assert response.status_code == 415
+
+
+def test_slow_connections_do_no_harm(server: str) -> None:
+    """Five hundred that send a piece of a request and wait; others are served meanwhile."""
+    host, port = server.removeprefix("http://").split(":")
+    slow = []
+    try:
+        for _ in range(500):
+            connection = socket.create_connection((host, int(port)), timeout=5)
+            connection.sendall(b"GET /sparql?query=ASK HTTP/1.1\r\nHost: x\r\nX-")
+            slow.append(connection)
+        for n in range(20):
+            response = httpx.get(f"{server}/sparql", params={"query": f"ASK {{ ?s ?p {n} }}"})
+            assert response.status_code == 200
+        slow[0].settimeout(20)
+        assert slow[0].recv(100).startswith(b"HTTP/1.1 408 ")
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+# --- operation ------------------------------------------------------------------------------
+
+
+def build(project: Path) -> None:
+    run = "from essgraph.cli import main; main()"
+    subprocess.run(
+        [sys.executable, "-c", run, "build"], cwd=project, check=True, capture_output=True
+    )
+
+
+@pytest.mark.parametrize("how", ["signal", "watch"])
+def test_a_new_snapshot_is_taken_up_without_a_dropped_request(tmp_path: Path, how: str) -> None:
+    project = copy_project(tmp_path / "project")
+    build(project)
+    out = project / "build"
+    with serving(out, *(["--watch"] if how == "watch" else [])) as server:
+        before = httpx.get(f"{server.url}/health").json()["version"]
+        label = "SELECT ?l { <https://w3id.org/essgraph/id/kevin-ossah> rdfs:label ?l }"
+        query = "PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#> " + label
+        people = project / "data/register/people.ttl"
+        text = people.read_text("utf-8")
+        people.write_text(text.replace('"Kevin Ossah"', '"K. Ossah"'), "utf-8")
+        build(project)
+        if how == "signal":
+            server.process.send_signal(signal.SIGHUP)
+        changed = False
+        with httpx.Client() as client:
+            for _ in range(2000):
+                answer = client.get(f"{server.url}/sparql", params={"query": query})
+                assert answer.status_code == 200
+                if "K. Ossah" in answer.text:
+                    changed = True
+                    break
+                time.sleep(0.005)
+        assert changed
+        assert httpx.get(f"{server.url}/health").json()["version"] != before
+
+
+def test_a_damaged_snapshot_is_refused_and_the_old_one_kept(tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project")
+    build(project)
+    with serving(project / "build") as server:
+        before = httpx.get(f"{server.url}/health").json()["version"]
+        people = project / "data/register/people.ttl"
+        text = people.read_text("utf-8")
+        people.write_text(text.replace('"Kevin Ossah"', '"K. Ossah"'), "utf-8")
+        build(project)
+        data = project / "build/current/data.nq"
+        data.write_bytes(data.read_bytes()[:-100])
+        server.process.send_signal(signal.SIGHUP)
+        time.sleep(1)
+        assert httpx.get(f"{server.url}/health").json()["version"] == before
+        answer = httpx.get(f"{server.url}/sparql", params={"query": COUNT})
+        assert answer.status_code == 200
+
+
+def test_sigterm_answers_what_runs(built: Path) -> None:
+    with serving(built, "--timeout", 3) as server:
+        slow = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . FILTER (?a = ?f) }"
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            path = str(httpx.URL("/sparql", params={"query": slow}))
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            time.sleep(0.2)
+            server.process.send_signal(signal.SIGTERM)
+            assert connection.recv(100).startswith((b"HTTP/1.1 200", b"HTTP/1.1 503"))
+
+
+def test_the_access_log_is_one_json_object_a_line(built: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    run = "from essgraph.cli import main; main()"
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-c", run, "serve", "--port", str(port), "--out", str(built)],
+            cwd=ROOT,
+            stdout=stream,
+        )
+        try:
+            with httpx.Client(transport=httpx.HTTPTransport(retries=20)) as client:
+                for _ in range(2):
+                    answer = client.get(
+                        f"http://127.0.0.1:{port}/sparql",
+                        params={"query": "SELECT * { ?s ?p ?o } LIMIT 7"},
+                    )
+                    assert answer.status_code == 200
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert lines[0]["rows"] == 7
+    assert lines[0]["status"] == 200
+    assert lines[0]["query"]
+    assert lines[1]["remembered"] is True
+
+
+def test_query_command(run: Run, built: Path) -> None:
+    text = run("query", "cities", "lang=en", "--out", built).out
+    assert "id:bamako" in text
+    assert "Bamako" in text
+    outcome = run("query", "no-such-question", "--out", built)
+    assert outcome.code == 1
+    assert 'no question is named "no-such-question"' in outcome.err
+
+
+def test_query_command_on_an_endpoint(run: Run, server: str, built: Path) -> None:
+    there = run("query", "cities", "--endpoint", f"{server}/sparql", "--format", "csv")
+    here = run("query", "cities", "--out", built, "--format", "csv")
+    assert there.code == here.code == 0
+    assert there.out == here.out
+    nowhere = run("query", "cities", "--endpoint", "http://127.0.0.1:9/sparql")
+    assert nowhere.code == 2
+    assert "does not answer" in nowhere.err
