@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import build
+from bench import build, sparql
 
 REPORT = build.ROOT / "docs" / "benchmarks.md"
 _LIBRARIES = ("pyoxigraph", "rdflib", "pyshacl", "uvicorn", "uvloop", "httptools")
@@ -41,12 +41,13 @@ def machine() -> str:
 def main() -> None:
     """Runs the sections asked for (default: all) and writes the report if all were run."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help="build")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help="default: all")
     parser.add_argument("--quick", action="store_true", help="about a minute, coarser")
     parser.add_argument("--texts", type=Path, default=_texts(), help="folder of the private texts")
     arguments = parser.parse_args()
     sections: dict[str, Callable[[], str]] = {
         "build": lambda: build.run(arguments.texts),
+        "sparql": lambda: sparql.run(sparql.QUICK if arguments.quick else sparql.FULL),
     }
     unknown = set(arguments.sections) - sections.keys()
     if unknown:
