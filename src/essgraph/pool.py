@@ -4,7 +4,7 @@ Two lanes and admission. A query first has a worker of the fast lane, for ``Limi
 (``Limits.crowded`` where others wait). One that takes longer goes on in the slow lane, at low
 priority, and another worker takes its place; where the slow lane is full it is ended (503). At
 its wall-clock limit, or when its client is gone, its worker is killed: nothing else stops the
-engine. Clients take turns for free workers, whoever asks more often.
+engine. A free worker goes to the client that used least of them lately, whoever asks more often.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections import OrderedDict, deque
+import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -109,6 +110,29 @@ class _Worker(asyncio.Protocol):
             self._transport.close()
 
 
+class _Spent:
+    """How much of the workers' time each client had lately, in seconds: half of it is forgotten
+    after ten. Who asks little never waits long behind those who ask much."""
+
+    _HALF_LIFE: Final = 10.0
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+        self._begun = time.monotonic()  # of the scale: old seconds are not shrunk, new ones grow
+
+    def by(self, client: str) -> float:
+        return self._seconds.get(client, 0.0)
+
+    def add(self, client: str, seconds: float) -> None:
+        age = (time.monotonic() - self._begun) / self._HALF_LIFE
+        if age > 16:
+            self._begun = time.monotonic()
+            shrunk = {c: s / 2**age for c, s in self._seconds.items()}
+            self._seconds = {c: s for c, s in shrunk.items() if s > 0.001}
+            age = 0.0
+        self._seconds[client] = self.by(client) + seconds * 2**age
+
+
 class Pool:
     """An engine (``engine.Engine``) over the N-Quads of a snapshot.
 
@@ -123,8 +147,9 @@ class Pool:
         self._idle: list[_Worker] = []
         self._fast = 0  # workers of the fast lane, idle, busy or being forked
         self._slow = 0
-        self._queues: OrderedDict[str, deque[asyncio.Future[_Worker]]] = OrderedDict()
+        self._queues: dict[str, deque[asyncio.Future[_Worker]]] = {}
         self._clients: dict[str, int] = {}
+        self._spent = _Spent()
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -208,13 +233,12 @@ class Pool:
     # --- whose turn it is -------------------------------------------------------------------
 
     def _offer(self, worker: _Worker) -> None:
-        """A free worker: to the next client in turn, or to the idle ones."""
+        """A free worker: to the client that has the best claim, or to the idle ones."""
         while self._queues:
-            client, queue = next(iter(self._queues.items()))
+            client = min(self._queues, key=self._spent.by)
+            queue = self._queues[client]
             waiter = queue.popleft()
-            if queue:
-                self._queues.move_to_end(client)
-            else:
+            if not queue:
                 del self._queues[client]
             if not waiter.done():
                 waiter.set_result(worker)
@@ -289,7 +313,11 @@ class Pool:
         try:
             limit = min(timeout or self.limits.timeout, self.limits.timeout)
             worker = await self._take(client)
-            return await self._run(worker, frame, limit)
+            begun = time.monotonic()
+            try:
+                return await self._run(worker, frame, limit)
+            finally:
+                self._spent.add(client, time.monotonic() - begun)
         finally:
             self._waiting -= 1
             self._clients[client] -= 1
