@@ -194,6 +194,8 @@ class _Attack:
         self.soak = soak
         self.timeout = timeout
         self.chance = random.Random(seed)
+        # Encoded once: the attack should not use up the machine itself.
+        self.every = [(family, quote(text)) for family, texts in QUERIES.items() for text in texts]
         self.end = time.monotonic() + soak.seconds
 
     async def connect(self, host: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -203,7 +205,7 @@ class _Attack:
 
     async def queries(self, host: int) -> None:
         """Asks one hostile query after another, in an order of its own."""
-        every = [(family, text) for family, texts in QUERIES.items() for text in texts]
+        every = list(self.every)
         number = 0
         while time.monotonic() < self.end:
             self.chance.shuffle(every)
@@ -211,11 +213,11 @@ class _Attack:
                 if time.monotonic() > self.end:
                     return
                 number += 1
-                # A comment does not make it another query; a LIMIT would change what it does.
-                await self.ask(host, family, text.replace("?a", f"?a{host}_{number}"))
+                # Another name of a variable makes it another query, which no cache answers.
+                await self.ask(host, family, text.replace("%3Fa", f"%3Fa{host}_{number}"))
 
     async def ask(self, host: int, family: str, text: str) -> None:
-        body = f"query={quote(text)}".encode()
+        body = f"query={text}".encode()
         head = (
             f"POST {self.server.path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
             "Accept: application/sparql-results+json, application/n-triples;q=0.9\r\n"
@@ -229,7 +231,7 @@ class _Attack:
         self.soak.outcomes[family][status] += 1
         self.soak.slowest = max(self.soak.slowest, taken)
         if status not in ("200", "400", "403", "406", "413", "429", "503"):
-            self.soak.broken.append(f"{family}: {said[:200]} after {taken:.1f} s for {text[:80]}")
+            self.soak.broken.append(f"{family}: {said[:200]} after {taken:.1f} s for {text[:160]}")
 
     async def exchange(self, host: int, request: bytes) -> str:
         """Sends a request; the status of the answer if it is whole, else what is wrong."""
