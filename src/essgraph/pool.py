@@ -1,15 +1,16 @@
 """The engine of the service: a pool of query workers over one snapshot.
 
 Two lanes and admission. A query first has a worker of the fast lane, for ``Limits.fast`` seconds
-(``Limits.crowded`` where others wait). One that takes longer goes on in the slow lane, at low
+of CPU time (``Limits.crowded`` where others wait). One that takes longer goes on in the slow lane, at low
 priority, and another worker takes its place; where the slow lane is full it is ended (503). At
 its wall-clock limit, or when its client is gone, its worker is killed: nothing else stops the
-engine. A free worker goes to the client that used least of them lately, whoever asks more often.
+engine. A free worker goes to who is due first (``_Claims``), whoever asks more often.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import socket
@@ -110,27 +111,40 @@ class _Worker(asyncio.Protocol):
             self._transport.close()
 
 
-class _Spent:
-    """How much of the workers' time each client had lately, in seconds: half of it is forgotten
-    after ten. Who asks little never waits long behind those who ask much."""
+def _cpu_time(pid: int) -> float:
+    """The CPU time of a process, in seconds; elsewhere than on Linux the time of day. For what is
+    gone it is infinite."""
+    if sys.platform != "linux":
+        return time.monotonic()
+    try:
+        return time.clock_gettime(~pid << 3 | 2)  # clock_getcpuclockid(3)
+    except OSError:
+        return math.inf
 
-    _HALF_LIFE: Final = 10.0
 
-    def __init__(self) -> None:
-        self._seconds: dict[str, float] = {}
-        self._begun = time.monotonic()  # of the scale: old seconds are not shrunk, new ones grow
+class _Claims:
+    """Whose turn it is: each client's queries are due a while after they came, the longer the
+    more time its last ones took. So a client of short queries passes by those of long ones, and
+    those still have their turn."""
 
-    def by(self, client: str) -> float:
-        return self._seconds.get(client, 0.0)
+    #: How long a client waits for others, in times of what its queries take.
+    _PATIENCE: Final = 500.0
+    _REMEMBERED: Final = 4096
 
-    def add(self, client: str, seconds: float) -> None:
-        age = (time.monotonic() - self._begun) / self._HALF_LIFE
-        if age > 16:
-            self._begun = time.monotonic()
-            shrunk = {c: s / 2**age for c, s in self._seconds.items()}
-            self._seconds = {c: s for c, s in shrunk.items() if s > 0.001}
-            age = 0.0
-        self._seconds[client] = self.by(client) + seconds * 2**age
+    def __init__(self, most: float) -> None:
+        self._most = most
+        self._mean: dict[str, float] = {}
+
+    def due(self, client: str, came: float) -> float:
+        """A point in time to compare with others. Of a newcomer nothing bad is known."""
+        return came + self._PATIENCE * self._mean.get(client, self._most / 2)
+
+    def took(self, client: str, seconds: float) -> None:
+        """How long a query of the client had a worker."""
+        mean = self._mean.pop(client, self._most / 2)
+        self._mean[client] = mean + (min(seconds, self._most) - mean) / 8
+        if len(self._mean) > self._REMEMBERED:
+            del self._mean[next(iter(self._mean))]
 
 
 class Pool:
@@ -147,9 +161,9 @@ class Pool:
         self._idle: list[_Worker] = []
         self._fast = 0  # workers of the fast lane, idle, busy or being forked
         self._slow = 0
-        self._queues: dict[str, deque[asyncio.Future[_Worker]]] = {}
+        self._queues: dict[str, deque[tuple[float, asyncio.Future[_Worker]]]] = {}
         self._clients: dict[str, int] = {}
-        self._spent = _Spent()
+        self._claims = _Claims(limits.crowded)
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -233,11 +247,11 @@ class Pool:
     # --- whose turn it is -------------------------------------------------------------------
 
     def _offer(self, worker: _Worker) -> None:
-        """A free worker: to the client that has the best claim, or to the idle ones."""
+        """A free worker: to the query that is due first, or to the idle ones."""
         while self._queues:
-            client = min(self._queues, key=self._spent.by)
+            client = min(self._queues, key=lambda c: self._claims.due(c, self._queues[c][0][0]))
             queue = self._queues[client]
-            waiter = queue.popleft()
+            _, waiter = queue.popleft()
             if not queue:
                 del self._queues[client]
             if not waiter.done():
@@ -255,7 +269,7 @@ class Pool:
                 return worker
             self._spawn(self._fork())
         waiter: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
-        self._queues.setdefault(client, deque()).append(waiter)
+        self._queues.setdefault(client, deque()).append((time.monotonic(), waiter))
         try:
             return await waiter
         except asyncio.CancelledError:
@@ -313,23 +327,19 @@ class Pool:
         try:
             limit = min(timeout or self.limits.timeout, self.limits.timeout)
             worker = await self._take(client)
-            begun = time.monotonic()
-            try:
-                return await self._run(worker, frame, limit)
-            finally:
-                self._spent.add(client, time.monotonic() - begun)
+            return await self._run(worker, frame, limit, client)
         finally:
             self._waiting -= 1
             self._clients[client] -= 1
             if not self._clients[client]:
                 del self._clients[client]
 
-    async def _run(self, worker: _Worker, frame: bytes, limit: float) -> Answer:
+    async def _run(self, worker: _Worker, frame: bytes, limit: float, client: str) -> Answer:
         loop = asyncio.get_running_loop()
+        begun = _cpu_time(worker.pid)
         answer = worker.ask(frame)
         deadline = loop.call_later(limit, self._kill, worker, "time")
-        rest = self.limits.fast - self.limits.crowded
-        worker.step = loop.call_later(self.limits.crowded, self._overdue, worker, rest)
+        worker.step = loop.call_later(self.limits.crowded, self._look_at, worker, begun)
         try:
             return await answer
         except ConnectionResetError:
@@ -341,13 +351,24 @@ class Pool:
             deadline.cancel()
             if worker.step is not None:
                 worker.step.cancel()
+            # What is gone had its time and more.
+            gone = worker.lost or worker.ended
+            used = self.limits.fast if gone else _cpu_time(worker.pid) - begun
+            self._claims.took(client, used)
             self._release(worker)
 
-    def _overdue(self, worker: _Worker, rest: float) -> None:
-        """The time in the fast lane is over: at once where others wait, else after ``rest``."""
-        if rest > 0 and not self._queues:
+    def _look_at(self, worker: _Worker, begun: float) -> None:
+        """Whether a query has used up its time in the fast lane, which is less where others wait.
+
+        It is CPU time: a query is not ended for what its neighbours do.
+        """
+        used = _cpu_time(worker.pid) - begun
+        crowded = self.limits.crowded
+        rest = (crowded if self._queues else self.limits.fast) - used
+        if rest > 0:
             loop = asyncio.get_running_loop()
-            worker.step = loop.call_later(rest, self._overdue, worker, 0.0)
+            step = min(max(rest, crowded / 4), crowded)
+            worker.step = loop.call_later(step, self._look_at, worker, begun)
         elif self._slow >= self.limits.slow:
             self._kill(worker, "busy")
         else:
@@ -358,15 +379,21 @@ class Pool:
             self._spawn(self._fork())
 
     def _kill(self, worker: _Worker, reason: str) -> None:
+        if worker.ended:
+            return
         worker.ended = reason
         if self._zygote is not None:
             self._zygote.kill(worker)
+        if not worker.slow:
+            self._spawn(self._fork())  # at once: to die takes a while
 
     def _release(self, worker: _Worker) -> None:
         if worker.slow:
             self._slow -= 1
             worker.close()  # its priority cannot be raised again
-        elif worker.lost or worker.ended or worker.spool < 0:
+        elif worker.ended:
+            worker.close()
+        elif worker.lost or worker.spool < 0:
             worker.close()
             self._spawn(self._fork())
         else:
