@@ -488,9 +488,8 @@ class _Zygote:
 
     async def stop(self) -> None:
         """Ends the zygote and with it its workers."""
-        self._process.terminate()
-        while self._process.poll() is None:
-            await asyncio.sleep(0.005)
         if self._control.fileno() >= 0:
             self._loop.remove_reader(self._control)
             self._control.close()
+        while self._process.poll() is None:
+            await asyncio.sleep(0.005)

@@ -139,7 +139,7 @@ class _Zygote:
         while 0 < len(data) < COMMAND.size:
             data += self._control.recv(COMMAND.size - len(data))
         if not data:
-            os._exit(0)  # the service is gone
+            self._end()  # the service is gone, or stops
         kind, pid = COMMAND.unpack(data)
         if kind == b"K":
             # A pid that was reaped may be another process by now.
@@ -150,6 +150,14 @@ class _Zygote:
         for _, _, sent in ancillary:
             descriptors.frombytes(sent[: len(sent) - len(sent) % size])
         self._fork(descriptors)
+
+    def _end(self) -> NoReturn:
+        """Leaves no process behind: when the zygote has ended, so have its workers."""
+        for pid in self._living:
+            os.kill(pid, signal.SIGKILL)
+        for pid in self._living:
+            os.waitpid(pid, 0)
+        os._exit(0)
 
     def _fork(self, descriptors: Sequence[int]) -> None:
         pid = os.fork()

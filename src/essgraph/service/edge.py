@@ -31,6 +31,8 @@ from essgraph.service.reply import Headers, Reply
 HEAD_DEADLINE: Final = 10.0
 BODY_DEADLINE: Final = 30.0
 READ_DEADLINE: Final = 60.0
+#: How long a refused client may go on sending, so that it reads the answer before the reset.
+LINGER: Final = 2.0
 #: The longest URL (the parser's own bound) and the largest head of a request, in bytes.
 MAX_URL: Final = 2**16 - 1
 MAX_HEAD: Final = 96 * 2**10
@@ -40,15 +42,21 @@ MEMO_REQUEST: Final = 16 * 2**10
 MEMO_RESPONSE: Final = 256 * 2**10
 
 _TOO_SLOW: Final = Text("la requête n'est pas arrivée à temps", "the request took too long to come")
-_TOO_LONG: Final = Text(
-    f"l'en-tête de la requête dépasse {MAX_HEAD >> 10} Kio",
-    f"the head of the request is larger than {MAX_HEAD >> 10} KiB",
+_LONG_HEAD: Final = (
+    431,
+    Text(
+        f"l'en-tête de la requête dépasse {MAX_HEAD >> 10} Kio",
+        f"the head of the request is larger than {MAX_HEAD >> 10} KiB",
+    ),
 )
-_LONG_URL: Final = Text(
-    "l'adresse dépasse 64 Kio ; envoyez la requête par POST",
-    "the URL is longer than 64 KiB; send the query by POST",
+_LONG_URL: Final = (
+    414,
+    Text(
+        "l'adresse dépasse 64 Kio ; envoyez la requête par POST",
+        "the URL is longer than 64 KiB; send the query by POST",
+    ),
 )
-_MALFORMED: Final = Text("requête HTTP mal formée", "malformed HTTP request")
+_MALFORMED: Final = (400, Text("requête HTTP mal formée", "malformed HTTP request"))
 
 
 class Memo:
@@ -100,6 +108,8 @@ class _Edge(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
+        self._fault: tuple[int, Text] = _MALFORMED  # why the parser was stopped
+        self._refused = False
 
     # --- what comes in ----------------------------------------------------------------------
 
@@ -108,6 +118,8 @@ class _Edge(HttpToolsProtocol):
         self._set_deadline(HEAD_DEADLINE)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         if self._between:
             kept = self.memo.get(data)
             if kept is not None:
@@ -120,10 +132,10 @@ class _Edge(HttpToolsProtocol):
         if self._head is not None:
             self._head += len(data)
         super().data_received(data)
-        if len(self.url) > MAX_URL:
-            self._refuse(414, _LONG_URL)
-        elif self._head is not None and self._head > MAX_HEAD:
-            self._refuse(431, _TOO_LONG)
+        if self._refused:
+            return
+        if self._head is not None and self._head > MAX_HEAD:
+            self._refuse(*_LONG_HEAD)
         elif not self._between and self._deadline is None:
             self._set_deadline(HEAD_DEADLINE if self._head is not None else BODY_DEADLINE)
 
@@ -143,11 +155,17 @@ class _Edge(HttpToolsProtocol):
         if self._head is None:
             self._head = 0
 
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        if len(self.url) > MAX_URL:
+            self._stop(_LONG_URL)
+
     def on_headers_complete(self) -> None:
+        if sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
+            self._stop(_LONG_HEAD)
         self._head = None
         self._clear_deadline()
-        if len(self.url) <= MAX_URL:  # else the parser would call it malformed
-            super().on_headers_complete()
+        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -199,13 +217,20 @@ class _Edge(HttpToolsProtocol):
         if self._task is not None and not self._task.done():
             self._task.cancel()
 
+    def _stop(self, fault: tuple[int, Text]) -> None:
+        """Stops the parser, which then calls ``send_400_response``."""
+        self._fault = fault
+        raise ValueError(fault[1].en)
+
     def send_400_response(self, msg: str) -> None:
-        self._refuse(400, _MALFORMED)
+        self._refuse(*self._fault)
 
     def _refuse(self, status: int, detail: Text) -> None:
         """An answer before the application is asked, and the end of the connection."""
-        if self.transport.is_closing():
+        if self._refused or self.transport.is_closing():
             return
+        self._refused = True
+        self._clear_deadline()
         problem = {
             "type": "about:blank",
             "title": TITLES[status].en,
@@ -219,7 +244,9 @@ class _Edge(HttpToolsProtocol):
             + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
             + body
         )
-        self.transport.close()
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self.loop.call_later(LINGER, self.transport.close)
 
     def _set_deadline(self, seconds: float) -> None:
         self._deadline = self.loop.call_later(seconds, self._refuse, 408, _TOO_SLOW)

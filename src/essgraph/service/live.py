@@ -40,7 +40,7 @@ class Live:
         self._workers = workers
         self._served: Served | None = None
         self._changing = asyncio.Lock()
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._leaving: dict[asyncio.Task[None], Served] = {}
         #: Called when another version takes over.
         self.changed: Callable[[], None] = lambda: None
 
@@ -81,8 +81,8 @@ class Live:
                 return False
             _LOG.info("version %s", self.now.snapshot.version)
             leaving = asyncio.get_running_loop().create_task(_leave(old))
-            self._leaving.add(leaving)
-            leaving.add_done_callback(self._leaving.discard)
+            self._leaving[leaving] = old
+            leaving.add_done_callback(self._leaving.pop)
             return True
 
     async def watch(self, seconds: float = 1.0) -> None:
@@ -94,16 +94,16 @@ class Live:
                     await self.reload()
 
     async def stop(self) -> None:
-        for task in self._leaving:
+        """Ends the workers of all versions; returns when no process is left."""
+        old = dict(self._leaving)
+        for task in old:
             task.cancel()
-        if self._served is not None:
-            await self._served.pool.__aexit__(None, None, None)
+        for served in (*old.values(), *([self._served] if self._served else [])):
+            await served.pool.__aexit__(None, None, None)
 
 
 async def _leave(served: Served) -> None:
-    try:
-        await asyncio.sleep(1)  # who took it a moment ago has not asked yet
-        while served.pool.busy:
-            await asyncio.sleep(0.05)
-    finally:
-        await served.pool.__aexit__(None, None, None)
+    await asyncio.sleep(1)  # who took it a moment ago has not asked yet
+    while served.pool.busy:
+        await asyncio.sleep(0.05)
+    await served.pool.__aexit__(None, None, None)
