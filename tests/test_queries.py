@@ -239,11 +239,6 @@ def test_every_parameter_is_tried_with_another_value() -> None:
 # --- The questions ---------------------------------------------------------------------------
 
 
-def test_the_readme_counts_them() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    assert re.findall(r"(\d+) questions", readme) == [str(len(QUESTIONS))]
-
-
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_question_says_in_both_languages_what_it_asks(name: str) -> None:
     question = QUESTIONS[name]
