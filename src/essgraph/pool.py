@@ -1,10 +1,11 @@
 """The engine of the service: a pool of query workers over one snapshot.
 
 Two lanes and admission. A query first has a worker of the fast lane, for ``Limits.fast`` seconds
-of CPU time (``Limits.crowded`` where others wait). One that takes longer goes on in the slow lane, at low
-priority, and another worker takes its place; where the slow lane is full it is ended (503). At
-its wall-clock limit, or when its client is gone, its worker is killed: nothing else stops the
-engine. A free worker goes to who is due first (``_Claims``), whoever asks more often.
+of CPU time (``Limits.crowded`` where others wait). One that takes longer goes on in the slow
+lane, at low priority, and another worker takes its place; where the slow lane is full it is ended
+(503). At its wall-clock limit, or when its client is gone, its worker is killed: nothing else
+stops the engine. A free worker goes to who is due first (``_Claims``), whoever asks more often,
+and one worker is kept for clients whose queries are known to be short.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class _Worker(asyncio.Protocol):
         self.pid = 0
         self.spool = spool
         self.slow = False
+        self.long = False  # has a query, in the fast lane, that may not be short
         self.ended: str | None = None  # why we killed it: time, busy, left
         self.answer: asyncio.Future[Answer] | None = None
         self.gone: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -139,6 +141,10 @@ class _Claims:
         """A point in time to compare with others. Of a newcomer nothing bad is known."""
         return came + self._PATIENCE * self._mean.get(client, self._most / 2)
 
+    def short(self, client: str) -> bool:
+        """Whether its queries are known to be short."""
+        return self._mean.get(client, self._most) < self._most / 4
+
     def took(self, client: str, seconds: float) -> None:
         """How long a query of the client had a worker."""
         mean = self._mean.pop(client, self._most / 2)
@@ -161,6 +167,7 @@ class Pool:
         self._idle: list[_Worker] = []
         self._fast = 0  # workers of the fast lane, idle, busy or being forked
         self._slow = 0
+        self._long = 0
         self._queues: dict[str, deque[tuple[float, asyncio.Future[_Worker]]]] = {}
         self._clients: dict[str, int] = {}
         self._claims = _Claims(limits.crowded)
@@ -173,7 +180,7 @@ class Pool:
 
     async def __aenter__(self) -> Self:
         await self._start()
-        await asyncio.gather(*(self._add_worker() for _ in range(self._size)))
+        await asyncio.gather(*(self._add_worker() for _ in range(self._size + 1)))
         return self
 
     async def __aexit__(
@@ -194,12 +201,12 @@ class Pool:
             return
         self._zygote = None
         self._idle.clear()
-        self._fast = self._size
+        self._fast = self._size + 1
         self._spawn(self._restart())
 
     async def _restart(self) -> None:
         await self._start()
-        for _ in range(self._size):
+        for _ in range(self._size + 1):
             await self._fork()
 
     async def _add_worker(self) -> None:
@@ -246,35 +253,53 @@ class Pool:
 
     # --- whose turn it is -------------------------------------------------------------------
 
+    def _may_run(self, client: str) -> bool:
+        """One worker is kept for those whose queries are known to be short."""
+        return self._long < self._size or self._claims.short(client)
+
+    def _give(self, worker: _Worker, client: str) -> _Worker:
+        worker.long = not self._claims.short(client)
+        self._long += worker.long
+        return worker
+
+    def _no_longer(self, worker: _Worker) -> None:
+        """The worker is free again, or has left the fast lane."""
+        self._long -= worker.long
+        worker.long = False
+
     def _offer(self, worker: _Worker) -> None:
         """A free worker: to the query that is due first, or to the idle ones."""
-        while self._queues:
-            client = min(self._queues, key=lambda c: self._claims.due(c, self._queues[c][0][0]))
+        if self._closing:
+            worker.close()
+        elif waiting := [client for client in self._queues if self._may_run(client)]:
+            client = min(waiting, key=lambda c: self._claims.due(c, self._queues[c][0][0]))
             queue = self._queues[client]
             _, waiter = queue.popleft()
             if not queue:
                 del self._queues[client]
-            if not waiter.done():
-                waiter.set_result(worker)
-                return
-        if self._closing:
-            worker.close()
+            waiter.set_result(self._give(worker, client))
         else:
             self._idle.append(worker)
 
     async def _take(self, client: str) -> _Worker:
-        while self._idle:
+        while self._idle and self._may_run(client):
             worker = self._idle.pop()
             if not worker.lost:
-                return worker
+                return self._give(worker, client)
             self._spawn(self._fork())
         waiter: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
-        self._queues.setdefault(client, deque()).append((time.monotonic(), waiter))
+        turn = time.monotonic(), waiter
+        self._queues.setdefault(client, deque()).append(turn)
         try:
             return await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
+            if not waiter.cancelled():
+                self._no_longer(waiter.result())
                 self._offer(waiter.result())
+            else:
+                self._queues[client].remove(turn)
+                if not self._queues[client]:
+                    del self._queues[client]
             raise
 
     def _admit(self, client: str) -> None:
@@ -374,6 +399,7 @@ class Pool:
         else:
             self._slow += 1
             worker.slow = True
+            self._no_longer(worker)
             with suppress(OSError):  # it may be gone
                 os.setpriority(os.PRIO_PROCESS, worker.pid, 15)
             self._spawn(self._fork())
@@ -385,9 +411,11 @@ class Pool:
         if self._zygote is not None:
             self._zygote.kill(worker)
         if not worker.slow:
+            self._no_longer(worker)
             self._spawn(self._fork())  # at once: to die takes a while
 
     def _release(self, worker: _Worker) -> None:
+        self._no_longer(worker)
         if worker.slow:
             self._slow -= 1
             worker.close()  # its priority cannot be raised again
