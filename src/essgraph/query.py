@@ -14,7 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Final, Literal, NoReturn
+from typing import Final, Literal, NamedTuple, NoReturn
 from urllib.parse import urljoin
 
 from essgraph.errors import LimitExceeded, Position, QueryError, QueryRefused, SyntaxFault, Text
@@ -34,6 +34,8 @@ MAX_PATTERNS: Final = 150
 
 #: Queries up to this length are remembered, so that a repeated one is not read again.
 _REMEMBERED: Final = 8_192
+#: Declarations at their beginning up to this length are remembered by themselves.
+_SHORT: Final = 2_048
 
 _UPDATES: Final = frozenset(
     ["INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY", "WITH"]
@@ -195,17 +197,22 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
+#: Declarations of prefixes at the start, as most clients send them again and again.
+_PROLOGUE = re.compile(
+    rf"(?:[ \t\r\n]*+(?i:PREFIX)[ \t\r\n]++(?:[{_PN_CHARS_BASE}][{_PN_CHARS}.]*+)?+:"
+    rf"[ \t\r\n]*+{_IRIREF})++"
+)
 _ESCAPES = re.compile(rf"(?P<keep>{_IRIREF}|{_STRING}|\#[^\r\n]*+)|({_UCHAR})")
 _BLANKS = re.compile(r"(?:[ \t\r\n]++|#[^\r\n]*+)*+")
 
 _OPENING: Final = {"(": ")", "{": "}", "[": "]", "<<": ">>", "<<(": ")>>", "{|": "|}"}
 _CLOSING: Final = frozenset(_OPENING.values())
 _OPERATORS: Final = frozenset(("&&", "||", "!=", "<=", ">=", *"*/+-=<>!|^"))
+_KINDS: Final = tuple(kind for kind in _TOKEN.groupindex if kind != "end")
 _TERMS: Final = frozenset(("var", "pname", "iri", "string", "lang", "number", "blank"))
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
+class Occurrence(NamedTuple):
     """A variable in a query: its name, place in the text (offsets), and what it does there."""
 
     name: str
@@ -268,7 +275,19 @@ def _inspect(text: str) -> Query:
             ),
             f"{MAX_BYTES >> 10} KiB",
         )
-    return _Reader(text).read()
+    reader = _Reader(text)
+    prologue = _PROLOGUE.match(text)
+    if prologue and prologue.end() <= _SHORT:
+        reader.begin_after(_prologue(prologue[0]))
+    return reader.read()
+
+
+@lru_cache(maxsize=256)
+def _prologue(text: str) -> _Reader:
+    """What a reader knows after the declarations that a query begins with."""
+    reader = _Reader(text)
+    reader.scan()
+    return reader
 
 
 def bind(query: Query, bindings: Mapping[str, str]) -> Query:
@@ -369,6 +388,8 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.offset = 0
+        self.tokens: list[str] = []
         self.stack = [_Frame("group", "prologue", "", 0, "")]
         self.form: Form | None = None
         self.base = BASE
@@ -382,10 +403,21 @@ class _Reader:
         self.previous: tuple[str, str] = ("", "")
         self.before: tuple[str, str] = ("", "")
 
+    def begin_after(self, other: _Reader) -> None:
+        """Takes up where another reader ended, which read the beginning of the same text."""
+        self.offset = len(other.text)
+        self.tokens = other.tokens.copy()
+        self.prefixes = other.prefixes.copy()
+        self.previous, self.before = other.previous, other.before
+
     def read(self) -> Query:
-        text, match = self.text, _TOKEN.match
-        tokens: list[str] = []
-        offset = 0
+        self.scan()
+        return self._query(self.tokens)
+
+    def scan(self) -> None:
+        """Reads token after token to the end of the text."""
+        text, match, offset, tokens = self.text, _TOKEN.match, self.offset, self.tokens
+        take = {kind: getattr(self, "_" + kind) for kind in _KINDS}
         while True:
             found = match(text, offset)
             if found is None:
@@ -393,7 +425,7 @@ class _Reader:
             kind = found.lastgroup or ""
             start, offset = found.span(kind)
             if kind == "end":
-                break
+                return
             token = text[start:offset]
             if kind == "iri" and self._compares():
                 kind, token = ("op", "<=") if token[1] == "=" else ("op", "<")
@@ -402,10 +434,9 @@ class _Reader:
                 token = self._keyword(token, start)
                 offset = start + len(token)
                 token = token if token == "a" else token.upper()
-            getattr(self, "_" + kind)(token, start)
+            take[kind](token, start)
             tokens.append(token)
             self.before, self.previous = self.previous, (kind, token)
-        return self._query(tokens)
 
     def _query(self, tokens: list[str]) -> Query:
         if len(self.stack) > 1:
