@@ -143,7 +143,8 @@ def _anchor(arguments: argparse.Namespace, language: str) -> int:
         located = anchors.locate(text, document.pieces)
         for misfit in located.misfits:
             wrong += 1
-            place = f"{misfit.piece.file}:{misfit.piece.line}"
+            at = misfit.place
+            place = f"{at.file}:{at.line}:{at.column}"
             print(f"{place}: {misfit.text.in_language(language)}", file=sys.stderr)
         if located.misfits:
             continue
@@ -196,7 +197,8 @@ def _coverage(arguments: argparse.Namespace, language: str) -> int:
         located = anchors.locate(text, document.pieces)
         misfits += len(located.misfits)
         for misfit in located.misfits:
-            place = f"{misfit.piece.file}:{misfit.piece.line}"
+            at = misfit.place
+            place = f"{at.file}:{at.line}:{at.column}"
             print(f"{place}: {misfit.text.in_language(language)}", file=sys.stderr)
         covered.append(anchors.cover(document, text, located.spans))
     if arguments.format == "json":
