@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,14 +138,21 @@ class Server:
 
 
 @contextmanager
-def serving(out: Path, *options: object) -> Iterator[Server]:
+def serving(
+    out: Path | None,
+    *options: object,
+    command: Sequence[str] = (sys.executable, "-c", "from essgraph.cli import main; main()"),
+    cwd: Path = ROOT,
+    env: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
     """`essgraph serve` over the snapshots of a folder, on a free port; drained at the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    run = "from essgraph.cli import main; main()"
-    command = [sys.executable, "-c", run, "serve", "--port", port, "--out", out, *options]
-    process = subprocess.Popen([str(part) for part in command], cwd=ROOT, stdout=subprocess.DEVNULL)
+    whole = [*command, "serve", "--port", port, *(["--out", out] if out else []), *options]
+    process = subprocess.Popen(
+        [str(part) for part in whole], cwd=cwd, env=env, stdout=subprocess.DEVNULL
+    )
     server = Server(f"http://127.0.0.1:{port}", process)
     try:
         for _ in range(200):
