@@ -11,10 +11,10 @@ a boundary, ``<`` before a comment), the reading here is the stricter one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Final, Literal, NoReturn
+from typing import Final, Literal, NamedTuple, NoReturn
 from urllib.parse import urljoin
 
 from essgraph.errors import LimitExceeded, Position, QueryError, QueryRefused, SyntaxFault, Text
@@ -229,7 +229,6 @@ class Query:
     named_graphs: tuple[str, ...] = ()
     key: str = field(default="", repr=False)
     volatile: bool = False
-    variables: tuple[Occurrence, ...] = field(default=(), repr=False, compare=False)
 
 
 def inspect(text: str) -> Query:
@@ -241,15 +240,77 @@ def inspect(text: str) -> Query:
     """
     if len(text) <= _REMEMBERED:
         return _remembered(text)
-    return _inspect(text)
+    return _read(text).query()
 
 
 @lru_cache(maxsize=512)
 def _remembered(text: str) -> Query:
-    return _inspect(text)
+    return _by_shape(text) or _read(text).query()
 
 
-def _inspect(text: str) -> Query:
+# --- queries of a shape that was read before ------------------------------------------------
+#
+# What people ask differs mostly in IRIs, strings and local names. None of what is told of a query
+# depends on their content: so the shape, which is the text without them, is read once, with fixed
+# fillings in their place, and the finding holds for every query of that shape.
+
+#: The parts that a shape leaves out; a comment is one, so that no quote in it opens a string.
+_PARTS = re.compile(rf"({_IRIREF}|{_STRING}|#[^\r\n]*+|:[A-Za-z0-9_][A-Za-z0-9_-]*+)")
+_FILLINGS: Final = {"<": "<x:>", '"': '""', "'": "''", ":": ":x"}
+
+
+class _Shape(NamedTuple):
+    form: Form
+    key: str  # with a %s for each part
+    volatile: bool
+
+
+def _by_shape(text: str) -> Query | None:
+    """The query, where its shape tells all of it; None where the text itself is to be read."""
+    if "\\" in text:
+        return None  # no escapes: with them a string that never ends would be sought again and again
+    pieces = _PARTS.split(text)
+    parts = pieces[1::2]
+    shape = _shape("\0".join(pieces[::2]), "".join([part[0] for part in parts]))
+    if shape is None or not (text.isascii() or _is_text(text)):
+        return None
+    return Query(text, shape.form, (), (), shape.key % tuple(parts), shape.volatile)
+
+
+@lru_cache(maxsize=1024)
+def _shape(rest: str, kinds: str) -> _Shape | None:
+    """What a shape tells. Takes the text between the parts, joined by U+0000, and the first sign
+    of each part. None where the content of a part matters, or where tokens might be told
+    otherwise than by the signs at which a part begins."""
+    pieces = rest.split("\0")
+    unclear = any(sign in rest for sign in "<\"'#") or not rest.isascii()
+    if unclear or "#" in kinds or len(pieces) != len(kinds) + 1:
+        return None
+    fillings = [_FILLINGS[kind] for kind in kinds]
+    filled = pieces[0] + "".join(map(str.__add__, fillings, pieces[1:]))
+    reader = _Reader(filled)
+    try:
+        query = reader.query()
+    except (SyntaxFault, QueryError, LimitExceeded):
+        return None  # the text itself has the right place
+    if reader.compared or query.default_graphs or query.named_graphs:
+        return None
+    tokens = _PARTS.split(query.key)
+    if tokens[1::2] != fillings:
+        return None
+    key = "%s".join(piece.replace("%", "%%") for piece in tokens[::2])
+    return _Shape(query.form, key, query.volatile)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _read(text: str) -> _Reader:
     text = _unescape(text.removeprefix("\ufeff"))
     try:
         size = len(text.encode())
@@ -267,7 +328,7 @@ def _inspect(text: str) -> Query:
             ),
             f"{MAX_BYTES >> 10} KiB",
         )
-    return _Reader(text).read()
+    return _Reader(text)
 
 
 def bind(query: Query, bindings: Mapping[str, str]) -> Query:
@@ -289,14 +350,22 @@ def bind(query: Query, bindings: Mapping[str, str]) -> Query:
             )
     pieces: list[str] = []
     end = 0
-    for occurrence in query.variables:
+    for occurrence in _occurrences(query.text):
         if occurrence.name in bindings:
             pieces.append(query.text[end : occurrence.start])
             pieces.append(_substitute(query.text, occurrence, bindings[occurrence.name]))
             end = occurrence.end
     pieces.append(query.text[end:])
     fixed = "\n".join(f"{name} {term}" for name, term in sorted(bindings.items()))
-    return replace(query, text="".join(pieces), key=f"{query.key}\n{fixed}", variables=())
+    return replace(query, text="".join(pieces), key=f"{query.key}\n{fixed}")
+
+
+@lru_cache(maxsize=256)
+def _occurrences(text: str) -> tuple[Occurrence, ...]:
+    """The variables of a query that was inspected."""
+    reader = _Reader(text)
+    reader.query()
+    return tuple(reader.variables)
 
 
 _TERM = re.compile(rf'{_IRIREF}|"(?:[^"\\\n\r]|\\[^\n\r])*+"(?:@[A-Za-z0-9-]+|\^\^{_IRIREF})?')
@@ -377,12 +446,25 @@ class _Reader:
         self.clauses = 0
         self.operators = 0
         self.volatile = False
+        self.compared = False  # a "<" that could begin an IRI was an operator
         # The two tokens before: (kind, text); the text of a keyword is in capitals.
         self.previous: tuple[str, str] = ("", "")
         self.before: tuple[str, str] = ("", "")
 
-    def read(self) -> Query:
+    def query(self) -> Query:
+        """Reads the text whole."""
         text, match = self.text, _TOKEN.match
+        readers: dict[str, Callable[[str, int], None]] = {
+            "var": self._var,
+            "pname": self._pname,
+            "iri": self._iri,
+            "word": self._word,
+            "string": self._plain,
+            "number": self._number,
+            "blank": self._plain,
+            "lang": self._lang,
+            "op": self._op,
+        }
         tokens: list[str] = []
         offset = 0
         while True:
@@ -395,13 +477,14 @@ class _Reader:
                 break
             token = text[start:offset]
             if kind == "iri" and self._compares():
+                self.compared = True
                 kind, token = ("op", "<=") if token[1] == "=" else ("op", "<")
                 offset = start + len(token)
             elif kind == "word":
                 token = self._keyword(token, start)
                 offset = start + len(token)
                 token = token if token == "a" else token.upper()
-            getattr(self, "_" + kind)(token, start)
+            readers[kind](token, start)
             tokens.append(token)
             self.before, self.previous = self.previous, (kind, token)
         return self._query(tokens)
@@ -431,7 +514,6 @@ class _Reader:
             tuple(self.graphs["NAMED"]),
             " ".join(tokens),
             self.volatile,
-            tuple(self.variables),
         )
 
     # --- one function for each kind of token ------------------------------------------------
@@ -478,10 +560,7 @@ class _Reader:
             if self.previous[1] in ("FROM", "NAMED"):
                 self._graph(self._resolve(iri, start), start)
 
-    def _string(self, token: str, start: int) -> None:
-        self._term()
-
-    def _blank(self, token: str, start: int) -> None:
+    def _plain(self, token: str, start: int) -> None:
         self._term()
 
     def _lang(self, token: str, start: int) -> None:
