@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple, NoReturn
 from urllib.parse import urljoin
 
+from essgraph import grammar
 from essgraph.errors import LimitExceeded, Position, QueryError, QueryRefused, SyntaxFault, Text
 from essgraph.names import BASE
 
@@ -268,7 +269,7 @@ class _Shape(NamedTuple):
 def _by_shape(text: str) -> Query | None:
     """The query, where its shape tells all of it; None where the text itself is to be read."""
     if "\\" in text:
-        return None  # no escapes: with them a string that never ends would be sought again and again
+        return None  # with escapes, a string that never ends could be sought again and again
     pieces = _PARTS.split(text)
     parts = pieces[1::2]
     shape = _shape("\0".join(pieces[::2]), "".join([part[0] for part in parts]))
@@ -360,6 +361,14 @@ def bind(query: Query, bindings: Mapping[str, str]) -> Query:
     return replace(query, text="".join(pieces), key=f"{query.key}\n{fixed}")
 
 
+def explain(text: str) -> SyntaxFault | None:
+    """What is wrong with the form of a query that was inspected: the first token out of place, and
+    what could stand there. None where the form is right (by SPARQL 1.1)."""
+    reader = _Reader(text)
+    reader.query()
+    return reader.explain()
+
+
 @lru_cache(maxsize=256)
 def _occurrences(text: str) -> tuple[Occurrence, ...]:
     """The variables of a query that was inspected."""
@@ -443,6 +452,7 @@ class _Reader:
         self.prefixes: dict[str, str] = {}
         self.graphs: dict[str, list[str]] = {"FROM": [], "NAMED": []}
         self.variables: list[Occurrence] = []
+        self.tokens: list[tuple[str, str, int]] = []  # kind, text, offset
         self.clauses = 0
         self.operators = 0
         self.volatile = False
@@ -465,7 +475,6 @@ class _Reader:
             "lang": self._lang,
             "op": self._op,
         }
-        tokens: list[str] = []
         offset = 0
         while True:
             found = match(text, offset)
@@ -485,11 +494,11 @@ class _Reader:
                 offset = start + len(token)
                 token = token if token == "a" else token.upper()
             readers[kind](token, start)
-            tokens.append(token)
+            self.tokens.append((kind, token, start))
             self.before, self.previous = self.previous, (kind, token)
-        return self._query(tokens)
+        return self._query()
 
-    def _query(self, tokens: list[str]) -> Query:
+    def _query(self) -> Query:
         if len(self.stack) > 1:
             frame = self.stack[-1]
             opening = next(o for o, c in _OPENING.items() if c == frame.closing)
@@ -497,22 +506,16 @@ class _Reader:
                 frame.offset,
                 Text(f"« {opening} » n'est jamais fermé", f'"{opening}" is never closed'),
             )
-        if not tokens:
+        if not self.tokens:
             raise QueryError(Text("la requête est vide", "the query is empty"), at=Position(1))
         if self.form is None:
-            self._fault(
-                len(self.text),
-                Text(
-                    "attendu : SELECT, ASK, CONSTRUCT ou DESCRIBE",
-                    "expected: SELECT, ASK, CONSTRUCT or DESCRIBE",
-                ),
-            )
+            self._misplaced(len(self.text), Text("requête incomplète", "incomplete query"))
         return Query(
             self.text,
             self.form,
             tuple(self.graphs["FROM"]),
             tuple(self.graphs["NAMED"]),
-            " ".join(tokens),
+            " ".join([token for _, token, _ in self.tokens]),
             self.volatile,
         )
 
@@ -678,15 +681,7 @@ class _Reader:
     def _close(self, token: str, start: int) -> None:
         frame = self.stack[-1]
         if token != frame.closing:
-            self._fault(
-                start,
-                Text(
-                    f"« {token} » ne ferme rien"
-                    + (f" : attendu « {frame.closing} »" if frame.closing else ""),
-                    f'"{token}" closes nothing'
-                    + (f': expected "{frame.closing}"' if frame.closing else ""),
-                ),
-            )
+            self._misplaced(start, Text(f"« {token} » ne ferme rien", f'"{token}" closes nothing'))
         self.stack.pop()
         if frame.kind != "group":
             return
@@ -762,9 +757,8 @@ class _Reader:
             return word
         found = _LONGEST_KEYWORD.match(word)
         if found is None:
-            self._fault(
-                start,
-                Text(f"mot inconnu : « {word[:40]} »", f'unknown word: "{word[:40]}"'),
+            self._misplaced(
+                start, Text(f"mot inconnu : « {word[:40]} »", f'unknown word: "{word[:40]}"')
             )
         return found[0]
 
@@ -810,13 +804,46 @@ class _Reader:
         start = blanks.end() if blanks else offset
         sign = self.text[start : start + 1]
         if sign in ("'", '"'):
-            message = Text("chaîne jamais fermée", "this string is never closed")
-        else:
+            self._fault(start, Text("chaîne jamais fermée", "this string is never closed"))
+        shown = sign if sign.isprintable() else ascii(sign)
+        self._misplaced(
+            start, Text(f"caractère inattendu : {shown}", f"unexpected character: {shown}")
+        )
+
+    def _misplaced(self, offset: int, message: Text) -> NoReturn:
+        """Says what could stand here, or in the place of the first token that is out of place."""
+        raise self.misplaced() or self._expecting(offset, message)
+
+    def _expecting(self, offset: int, message: Text) -> SyntaxFault:
+        found = grammar.expected([*((kind, token) for kind, token, _ in self.tokens), ("", "")])
+        if found is not None:
+            french, english = found[1]
             message = Text(
-                f"caractère inattendu : {ascii(sign) if not sign.isprintable() else sign}",
-                f"unexpected character: {ascii(sign) if not sign.isprintable() else sign}",
+                f"{message.fr} ; attendu : {french}", f"{message.en}; expected: {english}"
             )
-        self._fault(start, message)
+        return SyntaxFault(message, at=_position(self.text, offset))
+
+    def misplaced(self) -> SyntaxFault | None:
+        """The fault of the first token that was read and is out of place."""
+        found = grammar.expected((kind, token) for kind, token, _ in self.tokens)
+        if found is None or found[0] == len(self.tokens):
+            return None
+        index, (french, english) = found
+        _, token, start = self.tokens[index]
+        return SyntaxFault(
+            Text(
+                f"« {token[:40]} » n'a pas sa place ici ; attendu : {french}",
+                f'"{token[:40]}" is out of place here; expected: {english}',
+            ),
+            at=_position(self.text, start),
+        )
+
+    def explain(self) -> SyntaxFault | None:
+        """What is wrong with the form of the query, read whole."""
+        end = len(self.text.rstrip())
+        incomplete = Text("requête incomplète", "incomplete query")
+        found = grammar.expected((kind, token) for kind, token, _ in self.tokens)
+        return found and (self.misplaced() or self._expecting(end, incomplete))
 
     def _fault(self, offset: int, message: Text) -> NoReturn:
         _fault(self.text, offset, message)
