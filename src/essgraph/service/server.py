@@ -29,6 +29,7 @@ def serve(
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     _raise_descriptor_limit()
+    sys.setswitchinterval(0.0005)  # a large query read in a thread holds up the loop no longer
     uvicorn_loop = asyncio.Runner(loop_factory=_new_loop)
     with uvicorn_loop as runner:
         loop = runner.get_loop()
