@@ -1,38 +1,71 @@
-"""``python -m bench``: the whole build against the time to import the two RDF libraries."""
+"""``python -m bench [--quick] [SECTION…]``: measures, and writes ``docs/benchmarks.md``."""
 
 from __future__ import annotations
 
-import statistics
-import subprocess
+import argparse
+import os
+import platform
 import sys
-import tempfile
-import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-RUNS = 5
+from bench import build, sparql
+
+REPORT = build.ROOT / "docs" / "benchmarks.md"
+_LIBRARIES = ("pyoxigraph", "rdflib", "pyshacl", "uvicorn", "uvloop", "httptools")
 
 
-def median_seconds(*command: str) -> float:
-    """Median wall time of five runs of a command, in seconds."""
-    times = []
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+def machine() -> str:
+    """What the figures were measured on."""
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor() or platform.machine(),
+    )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
+    load = os.getloadavg()[0]
+    return (
+        f"{os.cpu_count()} × {cpu}, {memory:.0f} GiB; {platform.system()} {platform.release()}; "
+        f"Python {platform.python_version()}; {libraries}. "
+        f"Load when the run began: {load:.1f}. "
+        f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
+    )
 
 
 def main() -> None:
-    """Prints the medians and whether the build is within the imports plus 3 seconds."""
-    imports = median_seconds(sys.executable, "-c", "import rdflib, pyshacl")
-    with tempfile.TemporaryDirectory() as out:
-        run = "from essgraph.cli import main; main()"
-        build = median_seconds(sys.executable, "-c", run, "build", "--out", str(Path(out) / "b"))
-    print(f"import rdflib, pyshacl      {imports:6.2f} s  (median of {RUNS})")
-    print(f"essgraph build, validated   {build:6.2f} s  (median of {RUNS})")
-    within = "within" if build <= imports + 3 else "NOT within"
-    print(f"aim: imports + 3 s = {imports + 3:.2f} s: {within}")
+    """Runs the sections asked for (default: all) and writes the report if all were run."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help="default: all")
+    parser.add_argument("--quick", action="store_true", help="about a minute, coarser")
+    parser.add_argument("--texts", type=Path, default=_texts(), help="folder of the private texts")
+    arguments = parser.parse_args()
+    sections: dict[str, Callable[[], str]] = {
+        "build": lambda: build.run(arguments.texts),
+        "sparql": lambda: sparql.run(sparql.QUICK if arguments.quick else sparql.FULL),
+    }
+    unknown = set(arguments.sections) - sections.keys()
+    if unknown:
+        parser.error(f"no such section: {', '.join(unknown)}; there are {', '.join(sections)}")
+    asked = arguments.sections or list(sections)
+    parts = [f"# Benchmarks\n\n`make bench` writes this file. {machine()}\n"]
+    for name in asked:
+        print(f"--- {name}", file=sys.stderr, flush=True)
+        parts.append(sections[name]())
+        print(parts[-1], flush=True)
+    if not arguments.sections and not arguments.quick:
+        REPORT.write_text("\n".join(parts), "utf-8")
+
+
+def _texts() -> Path | None:
+    """The private texts where a checkout has them."""
+    folders = (build.ROOT / "data" / "texts", build.ROOT.parent / "shared" / "sources")
+    return next((folder for folder in folders if folder.is_dir()), None)
 
 
 if __name__ == "__main__":

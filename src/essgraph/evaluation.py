@@ -42,7 +42,8 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
         default = [ox.NamedNode(iri) for iri in dataset.default]
         named = [ox.NamedNode(iri) for iri in dataset.named]
         if len(default) > 1:
-            store, default = _merged(store, default, named), None
+            # Named outright, so that a FROM of the query does not come back into force.
+            store, default = _merged(store, default, named), [ox.DefaultGraph()]
     functions: dict[ox.NamedNode, object] = {}
     while True:
         try:

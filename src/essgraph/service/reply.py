@@ -32,7 +32,8 @@ async def send_kept(
     coding = kept.coding(encodings.choose(fields(request, b"accept-encoding")))
     tag = entity_tag(kept.tag, coding)
     headers.append((b"etag", tag.encode()))
-    if matches(fields(request, b"if-none-match"), tag):
+    # A condition is for GET and HEAD (RFC 9110, 13.2.1); a POST here only asks, and is answered.
+    if scope["method"] != "POST" and matches(fields(request, b"if-none-match"), tag):
         await respond(scope, send, 304, headers, lasting=lasting)
         return
     if coding != "identity":

@@ -27,6 +27,7 @@ ALLOW: Final = "GET, HEAD, POST, OPTIONS"
 _FORM: Final = "application/x-www-form-urlencoded"
 _DIRECT: Final = "application/sparql-query"
 _UPDATE: Final = "application/sparql-update"
+_OF_QUERIES: Final = frozenset(("default-graph-uri", "named-graph-uri", "timeout"))
 
 Parameters = list[tuple[str, str]]
 
@@ -58,20 +59,18 @@ class SparqlEndpoint:
         if method not in ("GET", "HEAD", "POST"):
             raise not_allowed(method, ALLOW)
         parameters = await _parameters(scope, receive)
-        if not any(name in ("query", "update") for name, _ in parameters):
-            if method == "POST" or parameters:
+        given = {name for name, _ in parameters}
+        if not given & {"query", "update"}:
+            if method == "POST" or given & _OF_QUERIES:
                 raise QueryError(
                     Text("il manque le paramètre query", "the parameter query is missing")
                 )
-            await self._describe(scope, send)
+            await self._describe(scope, send, parameters)
             return
         await self._query(scope, send, parameters)
 
-    async def _describe(self, scope: Scope, send: Send) -> None:
-        accept = fields(scope["headers"], b"accept")
-        chosen = _negotiate(accept, formats.GRAPHS)
-        if chosen is None:
-            raise not_acceptable(formats.GRAPHS)
+    async def _describe(self, scope: Scope, send: Send, parameters: Parameters) -> None:
+        chosen = _format(scope, parameters, formats.GRAPHS)
         served = self._live.now
         kept = await description.service_description(served, chosen)
         await send_kept(
@@ -240,7 +239,7 @@ def _read_only() -> QueryRefused:
 def _decode(encoded: bytes) -> Parameters:
     try:
         return parse_qsl(
-            encoded.decode("ascii"), keep_blank_values=True, encoding="utf-8", errors="strict"
+            encoded.decode("utf-8"), keep_blank_values=True, encoding="utf-8", errors="strict"
         )
     except (UnicodeDecodeError, ValueError) as error:
         raise _not_utf8() from error
