@@ -233,6 +233,10 @@ FAULTS = [
 ]  # fmt: skip
 
 
+def line_of(text: str, at: int) -> int:
+    return text.count("\n", 0, at) + 1
+
+
 def words_of_the_text(document: str, texts: Path) -> str:
     """Nine words in the middle of a sentence of the text that a document maps."""
     found = re.search(r'dcterms:identifier "(.+?)"', document)
@@ -241,10 +245,6 @@ def words_of_the_text(document: str, texts: Path) -> str:
     lines = (texts / found[1]).read_text("utf-8").splitlines()
     line = next(line for line in lines if len(line) > 160 and '"' not in line)
     return " ".join(line.split()[5:14])
-
-
-def line_of(text: str, at: int) -> int:
-    return text.count("\n", 0, at) + 1
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
