@@ -377,6 +377,7 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
         workers=arguments.workers,
         watch=arguments.watch,
         log=not arguments.quiet,
+        texts=_texts(arguments, project),
     )
     return 0
 
@@ -513,6 +514,7 @@ def _parser(language: str) -> argparse.ArgumentParser:
         help=say("pas de journal des accès", "no access log"),
     )
     out(serve)
+    texts(serve)
 
     anchor = command(
         "anchor",
