@@ -252,9 +252,9 @@ def _remembered(text: str) -> Query:
 
 # --- queries of a shape that was read before ------------------------------------------------
 #
-# What people ask differs mostly in IRIs, strings, numbers and local names. None of what is told of a query
-# depends on their content: so the shape, which is the text without them, is read once, with fixed
-# fillings in their place, and the finding holds for every query of that shape.
+# What people ask differs mostly in IRIs, strings, numbers and local names. None of what is told of
+# a query depends on their content: so the shape, which is the text without them, is read once, with
+# fixed fillings in their place, and the finding holds for every query of that shape.
 
 #: The parts that a shape leaves out; a comment is one, so that no quote in it opens a string.
 _PARTS = re.compile(
