@@ -25,7 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Final, Self, TypeAlias, cast
 
 from essgraph import query as queries
 from essgraph import workers
@@ -153,6 +153,10 @@ class _Claims:
             del self._mean[next(iter(self._mean))]
 
 
+#: When a query came, and what it waits for.
+_Turn: TypeAlias = tuple[float, asyncio.Future[_Worker]]
+
+
 class Pool:
     """An engine (``engine.Engine``) over the N-Quads of a snapshot.
 
@@ -168,7 +172,7 @@ class Pool:
         self._fast = 0  # workers of the fast lane, idle, busy or being forked
         self._slow = 0
         self._long = 0
-        self._queues: dict[str, deque[tuple[float, asyncio.Future[_Worker]]]] = {}
+        self._queues: dict[str, deque[_Turn]] = {}
         self._clients: dict[str, int] = {}
         self._claims = _Claims(limits.crowded)
         self._waiting = 0
@@ -271,15 +275,22 @@ class Pool:
         """A free worker: to the query that is due first, or to the idle ones."""
         if self._closing:
             worker.close()
-        elif waiting := [client for client in self._queues if self._may_run(client)]:
+            return
+        while waiting := [client for client in self._queues if self._may_run(client)]:
             client = min(waiting, key=lambda c: self._claims.due(c, self._queues[c][0][0]))
-            queue = self._queues[client]
-            _, waiter = queue.popleft()
+            turn = self._queues[client][0]
+            self._leave_queue(client, turn)
+            if not turn[1].done():  # it is cancelled a moment before its task knows
+                turn[1].set_result(self._give(worker, client))
+                return
+        self._idle.append(worker)
+
+    def _leave_queue(self, client: str, turn: _Turn) -> None:
+        queue = self._queues.get(client)
+        if queue is not None and turn in queue:
+            queue.remove(turn)
             if not queue:
                 del self._queues[client]
-            waiter.set_result(self._give(worker, client))
-        else:
-            self._idle.append(worker)
 
     async def _take(self, client: str) -> _Worker:
         while self._idle and self._may_run(client):
@@ -293,13 +304,10 @@ class Pool:
         try:
             return await waiter
         except asyncio.CancelledError:
+            self._leave_queue(client, turn)
             if not waiter.cancelled():
                 self._no_longer(waiter.result())
                 self._offer(waiter.result())
-            else:
-                self._queues[client].remove(turn)
-                if not self._queues[client]:
-                    del self._queues[client]
             raise
 
     def _admit(self, client: str) -> None:
