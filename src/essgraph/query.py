@@ -22,7 +22,7 @@ from essgraph.errors import LimitExceeded, Position, QueryError, QueryRefused, S
 from essgraph.names import BASE
 
 Form = Literal["SELECT", "ASK", "CONSTRUCT", "DESCRIBE"]
-Role = Literal["term", "project", "by", "bound", "assign"]
+Role = Literal["term", "project", "inner", "by", "bound", "assign"]
 
 #: The cheap limits. Each lies well above what people write and well below what harms: the engine
 #: dies of nesting (from 960 levels), of flat chains (from 2,000 or so), and its planner needs
@@ -351,10 +351,12 @@ def bind(query: Query, bindings: Mapping[str, str]) -> Query:
             )
     pieces: list[str] = []
     end = 0
-    for occurrence in _occurrences(query.text):
+    occurrences = _occurrences(query.text)
+    projected = {occurrence.name for occurrence in occurrences if occurrence.role == "project"}
+    for occurrence in occurrences:
         if occurrence.name in bindings:
             pieces.append(query.text[end : occurrence.start])
-            pieces.append(_substitute(query.text, occurrence, bindings[occurrence.name]))
+            pieces.append(_substitute(query.text, occurrence, bindings[occurrence.name], projected))
             end = occurrence.end
     pieces.append(query.text[end:])
     fixed = "\n".join(f"{name} {term}" for name, term in sorted(bindings.items()))
@@ -380,7 +382,7 @@ def _occurrences(text: str) -> tuple[Occurrence, ...]:
 _TERM = re.compile(rf'{_IRIREF}|"(?:[^"\\\n\r]|\\[^\n\r])*+"(?:@[A-Za-z0-9-]+|\^\^{_IRIREF})?')
 
 
-def _substitute(text: str, at: Occurrence, term: str) -> str:
+def _substitute(text: str, at: Occurrence, term: str, projected: set[str]) -> str:
     if at.role == "assign":
         raise QueryError(
             Text(
@@ -391,6 +393,9 @@ def _substitute(text: str, at: Occurrence, term: str) -> str:
         )
     if at.role == "project":
         return f" ({term} AS ?{at.name}) "
+    if at.role == "inner":
+        # Of the sub-SELECT, which must not give its name to what the outer SELECT assigns.
+        return f" ({term} AS ?{at.name}{'__' if at.name in projected else ''}) "
     if at.role == "by":
         return f" ({term}) "
     if at.role == "bound":
@@ -535,20 +540,20 @@ class _Reader:
             return "term"
         if frame.region == "modifiers" and kind:
             return "by"
-        return "project" if frame.region == "select" else "term"
+        if frame.region != "select":
+            return "term"
+        return "project" if len(self.stack) == 1 else "inner"
 
     def _pname(self, token: str, start: int) -> None:
         prefix, _, local = token.partition(":")
         if self.previous[1] == "PREFIX":
             return
         if prefix not in self.prefixes:
-            self._fault(
-                start,
-                Text(
-                    f"le préfixe « {prefix}: » n'est pas déclaré (PREFIX {prefix}: <…>)",
-                    f'the prefix "{prefix}:" is not declared (PREFIX {prefix}: <…>)',
-                ),
+            message = Text(
+                f"le préfixe « {prefix}: » n'est pas déclaré (PREFIX {prefix}: <…>)",
+                f'the prefix "{prefix}:" is not declared (PREFIX {prefix}: <…>)',
             )
+            raise self.misplaced() or SyntaxFault(message, at=_position(self.text, start))
         self._term()
         self._graph(self.prefixes[prefix] + re.sub(r"\\(.)", r"\1", local), start)
 
