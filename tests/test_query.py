@@ -9,7 +9,7 @@ import httpx
 import pyoxigraph as ox
 import pytest
 from conftest import ROOT
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from essgraph.errors import EssgraphError, LimitExceeded, QueryError, QueryRefused, SyntaxFault
@@ -246,6 +246,7 @@ def test_long_text(server: str) -> None:
         ("ASK { " + "FILTER(1) " * 600 + "}", "500 clauses"),
         ("ASK { FILTER(" + "+".join(["1"] * 5_000) + ") }", "4000 operators"),
         ("ASK { FILTER(" + "1 " + "+1 " * 5_000 + ") }", "4000 operators"),
+        (f"PREFIX x: <x:> ASK {{ FILTER(?a<1{'+1' * 4_020}>2) }}", "4000 operators"),
         ("ASK { " + "?s ?p ?o . " * 151 + "}", "150 triple patterns"),
         ("ASK { ?s ?p ?o " + "; ?p ?o " * 150 + "}", "150 triple patterns"),
         ("ASK { ?s ?p ?o " + ", ?o " * 150 + "}", "150 triple patterns"),
@@ -328,7 +329,6 @@ def same(one: Query | EssgraphError, other: Query | EssgraphError) -> bool:
 @given(ANYTHING)
 def test_the_quick_reading_says_what_the_whole_one_says(text: str) -> None:
     """A comment makes sure that a query is read whole; it changes nothing in what it says."""
-    assume(("'''" not in text and '"""' not in text) or inspected(text + "\n#"))
     quick, whole = inspected(text), inspected(text + "\n#")
     if isinstance(quick, Query):
         assert same(quick, whole)

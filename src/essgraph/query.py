@@ -289,15 +289,13 @@ def _shape(rest: str, kinds: str) -> _Shape | None:
         return None
     fillings = [_FILLINGS[kind] for kind in kinds]
     filled = pieces[0] + "".join(map(str.__add__, fillings, pieces[1:]))
-    reader = _Reader(filled)
     try:
-        query = reader.query()
+        query = _Reader(filled).query()
     except (SyntaxFault, QueryError, LimitExceeded):
         return None  # the text itself has the right place
-    if reader.compared or query.default_graphs or query.named_graphs:
-        return None
     tokens = _PARTS.split(query.key)
-    if tokens[1::2] != fillings:
+    # What is in the key in pieces was no IRI here, but an operator and more.
+    if tokens[1::2] != fillings or query.default_graphs or query.named_graphs:
         return None
     key = "%s".join(piece.replace("%", "%%") for piece in tokens[::2])
     return _Shape(query.form, key, query.volatile)
@@ -461,7 +459,6 @@ class _Reader:
         self.clauses = 0
         self.operators = 0
         self.volatile = False
-        self.compared = False  # a "<" that could begin an IRI was an operator
         # The two tokens before: (kind, text); the text of a keyword is in capitals.
         self.previous: tuple[str, str] = ("", "")
         self.before: tuple[str, str] = ("", "")
@@ -491,7 +488,6 @@ class _Reader:
                 break
             token = text[start:offset]
             if kind == "iri" and self._compares():
-                self.compared = True
                 kind, token = ("op", "<=") if token[1] == "=" else ("op", "<")
                 offset = start + len(token)
             elif kind == "word":
