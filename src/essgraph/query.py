@@ -152,6 +152,7 @@ _KEYWORDS: Final = (
         ]
     )
 )
+_LONGEST_WORD: Final = 256
 _LONGEST_KEYWORD = re.compile(
     "a(?![A-Za-z])|(?i:" + "|".join(sorted(_KEYWORDS, key=len, reverse=True)) + ")"
 )
@@ -756,7 +757,8 @@ class _Reader:
         """The keyword that a word is or begins with: by the longest match, as in 19.8."""
         if word == "a" or word.upper() in _KEYWORDS:
             return word
-        found = _LONGEST_KEYWORD.match(word)
+        # Keywords may stand together; reading a very long word one by one would be quadratic.
+        found = _LONGEST_KEYWORD.match(word) if len(word) <= _LONGEST_WORD else None
         if found is None:
             self._misplaced(
                 start, Text(f"mot inconnu : « {word[:40]} »", f'unknown word: "{word[:40]}"')

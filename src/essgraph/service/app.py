@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -19,12 +20,19 @@ from essgraph.service import problems
 from essgraph.service.access import Metrics
 from essgraph.service.entities import Entities
 from essgraph.service.live import Live
+from essgraph.service.pages.routes import routes
+from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
 from essgraph.service.sparql import SparqlEndpoint
 
 
-def create_app(live: Live, metrics: Metrics, *, watch: bool = False) -> ASGIApp:
-    """The service. Query workers start and stop with the application."""
+def create_app(
+    live: Live, metrics: Metrics, *, watch: bool = False, texts: Path | None = None
+) -> ASGIApp:
+    """The service. Query workers start and stop with the application.
+
+    ``texts`` is the folder of the private texts, which pages quote as evidence.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -47,6 +55,7 @@ def create_app(live: Live, metrics: Metrics, *, watch: bool = False) -> ASGIApp:
     app.router.routes += [
         Route("/id/{slug:path}", entities.identify, methods=["GET"]),
         Route("/data/{name:path}", entities.data, methods=["GET"]),
+        *routes(live, Texts(texts)),
     ]
 
     @app.get("/health", summary="Whether the service is alive, and the version it serves")
