@@ -143,7 +143,8 @@ def _anchor(arguments: argparse.Namespace, language: str) -> int:
         located = anchors.locate(text, document.pieces)
         for misfit in located.misfits:
             wrong += 1
-            place = f"{misfit.piece.file}:{misfit.piece.line}"
+            at = misfit.place
+            place = f"{at.file}:{at.line}:{at.column}"
             print(f"{place}: {misfit.text.in_language(language)}", file=sys.stderr)
         if located.misfits:
             continue
@@ -196,7 +197,8 @@ def _coverage(arguments: argparse.Namespace, language: str) -> int:
         located = anchors.locate(text, document.pieces)
         misfits += len(located.misfits)
         for misfit in located.misfits:
-            place = f"{misfit.piece.file}:{misfit.piece.line}"
+            at = misfit.place
+            place = f"{at.file}:{at.line}:{at.column}"
             print(f"{place}: {misfit.text.in_language(language)}", file=sys.stderr)
         covered.append(anchors.cover(document, text, located.spans))
     if arguments.format == "json":
@@ -375,6 +377,7 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
         workers=arguments.workers,
         watch=arguments.watch,
         log=not arguments.quiet,
+        texts=_texts(arguments, project),
     )
     return 0
 
@@ -511,6 +514,7 @@ def _parser(language: str) -> argparse.ArgumentParser:
         help=say("pas de journal des accès", "no access log"),
     )
     out(serve)
+    texts(serve)
 
     anchor = command(
         "anchor",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -18,12 +19,19 @@ from essgraph.service import problems
 from essgraph.service.access import Metrics
 from essgraph.service.entities import SEGMENTS, Entities
 from essgraph.service.live import Live
+from essgraph.service.pages.routes import routes
+from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
 from essgraph.service.sparql import SparqlEndpoint
 
 
-def create_app(live: Live, metrics: Metrics, *, watch: bool = False) -> ASGIApp:
-    """The service. Query workers start and stop with the application."""
+def create_app(
+    live: Live, metrics: Metrics, *, watch: bool = False, texts: Path | None = None
+) -> ASGIApp:
+    """The service. Query workers start and stop with the application.
+
+    ``texts`` is the folder of the private texts, which pages quote as evidence.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -42,6 +50,8 @@ def create_app(live: Live, metrics: Metrics, *, watch: bool = False) -> ASGIApp:
         lifespan=lifespan,
         redirect_slashes=False,
     )
+    quoted = Texts(texts)
+    app.router.routes += routes(live, quoted)
 
     @app.get("/health", summary="Whether the service is alive, and the version it serves")
     async def health() -> JSONResponse:
@@ -62,7 +72,7 @@ def create_app(live: Live, metrics: Metrics, *, watch: bool = False) -> ASGIApp:
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
-    entities = Entities(live)
+    entities = Entities(live, quoted)
     return _Front(app, {"sparql": SparqlEndpoint(live)}, dict.fromkeys(SEGMENTS, entities))
 
 

@@ -9,9 +9,11 @@ Plain ASGI: the hot path.
 from __future__ import annotations
 
 import re
+from email.utils import formatdate
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from essgraph import formats, names
@@ -23,8 +25,10 @@ from essgraph.service.documents import Topic
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live, Served
 from essgraph.service.near import Near
+from essgraph.service.pages import entity
+from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
-from essgraph.service.reply import Headers, respond, send_kept
+from essgraph.service.reply import Headers, has, respond, send_kept
 from essgraph.service.sparql import not_allowed
 
 ALLOW: Final = "GET, HEAD, OPTIONS"
@@ -42,8 +46,9 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 class Entities:
     """The routes of the graph's names over the version of the data in service."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, texts: Texts) -> None:
         self._live = live
+        self._texts = texts
         self._near: tuple[str, Near] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -153,18 +158,28 @@ class Entities:
     async def _page(
         self, scope: Scope, send: Send, served: Served, topic: Topic, headers: Headers
     ) -> None:
-        languages = fields(scope["headers"], b"accept-language")
-        language = problems.preferred_language(languages)
+        linked = (b"link", links.of_page(topic, await _license(served)).encode())
+        modified = served.snapshot.modified
+        if not topic.is_document:
+            request = Request(scope)
+            response = await entity.page(request, served, self._texts, topic.key)
+            left = [f for f in response.raw_headers if f[0] != b"content-length"]
+            changed = (b"last-modified", formatdate(modified, usegmt=True).encode())
+            headers += [*left, linked, changed]
+            known = has(scope["headers"], response.headers["etag"], modified)
+            status, body = (304, b"") if known else (response.status_code, bytes(response.body))
+            await respond(scope, send, status, headers, body, lasting=True)
+            return
+        language = problems.preferred_language(fields(scope["headers"], b"accept-language"))
         kept = await plain.page(served, topic, language)
-        varies = b"Accept, Accept-Language, Accept-Encoding"
         headers += [
             (b"content-type", formats.HTML.content_type.encode()),
             (b"content-language", language.encode()),
-            (b"vary", varies if headers else varies[8:]),
+            (b"vary", b"Accept, Accept-Language, Accept-Encoding"),
             CACHING,
-            (b"link", links.of_page(topic, await _license(served)).encode()),
+            linked,
         ]
-        await send_kept(scope, send, kept, headers, modified=served.snapshot.modified)
+        await send_kept(scope, send, kept, headers, modified=modified)
 
     async def _known(self, served: Served, topic: Topic) -> bool:
         """Whether there is such a topic. Raises HttpProblem (410) where it was withdrawn."""

@@ -43,7 +43,7 @@ async def send_kept(
     if modified is not None:
         headers.append((b"last-modified", formatdate(modified, usegmt=True).encode()))
     # A condition is for GET and HEAD (RFC 9110, 13.2.1); a POST here only asks, and is answered.
-    if scope["method"] != "POST" and _has(request, tag, modified):
+    if scope["method"] != "POST" and has(request, tag, modified):
         await respond(scope, send, 304, headers, lasting=lasting)
         return
     if coding != "identity":
@@ -65,7 +65,7 @@ def matches(if_none_match: Sequence[str], tag: str) -> bool:
     return tag in listed or "*" in listed
 
 
-def _has(request: Headers, tag: str, modified: float | None) -> bool:
+def has(request: Sequence[tuple[bytes, bytes]], tag: str, modified: float | None) -> bool:
     """Whether the client has what it asks for: a tag goes before a date (RFC 9110, 13.2.2)."""
     listed = fields(request, b"if-none-match")
     if listed:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import parse_qsl
 
 from starlette.types import Message, Receive, Scope, Send
@@ -30,6 +32,20 @@ _UPDATE: Final = "application/sparql-update"
 _OF_QUERIES: Final = frozenset(("default-graph-uri", "named-graph-uri", "timeout"))
 
 Parameters = list[tuple[str, str]]
+_T = TypeVar("_T", str, bytes)
+_R = TypeVar("_R")
+
+
+#: Above this size, in bytes or characters, requests are decoded and queries inspected one at a
+#: time in a thread: that may take 50 ms, for which nobody else should wait.
+_LARGE: Final = 8_192
+_READER: Final = ThreadPoolExecutor(1, "reader")
+
+
+async def _read(reading: Callable[[_T], _R], text: _T) -> _R:
+    if len(text) <= _LARGE:
+        return reading(text)
+    return await asyncio.get_running_loop().run_in_executor(_READER, reading, text)
 
 
 class SparqlEndpoint:
@@ -87,7 +103,7 @@ class SparqlEndpoint:
     async def _query(self, scope: Scope, send: Send, parameters: Parameters) -> None:
         if any(name == "update" for name, _ in parameters):
             raise _read_only()
-        query = inspect(exactly_one(parameters, "query"))
+        query = await _read(inspect, exactly_one(parameters, "query"))
         offers = formats.RESULTS if query.form in ("SELECT", "ASK") else formats.GRAPHS
         chosen = _format(scope, parameters, offers)
         dataset = Dataset(
@@ -186,7 +202,7 @@ async def _parameters(scope: Scope, receive: Receive) -> Parameters:
 
     A direct POST gives its body as ``query``; its URL may carry the rest.
     """
-    in_url = _decode(scope["query_string"])
+    in_url = await _read(_decode, scope["query_string"])
     if scope["method"] != "POST":
         return in_url
     headers = scope["headers"]
@@ -213,7 +229,7 @@ async def _parameters(scope: Scope, receive: Receive) -> Parameters:
         )
     body = await _body(receive)
     if media_type == _FORM:
-        return _decode(body) + in_url
+        return await _read(_decode, body) + in_url
     try:
         return [("query", body.decode("utf-8")), *in_url]
     except UnicodeDecodeError as error:
