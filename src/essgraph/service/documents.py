@@ -80,10 +80,10 @@ SELECT ?predicate ?object WHERE {{
 )
 _STATUS: Final = inspect(
     f"""{_PREFIXES}
-SELECT ?type ?successor ?note WHERE {{
+SELECT ?type ?gone ?successor ?note WHERE {{
   OPTIONAL {{ ?entity a ?type }}
   OPTIONAL {{
-    ?entity owl:deprecated true .
+    ?entity owl:deprecated ?gone . FILTER (?gone = true)
     OPTIONAL {{ ?entity dcterms:isReplacedBy ?successor }}
     OPTIONAL {{ ?entity skos:changeNote ?note }}
   }}
@@ -157,7 +157,7 @@ async def rows(answers: Answers, query: Query, bindings: Mapping[str, str]) -> l
 async def status(answers: Answers, topic: Topic) -> Status:
     """Whether the graph knows the topic."""
     found = await rows(answers, _STATUS, {"entity": f"<{topic.iri}>"})
-    gone = [row for row in found if "note" in row or "successor" in row]
+    gone = [row for row in found if "gone" in row]
     if gone:
         successor = next((row["successor"].value for row in gone if "successor" in row), None)
         said = [note for row in gone if isinstance(note := row.get("note"), ox.Literal)]
