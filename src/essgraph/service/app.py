@@ -20,7 +20,7 @@ from essgraph.service import problems
 from essgraph.service.access import Metrics
 from essgraph.service.entities import Entities
 from essgraph.service.live import Live
-from essgraph.service.pages.routes import routes
+from essgraph.service.pages.routes import Pages
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
 from essgraph.service.sparql import SparqlEndpoint
@@ -55,7 +55,6 @@ def create_app(
     app.router.routes += [
         Route("/id/{slug:path}", entities.identify, methods=["GET"]),
         Route("/data/{name:path}", entities.data, methods=["GET"]),
-        *routes(live, Texts(texts)),
     ]
 
     @app.get("/health", summary="Whether the service is alive, and the version it serves")
@@ -77,7 +76,7 @@ def create_app(
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
-    return _Front(app, {"/sparql": SparqlEndpoint(live)})
+    return Pages(live, Texts(texts), _Front(app, {"/sparql": SparqlEndpoint(live)}))
 
 
 class _Front:

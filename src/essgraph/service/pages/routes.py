@@ -1,48 +1,92 @@
-"""The paths that only people read, and the answer to what goes wrong there."""
+"""The paths of pages, in front of the rest of the service, and the answer to what goes wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import wraps
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from essgraph import formats
 from essgraph.errors import EssgraphError
 from essgraph.service import problems
+from essgraph.service.encodings import fields
 from essgraph.service.live import Live
-from essgraph.service.pages import entity, static
+from essgraph.service.pages import entity, home, searching, static
 from essgraph.service.pages.texts import Texts
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request, str], Awaitable[Response]]
 
 
-def routes(live: Live, texts: Texts) -> list[Route]:
-    """The routes of the pages. ``texts`` are the private texts, if they are at hand."""
+class Pages:
+    """What people read, before ``rest``, which answers all else.
 
-    async def page(request: Request) -> Response:
-        return await entity.page(request, live.now, texts, request.path_params["slug"])
+    A path of ``_own`` is a page whatever is asked for; one of ``_negotiated`` where the client
+    wants HTML more than what the rest of the service offers there (RFC 9110, 12.5.1).
+    """
 
-    return [
-        Route("/page/{slug:path}", answered(page), methods=["GET"]),
-        Route("/static/{name:path}", answered(static.serve), methods=["GET"]),
-    ]
+    def __init__(self, live: Live, texts: Texts, rest: ASGIApp) -> None:
+        self._live: Final = live
+        self._texts: Final = texts
+        self._rest: Final = rest
+        self._indexes: Final = searching.Indexes()
+        self._own: Final[dict[str, Handler]] = {
+            "page": self._entity,
+            "static": self._static,
+            "suggest": self._suggest,
+        }
+        self._negotiated: Final[dict[str, Handler]] = {
+            "": self._home,
+            "search": self._search,
+        }
 
-
-def answered(handler: Handler) -> Handler:
-    """The handler, with an error of ours made an answer."""
-
-    @wraps(handler)
-    async def answer(request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler, rest = self._handler(scope)
+        if handler is None:
+            await self._rest(scope, receive, send)
+            return
+        request = Request(scope, receive)
         try:
-            return await handler(request)
+            response = await handler(request, rest)
         except EssgraphError as error:
-            return problems.respond(
+            response = problems.respond(
                 error,
                 accept=request.headers.getlist("accept"),
                 languages=request.headers.getlist("accept-language"),
                 instance=request.url.path,
             )
+        await response(scope, receive, send)
 
-    return answer
+    def _handler(self, scope: Scope) -> tuple[Handler | None, str]:
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+            return None, ""
+        segment, _, rest = scope["path"][1:].partition("/")
+        handler = self._own.get(segment)
+        if handler is None and segment in self._negotiated:
+            accept = fields(scope["headers"], b"accept")
+            if _wants_html(accept):
+                handler = self._negotiated[segment]
+        return handler, rest
+
+    async def _home(self, request: Request, rest: str) -> Response:
+        return await home.page(request, self._live.now)
+
+    async def _entity(self, request: Request, rest: str) -> Response:
+        return await entity.page(request, self._live.now, self._texts, rest)
+
+    async def _search(self, request: Request, rest: str) -> Response:
+        return await searching.page(request, self._live.now, self._indexes)
+
+    async def _suggest(self, request: Request, rest: str) -> Response:
+        return await searching.suggest(request, self._live.now, self._indexes)
+
+    async def _static(self, request: Request, rest: str) -> Response:
+        return await static.serve(request, rest)
+
+
+def _wants_html(accept: tuple[str, ...]) -> bool:
+    """Whether HTML is wanted more than any data: a wildcard alone wants the data."""
+    chosen = formats.negotiate(accept, (*formats.GRAPHS, *formats.RESULTS, formats.HTML))
+    return chosen is not None and chosen.name == "html"
