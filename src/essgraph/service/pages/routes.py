@@ -14,7 +14,7 @@ from essgraph.errors import EssgraphError
 from essgraph.service import problems
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live
-from essgraph.service.pages import entity, home, searching, static
+from essgraph.service.pages import document, entity, home, searching, static
 from essgraph.service.pages.texts import Texts
 
 Handler = Callable[[Request, str], Awaitable[Response]]
@@ -40,6 +40,8 @@ class Pages:
         self._negotiated: Final[dict[str, Handler]] = {
             "": self._home,
             "search": self._search,
+            "doc": self._document,
+            "passage": self._passage,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,6 +77,12 @@ class Pages:
 
     async def _entity(self, request: Request, rest: str) -> Response:
         return await entity.page(request, self._live.now, self._texts, rest)
+
+    async def _document(self, request: Request, rest: str) -> Response:
+        return await document.page(request, self._live.now, self._texts, rest)
+
+    async def _passage(self, request: Request, rest: str) -> Response:
+        return await document.passage(request, self._live.now, self._texts, rest)
 
     async def _search(self, request: Request, rest: str) -> Response:
         return await searching.page(request, self._live.now, self._indexes)
