@@ -14,7 +14,7 @@ from essgraph.errors import EssgraphError
 from essgraph.service import problems
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live
-from essgraph.service.pages import document, entity, home, searching, static
+from essgraph.service.pages import document, entity, home, recommendations, searching, static
 from essgraph.service.pages.texts import Texts
 
 Handler = Callable[[Request, str], Awaitable[Response]]
@@ -36,6 +36,7 @@ class Pages:
             "page": self._entity,
             "static": self._static,
             "suggest": self._suggest,
+            "recommendations": self._recommendations,
         }
         self._negotiated: Final[dict[str, Handler]] = {
             "": self._home,
@@ -83,6 +84,9 @@ class Pages:
 
     async def _passage(self, request: Request, rest: str) -> Response:
         return await document.passage(request, self._live.now, self._texts, rest)
+
+    async def _recommendations(self, request: Request, rest: str) -> Response:
+        return await recommendations.page(request, self._live.now)
 
     async def _search(self, request: Request, rest: str) -> Response:
         return await searching.page(request, self._live.now, self._indexes)
