@@ -74,8 +74,8 @@ class Network:
     edges: list[Edge]
 
 
-def draw(rows: Iterable[Row], known: Names, v: View, families: Sequence[str]) -> Network:
-    """The network of rows as ``LINKS`` gives them; only things of the given families."""
+def draw(rows: Iterable[Row], known: Names, v: View, families: Sequence[str] | None) -> Network:
+    """The network of rows as ``LINKS`` gives them; only things of the given families, if any."""
     links = sorted({(r["a"].value, r["link"].value, r["b"].value) for r in rows})
     degree = Counter(end for a, _, b in links for end in (a, b))
     chosen = sorted(degree, key=lambda iri: (-degree[iri], iri))[:LIMIT]
@@ -96,7 +96,7 @@ def draw(rows: Iterable[Row], known: Names, v: View, families: Sequence[str]) ->
     for iri in chosen:
         kind = known.kind(iri)
         family = family_of.get(kind, "organization")
-        if family not in families:
+        if families is not None and family not in families:
             continue
         x, y = at[iri]
         r = 4.5 + 2.1 * math.sqrt(degree[iri])

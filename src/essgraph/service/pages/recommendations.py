@@ -12,7 +12,8 @@ from essgraph.service.live import Served
 from essgraph.service.pages import frame
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
-from essgraph.service.pages.rows import Row, Term, readable, select
+from essgraph.service.pages.rows import Row, readable, select
+from essgraph.service.pages.searching import fold
 
 ALL: Final = """
 SELECT ?rec ?workshop ?addressee ?theme ?whole ?position WHERE {
@@ -25,9 +26,9 @@ SELECT ?rec ?workshop ?addressee ?theme ?whole ?position WHERE {
 } ORDER BY ?rec"""
 #: The passage that says what is recommended: the one with a theme or a rank, not its heading.
 SAID: Final = """
-SELECT DISTINCT ?rec ?passage ?summary ?start WHERE {
+SELECT DISTINCT ?rec ?passage ?start WHERE {
   GRAPH ?passage { ?rec ess:theme|schema:position ?o }
-  ?passage ess:summary ?summary ; oa:hasSelector/oa:start ?start .
+  ?passage oa:hasSelector/oa:start ?start .
   ?rec a ess:Recommendation .
 } ORDER BY ?rec ?start"""
 NAMES: Final = """
@@ -48,12 +49,11 @@ class Recommendation:
     themes: list[str] = field(default_factory=list)
     whole: str = ""
     position: int = 0
-    summary: Term | None = None
     passages: list[str] = field(default_factory=list)
     items: list[Recommendation] = field(default_factory=list)
 
 
-def collect(rows: tuple[Row, ...], said: tuple[Row, ...], language: str) -> list[Recommendation]:
+def collect(rows: tuple[Row, ...], said: tuple[Row, ...]) -> list[Recommendation]:
     """The recommendations that are no part of another, each with its items, in order."""
     found: dict[str, Recommendation] = {}
     for row in rows:
@@ -71,8 +71,6 @@ def collect(rows: tuple[Row, ...], said: tuple[Row, ...], language: str) -> list
         one = found[row["rec"].value]
         if row["passage"].value not in one.passages:
             one.passages.append(row["passage"].value)
-        if one.summary is None and row["summary"].language == language:
-            one.summary = row["summary"]
     ordered = sorted(found.values(), key=lambda one: (one.workshops, one.position, one.iri))
     for one in ordered:
         if one.whole in found:
@@ -85,7 +83,7 @@ async def page(request: Request, served: Served) -> Response:
     v = frame.view(request)
     rows, said, named = [await select(served, query) for query in (ALL, SAID, NAMES)]
     known = Names().add(named)
-    whole = collect(rows, said, v.language)
+    whole = collect(rows, said)
     every = [*whole, *(item for one in whole for item in one.items)]
     by_theme = request.query_params.get("by") == "theme"
     theme = request.query_params.get("theme", "")
@@ -131,4 +129,4 @@ def _themes(one: Recommendation) -> list[str]:
 
 
 def _labelled(iris: set[str], known: Names, v: View) -> list[str]:
-    return sorted(iris, key=lambda iri: v.plain(known, iri).casefold())
+    return sorted(iris, key=lambda iri: fold(v.plain(known, iri)))

@@ -14,7 +14,17 @@ from essgraph.errors import EssgraphError
 from essgraph.service import problems
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live
-from essgraph.service.pages import document, entity, home, recommendations, searching, static
+from essgraph.service.pages import (
+    document,
+    editor,
+    entity,
+    home,
+    outcome,
+    questions,
+    recommendations,
+    searching,
+    static,
+)
 from essgraph.service.pages.texts import Texts
 
 Handler = Callable[[Request, str], Awaitable[Response]]
@@ -32,17 +42,22 @@ class Pages:
         self._texts: Final = texts
         self._rest: Final = rest
         self._indexes: Final = searching.Indexes()
+        self._library: Final = questions.Library()
         self._own: Final[dict[str, Handler]] = {
             "page": self._entity,
             "static": self._static,
             "suggest": self._suggest,
             "recommendations": self._recommendations,
+            "view": self._view,
+            "q": self._short,
         }
         self._negotiated: Final[dict[str, Handler]] = {
             "": self._home,
             "search": self._search,
             "doc": self._document,
             "passage": self._passage,
+            "queries": self._question,
+            "sparql": self._editor,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,9 +78,11 @@ class Pages:
         await response(scope, receive, send)
 
     def _handler(self, scope: Scope) -> tuple[Handler | None, str]:
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        if scope["type"] != "http":
             return None, ""
         segment, _, rest = scope["path"][1:].partition("/")
+        if scope["method"] not in ("GET", "HEAD") and segment != "view":
+            return None, ""
         handler = self._own.get(segment)
         if handler is None and segment in self._negotiated:
             accept = fields(scope["headers"], b"accept")
@@ -93,6 +110,26 @@ class Pages:
 
     async def _suggest(self, request: Request, rest: str) -> Response:
         return await searching.suggest(request, self._live.now, self._indexes)
+
+    async def _question(self, request: Request, rest: str) -> Response:
+        served = self._live.now
+        library = self._library.of(served)
+        if rest:
+            return await questions.page(request, served, library, rest)
+        return await questions.listing(request, served, library)
+
+    async def _editor(self, request: Request, rest: str) -> Response:
+        served = self._live.now
+        query = request.query_params.get("query")
+        return await editor.page(request, served, self._library.of(served), query)
+
+    async def _short(self, request: Request, rest: str) -> Response:
+        served = self._live.now
+        query = outcome.lengthen(rest)
+        return await editor.page(request, served, self._library.of(served), query)
+
+    async def _view(self, request: Request, rest: str) -> Response:
+        return await editor.fragment(request, self._live.now)
 
     async def _static(self, request: Request, rest: str) -> Response:
         return await static.serve(request, rest)
