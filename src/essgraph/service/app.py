@@ -19,7 +19,7 @@ from essgraph.service import problems
 from essgraph.service.access import Metrics
 from essgraph.service.entities import SEGMENTS, Entities
 from essgraph.service.live import Live
-from essgraph.service.pages.routes import routes
+from essgraph.service.pages.routes import Pages
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
 from essgraph.service.sparql import SparqlEndpoint
@@ -50,8 +50,6 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    quoted = Texts(texts)
-    app.router.routes += routes(live, quoted)
 
     @app.get("/health", summary="Whether the service is alive, and the version it serves")
     async def health() -> JSONResponse:
@@ -72,8 +70,9 @@ def create_app(
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
-    entities = Entities(live, quoted)
-    return _Front(app, {"sparql": SparqlEndpoint(live)}, dict.fromkeys(SEGMENTS, entities))
+    entities = Entities(live, Texts(texts))
+    hot = _Front(app, {"sparql": SparqlEndpoint(live)}, dict.fromkeys(SEGMENTS, entities))
+    return Pages(live, hot)
 
 
 class _Front:

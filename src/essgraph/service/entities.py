@@ -19,13 +19,13 @@ from starlette.types import Receive, Scope, Send
 from essgraph import formats, names
 from essgraph.errors import EssgraphError, Text
 from essgraph.formats import Format, negotiate
-from essgraph.service import documents, links, plain, problems
+from essgraph.service import documents, links, problems
 from essgraph.service.answers import Kept
 from essgraph.service.documents import Topic
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live, Served
 from essgraph.service.near import Near
-from essgraph.service.pages import entity
+from essgraph.service.pages import document, entity
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
 from essgraph.service.reply import Headers, has, respond, send_kept
@@ -38,6 +38,7 @@ SEGMENTS: Final = ("id", "data", "page", "doc", "passage")
 
 _MAX_PATH: Final = 512
 _OFFERS: Final = (*formats.DOCUMENTS, formats.HTML)
+_PAGES: Final = {"doc": document.page, "passage": document.passage}
 _SEGMENT: Final = "[A-Za-z0-9_-]{1,200}"
 _KEY: Final = re.compile(rf"passage/{_SEGMENT}/[0-9]{{1,9}}|{_SEGMENT}(?:/{_SEGMENT})?")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -160,26 +161,16 @@ class Entities:
     ) -> None:
         linked = (b"link", links.of_page(topic, await _license(served)).encode())
         modified = served.snapshot.modified
-        if not topic.is_document:
-            request = Request(scope)
-            response = await entity.page(request, served, self._texts, topic.key)
-            left = [f for f in response.raw_headers if f[0] != b"content-length"]
-            changed = (b"last-modified", formatdate(modified, usegmt=True).encode())
-            headers += [*left, linked, changed]
-            known = has(scope["headers"], response.headers["etag"], modified)
-            status, body = (304, b"") if known else (response.status_code, bytes(response.body))
-            await respond(scope, send, status, headers, body, lasting=True)
-            return
-        language = problems.preferred_language(fields(scope["headers"], b"accept-language"))
-        kept = await plain.page(served, topic, language)
-        headers += [
-            (b"content-type", formats.HTML.content_type.encode()),
-            (b"content-language", language.encode()),
-            (b"vary", b"Accept, Accept-Language, Accept-Encoding"),
-            CACHING,
-            linked,
-        ]
-        await send_kept(scope, send, kept, headers, modified=modified)
+        folder, _, rest = topic.key.partition("/")
+        page = _PAGES.get(folder, entity.page)
+        name = rest if topic.is_document else topic.key
+        response = await page(Request(scope), served, self._texts, name)
+        left = [f for f in response.raw_headers if f[0] != b"content-length"]
+        changed = (b"last-modified", formatdate(modified, usegmt=True).encode())
+        headers += [*left, linked, changed]
+        known = has(scope["headers"], response.headers["etag"], modified)
+        status, body = (304, b"") if known else (response.status_code, bytes(response.body))
+        await respond(scope, send, status, headers, body, lasting=True)
 
     async def _known(self, served: Served, topic: Topic) -> bool:
         """Whether there is such a topic. Raises HttpProblem (410) where it was withdrawn."""
