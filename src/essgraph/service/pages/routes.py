@@ -79,6 +79,8 @@ class Pages:
         segment, _, rest = scope["path"][1:].partition("/")
         if scope["method"] not in ("GET", "HEAD") and segment != "view":
             return None, ""
+        if not segment and rest:
+            return None, ""  # //somewhere is not the home page
         handler = self._own.get(segment)
         if handler is None and segment in self._negotiated:
             accept = fields(scope["headers"], b"accept")
