@@ -105,9 +105,6 @@ def _validate(arguments: argparse.Namespace, language: str) -> int:
     language = arguments.lang or language
     project = _project(arguments)
     texts = _texts(arguments, project)
-    for file in arguments.files:
-        if not file.is_file():
-            raise ProjectError(Text(f"fichier manquant : {file}", f"file missing: {file}"))
     findings = check(project, texts, arguments.files, _bar(language)).findings
     if arguments.files:
         asked = {project.name(file) for file in arguments.files}
