@@ -199,9 +199,9 @@ def in_result_set(iri: str) -> bool | list[dict[str, object]]:
     store.extend(ox.Quad(t.subject, t.predicate, t.object) for t in triples(iri))
     for quad in store.quads_for_pattern(None, ox.NamedNode(RS + "boolean"), None):
         return str(getattr(quad.object, "value", "")) == "true"
-    rows = []
+    rows: list[dict[str, object]] = []
     for solution in store.quads_for_pattern(None, ox.NamedNode(RS + "solution"), None):
-        row = {}
+        row: dict[str, object] = {}
         for binding in store.quads_for_pattern(solution.object, ox.NamedNode(RS + "binding"), None):  # type: ignore[arg-type]
             (name,) = store.quads_for_pattern(binding.object, ox.NamedNode(RS + "variable"), None)  # type: ignore[arg-type]
             (value,) = store.quads_for_pattern(binding.object, ox.NamedNode(RS + "value"), None)  # type: ignore[arg-type]

@@ -252,13 +252,17 @@ def _remembered(text: str) -> Query:
 
 # --- queries of a shape that was read before ------------------------------------------------
 #
-# What people ask differs mostly in IRIs, strings and local names. None of what is told of a query
-# depends on their content: so the shape, which is the text without them, is read once, with fixed
-# fillings in their place, and the finding holds for every query of that shape.
+# What people ask differs mostly in IRIs, strings, numbers and local names. None of what is told of
+# a query depends on their content: so the shape, which is the text without them, is read once, with
+# fixed fillings in their place, and the finding holds for every query of that shape.
 
 #: The parts that a shape leaves out; a comment is one, so that no quote in it opens a string.
-_PARTS = re.compile(rf"({_IRIREF}|{_STRING}|#[^\r\n]*+|:[A-Za-z0-9_][A-Za-z0-9_-]*+)")
-_FILLINGS: Final = {"<": "<x:>", '"': '""', "'": "''", ":": ":x"}
+_PARTS = re.compile(
+    rf"({_IRIREF}|{_STRING}|#[^\r\n]*+|:[A-Za-z0-9_][A-Za-z0-9_-]*+"
+    r"|(?<![\w.?$%])[0-9]++(?![\w.]))"
+)
+_FILLINGS: Final = {"<": "<x:>", '"': '""', "'": "''", ":": ":x", "0": "0"}
+_DIGITS: Final = str.maketrans("123456789", "000000000")
 
 
 class _Shape(NamedTuple):
@@ -273,7 +277,7 @@ def _by_shape(text: str) -> Query | None:
         return None  # with escapes, a string that never ends could be sought again and again
     pieces = _PARTS.split(text)
     parts = pieces[1::2]
-    shape = _shape("\0".join(pieces[::2]), "".join([part[0] for part in parts]))
+    shape = _shape("\0".join(pieces[::2]), "".join([part[0] for part in parts]).translate(_DIGITS))
     if shape is None or not (text.isascii() or _is_text(text)):
         return None
     return Query(text, shape.form, (), (), shape.key % tuple(parts), shape.volatile)
