@@ -23,6 +23,7 @@ from essgraph.service.pages.routes import routes
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
 from essgraph.service.sparql import SparqlEndpoint
+from essgraph.service.vocabulary import Vocabulary
 
 
 def create_app(
@@ -73,13 +74,17 @@ def create_app(
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
     entities = Entities(live, quoted)
-    return _Front(app, {"sparql": SparqlEndpoint(live)}, dict.fromkeys(SEGMENTS, entities))
+    vocabulary = Vocabulary(live)
+    folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, entities)
+    folders |= dict.fromkeys(("ontology", "shapes", "context"), vocabulary)
+    return _Front(app, {"sparql": SparqlEndpoint(live)}, folders)
 
 
 class _Front:
     """Before FastAPI's router, whose way costs four times what a query does: the hot paths.
 
-    ``paths`` are whole, without the first slash; ``folders`` are first segments.
+    ``paths`` are whole, without the first slash; ``folders`` are first segments,
+    without a suffix.
     """
 
     def __init__(
@@ -91,7 +96,8 @@ class _Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")[1:]
-        app = self._paths.get(path) or self._folders.get(path.partition("/")[0], self._app)
+        first = path.partition("/")[0].partition(".")[0]
+        app = self._paths.get(path) or self._folders.get(first, self._app)
         await app(scope, receive, send)
 
 
