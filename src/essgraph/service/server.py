@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import resource
 import signal
@@ -74,6 +75,9 @@ def serve(
         loop.add_signal_handler(signal.SIGHUP, reload)
         # uvicorn raises SIGTERM again after its drain: then it is done, and no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
+        gc.collect()
+        gc.freeze()  # what is here now stays: let the collector pass it by
+        gc.set_threshold(10_000, 20, 50)
         runner.run(server.serve())
         lines.flush()
 
