@@ -23,6 +23,7 @@ from essgraph.service.pages.routes import Pages
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
 from essgraph.service.sparql import SparqlEndpoint
+from essgraph.service.vocabulary import Vocabulary
 
 
 def create_app(
@@ -70,15 +71,17 @@ def create_app(
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
-    entities = Entities(live, Texts(texts))
-    hot = _Front(app, {"sparql": SparqlEndpoint(live)}, dict.fromkeys(SEGMENTS, entities))
-    return Pages(live, hot)
+    entities, vocabulary = Entities(live, Texts(texts)), Vocabulary(live)
+    folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, entities)
+    folders |= dict.fromkeys(("ontology", "shapes", "context"), vocabulary)
+    return Pages(live, _Front(app, {"sparql": SparqlEndpoint(live)}, folders))
 
 
 class _Front:
     """Before FastAPI's router, whose way costs four times what a query does: the hot paths.
 
-    ``paths`` are whole, without the first slash; ``folders`` are first segments.
+    ``paths`` are whole, without the first slash; ``folders`` are first segments,
+    without a suffix.
     """
 
     def __init__(
@@ -90,7 +93,8 @@ class _Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")[1:]
-        app = self._paths.get(path) or self._folders.get(path.partition("/")[0], self._app)
+        first = path.partition("/")[0].partition(".")[0]
+        app = self._paths.get(path) or self._folders.get(first, self._app)
         await app(scope, receive, send)
 
 
