@@ -7,13 +7,13 @@ BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 with_texts = $(if $(TEXTS),--texts $(TEXTS))
 
-.PHONY: serve test check bench validate lock clean
+.PHONY: serve test tools check bench validate lock clean
 
 serve: .venv/run
 	$(BIN)/essgraph build $(with_texts)
 	exec $(BIN)/essgraph serve --host $(HOST) --port $(PORT)
 
-test: .venv/test
+test: .venv/test tools tests/node_modules build/w3c
 	ESSGRAPH_TEXTS=$(abspath $(TEXTS)) $(BIN)/python -m pytest
 
 check: .venv/test
@@ -46,5 +46,21 @@ lock: .venv/run
 	$(PIP) install --requirement constraints-test.txt --require-hashes
 	touch $@
 
+# Readers and clients that are not ours. Where they cannot be installed, tests skip and say so.
+tools:
+	command -v roqet >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null \
+	|| { apt-get update -qq && apt-get install -qq --no-install-recommends raptor2-utils rasqal-utils; }
+
+tests/node_modules: tests/package-lock.json
+	! command -v npm >/dev/null || npm ci --prefix tests --ignore-scripts --no-audit --no-fund --silent
+	test ! -d $@ || touch $@
+
+# The W3C's SPARQL 1.1 suites, from the source archive of rdflib, which carries them.
+build/w3c: tests/w3c.txt | .venv/run
+	$(PIP) download --no-deps --no-binary rdflib --require-hashes -r tests/w3c.txt -d build
+	rm -rf $@ && mkdir $@
+	tar -xzf build/rdflib-*.tar.gz -C $@ --strip-components 5 --wildcards '*/suites/w3c/sparql11'
+	rm build/rdflib-*.tar.gz
+
 clean:
-	rm -rf .venv build dist
+	rm -rf .venv build dist tests/node_modules

@@ -88,7 +88,8 @@ FULL = Plan((10_000, 100_000, 1_000_000), 3, 1, 4, 0.25)
 QUICK = Plan((10_000,), 1, 1, 1, 0.1)
 
 
-def _request(kind: str) -> Request:
+def request(kind: str) -> Request:
+    """The request of one kind of query, its varying constants not yet filled in."""
     return Request(_PREFIXES + KINDS[kind], _TRIPLES if kind in _GRAPHS else _JSON)
 
 
@@ -183,7 +184,8 @@ def _clients(pair: tuple[Server, Server]) -> Iterator[tuple[_Client, _Client]]:
             client.close()
 
 
-def _fill(query: str, counts: dict[str, int], chance: random.Random, run: int) -> str:
+def fill(query: str, counts: dict[str, int], chance: random.Random, run: int) -> str:
+    """The query with its varying constants (see ``load.Request``)."""
     for name in (*counts, "run"):
         while f"~{name}~" in query:
             number = run if name == "run" else chance.randrange(counts[name])
@@ -191,7 +193,7 @@ def _fill(query: str, counts: dict[str, int], chance: random.Random, run: int) -
     return query
 
 
-def _meaning(body: bytes, accept: str) -> object:
+def meaning(body: bytes, accept: str = _JSON) -> object:
     """What an answer says, whatever the order of its rows."""
     if accept == _TRIPLES:
         return set(map(str, ox.parse(body, format=ox.RdfFormat.N_TRIPLES)))
@@ -206,21 +208,28 @@ def _compare(pair: tuple[Server, Server], made: Corpus) -> None:
     chance = random.Random(1)
     with _clients(pair) as (one, other):
         for kind in KINDS:
-            request = _request(kind)
+            asked = request(kind)
             for n in range(4):
-                query = _fill(request.query, made.counts, chance, 100 + n)
-                answers = [
-                    _meaning(c.ask(query, request.accept), request.accept) for c in (one, other)
-                ]
+                query = fill(asked.query, made.counts, chance, 100 + n)
+                answers = [meaning(c.ask(query, asked.accept), asked.accept) for c in (one, other)]
                 assert answers[0] == answers[1], f"different answers to {query}"
+
+
+def alive(server: Server) -> bool:
+    """Whether a server still answers."""
+    client = _Client(server)
+    try:
+        return meaning(client.ask("ASK { ?s ?p ?o }", _JSON)) is True
+    finally:
+        client.close()
 
 
 # --- mixes under load -----------------------------------------------------------------------
 
 
 def _mixes(plan: Plan, folder: Path, made: Corpus, pair: tuple[Server, Server]) -> Iterator[str]:
-    every = [_request(kind) for kind in KINDS]
-    points = [_request(kind) for kind in POINTS]
+    every = [request(kind) for kind in KINDS]
+    points = [request(kind) for kind in POINTS]
     mixes = {
         "repeated, all kinds": Load(folder, every, made.counts, repeated=REPEATED),
         "first-time, all kinds": Load(folder, every, made.counts),
@@ -278,14 +287,14 @@ def _kinds(plan: Plan, made: Corpus, pair: tuple[Server, Server]) -> Iterator[st
     rows: list[str] = []
     with _clients(pair) as clients:
         for number, kind in enumerate(KINDS):
-            request = _request(kind)
+            asked = request(kind)
             times: tuple[list[float], list[float]] = ([], [])
             first, end = 10_000 * (number + 1), time.perf_counter() + 2 * plan.kind_seconds
             while len(times[0]) < 5 or time.perf_counter() < end:
-                query = _fill(request.query, made.counts, chance, first + len(times[0]))
+                query = fill(asked.query, made.counts, chance, first + len(times[0]))
                 for client, taken in zip(clients, times, strict=True):
                     start = time.perf_counter()
-                    client.ask(query, request.accept)
+                    client.ask(query, asked.accept)
                     taken.append(time.perf_counter() - start)
             ours, its = median(times[0]), median(times[1])
             ratios[kind] = ours / its
@@ -309,7 +318,7 @@ def _ceiling(folder: Path) -> str:
     """What ``wrk`` and its script can ask at most, of a server that only writes fixed bytes."""
     body = folder / "body"
     body.write_bytes(b"x" * 1000)
-    every = [_request(kind) for kind in KINDS]
+    every = [request(kind) for kind in KINDS]
     counts = dict.fromkeys(("rec", "visit", "person", "org"), 1000)
     with load.bare("protocol", body) as server:
         repeated = Load(folder, every, counts, repeated=REPEATED).round(server, 32, 1, 1)

@@ -106,6 +106,18 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def with_quads(built: Path, out: Path, quads: str) -> Path:
+    """A folder with the project's snapshot and more N-Quads in it."""
+    from essgraph.snapshot import DATA, MANIFEST, open_snapshot, write_snapshot
+
+    snapshot = open_snapshot(built)
+    files = {name: (snapshot.directory / name).read_bytes() for name in snapshot.sizes}
+    files.pop(MANIFEST, None)
+    files[DATA] += quads.encode()
+    write_snapshot(out, files, snapshot.sources)
+    return out
+
+
 @dataclass(frozen=True)
 class Server:
     """A running service: its address, its process."""

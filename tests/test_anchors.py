@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from essgraph import anchors, names
-from essgraph.sources import Piece
+from essgraph.sources import Piece, parse
 
 TEXT = (
     "Menu\n\n  • Réunion du\u00a0conseil à Bamako ;\n\t• visite de la ville, puis repas.\n"
@@ -135,8 +135,10 @@ def test_pieces_that_quote_all_their_words_cover_any_text(
 ) -> None:
     text = ".\n• ".join(space.join(words) for words in sentences) + "."
     pieces = [
-        Piece(ox.NamedNode(f"http://e/{n}"), n, True, " ".join(words), None, None, "f", 1)
+        Piece(record.subject, n, True, " ".join(words), None, None, record, None, None)
         for n, words in enumerate(sentences, 1)
+        for record in parse(f"<http://e/{n}> a <http://e/P> .".encode(), "f")
+        if isinstance(record.subject, ox.NamedNode)
     ]
     located = anchors.locate(text, pieces)
     assume(not located.misfits)  # a sentence may open inside another of the same words

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from essgraph import names
 from essgraph.errors import Text
+from essgraph.findings import Place
 from essgraph.sources import Document, Piece
 
 CLOSING = re.compile(r"(?:[.,;:!?…»”’\")\]]| [;:!?»])*")
@@ -36,6 +37,12 @@ class Misfit:
 
     piece: Piece
     text: Text
+    last: bool = False
+
+    @property
+    def place(self) -> Place:
+        """Where the words in question are stated."""
+        return self.piece.words_place(self.last)
 
 
 @dataclass(frozen=True)
@@ -124,14 +131,14 @@ def locate(text: str, pieces: Sequence[Piece]) -> Located:
             continue
         end = _end(whole, start, piece)
         if end == -1:
-            misfits.append(Misfit(piece, _absent(piece.last or "", False)))
+            misfits.append(Misfit(piece, _absent(piece.last or "", False), last=True))
             continue
         if piece.last is not None and index + 1 < len(pieces):
             following = fold(pieces[index + 1].first)
             limit = whole.find(following, end) if following else -1
             last = fold(piece.last)
             if limit != -1 and _where_twice(whole, last, end, limit):
-                misfits.append(Misfit(piece, _twice(piece.last)))
+                misfits.append(Misfit(piece, _twice(piece.last), last=True))
         found.append((piece, start, end))
         cursor = end
     return Located(_extended(folded, found), misfits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyoxigraph as ox
@@ -11,10 +11,10 @@ import pyoxigraph as ox
 from essgraph import catalog, evidence, merge, names, shacl, snapshot, sources
 from essgraph.catalog import Question
 from essgraph.errors import SyntaxFault, Text
-from essgraph.findings import Finding, fails
+from essgraph.findings import Finding, Place, causes, fails
 from essgraph.project import Project
 from essgraph.snapshot import Snapshot
-from essgraph.sources import Sources
+from essgraph.sources import SourceFile, Sources
 
 Progress = Callable[[Text], None]
 
@@ -60,18 +60,19 @@ def check(
     progress(Text("lecture", "reading"))
     found, faults = sources.read(project, files)
     questions, question_faults = _questions(project)
-    findings = [_fault(fault) for fault in (*faults, *question_faults)]
+    findings = [_fault(project, fault) for fault in (*faults, *question_faults)]
     progress(Text("règles de preuve", "evidence rules"))
     findings += evidence.check_sources(found, texts)
     progress(Text("SHACL", "SHACL"))
     try:
         findings += shacl.validate(found, shacl.shapes(project))
     except SyntaxFault as fault:
-        findings.append(_fault(fault))
+        findings.append(_fault(project, fault))
     progress(Text("fusion et entraînement logique", "merge and entailment"))
     quads = merge.merge(found, _described(questions))
     findings += merge.check_dataset(quads, found.doubtful)
-    return Checked(found, questions, frozenset(quads), sorted(findings, key=lambda f: f.order))
+    told = [replace(f, label=found.labels.get(f.focus or "")) for f in causes(findings)]
+    return Checked(found, questions, frozenset(quads), told)
 
 
 def build(
@@ -94,14 +95,12 @@ def build(
     return Built(checked, snapshot.write_snapshot(out, files, project.digest()))
 
 
-def _fault(fault: SyntaxFault) -> Finding:
-    return Finding(
-        rule="syntax",
-        text=fault.text,
-        file=fault.file or "",
-        line=fault.at.line if fault.at else 0,
-        column=fault.at.column if fault.at else 0,
-    )
+def _fault(project: Project, fault: SyntaxFault) -> Finding:
+    name = fault.file or ""
+    place = Place(name)
+    if fault.at:
+        place = SourceFile(name, project.read(project.root / name)).at(fault.at)
+    return Finding(rule="syntax", text=fault.text, place=place, mend=fault.mend)
 
 
 def _questions(project: Project) -> tuple[dict[str, Question], list[SyntaxFault]]:

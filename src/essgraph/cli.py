@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from essgraph import project as projects
 from essgraph.errors import (
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from essgraph.snapshot import Snapshot
 
 FORMATS = ("table", "csv", "tsv", "json", "xml", "turtle", "nt", "jsonld")
-REPORTS = ("text", "json", "turtle", "sarif", "junit", "github")
+REPORTS = ("text", "json", "turtle", "sarif", "junit", "github", "html")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -76,7 +76,7 @@ def _build(arguments: argparse.Namespace, language: str) -> int:
 
     project = _project(arguments)
     built = build(project, _out(arguments, project), _texts(arguments, project), _bar(language))
-    _report(built.checked.findings, "text", language, sys.stderr.write)
+    _report(built.checked.findings, "text", language, sys.stderr)
     if built.snapshot is None:
         _say(
             Text(
@@ -112,7 +112,7 @@ def _validate(arguments: argparse.Namespace, language: str) -> int:
     if arguments.files:
         asked = {project.name(file) for file in arguments.files}
         findings = [finding for finding in findings if finding.file in asked]
-    _report(findings, arguments.format, language, sys.stdout.write)
+    _report(findings, arguments.format, language, sys.stdout)
     if texts is None:
         _say(
             Text(
@@ -126,12 +126,15 @@ def _validate(arguments: argparse.Namespace, language: str) -> int:
     return 1 if fails(findings) else 0
 
 
-def _report(
-    findings: list[Finding], form: str, language: str, write: Callable[[str], object]
-) -> None:
+def _report(findings: list[Finding], form: str, language: str, to: TextIO) -> None:
     from essgraph import report
 
-    write(report.FORMS[form](findings, language))
+    if form == "text":
+        # https://no-color.org
+        colour = to.isatty() and not os.environ.get("NO_COLOR")
+        to.write(report.text(findings, language, colour=colour))
+    else:
+        to.write(report.FORMS[form](findings, language))
 
 
 def _anchor(arguments: argparse.Namespace, language: str) -> int:
@@ -143,7 +146,8 @@ def _anchor(arguments: argparse.Namespace, language: str) -> int:
         located = anchors.locate(text, document.pieces)
         for misfit in located.misfits:
             wrong += 1
-            place = f"{misfit.piece.file}:{misfit.piece.line}"
+            at = misfit.place
+            place = f"{at.file}:{at.line}:{at.column}"
             print(f"{place}: {misfit.text.in_language(language)}", file=sys.stderr)
         if located.misfits:
             continue
@@ -196,7 +200,8 @@ def _coverage(arguments: argparse.Namespace, language: str) -> int:
         located = anchors.locate(text, document.pieces)
         misfits += len(located.misfits)
         for misfit in located.misfits:
-            place = f"{misfit.piece.file}:{misfit.piece.line}"
+            at = misfit.place
+            place = f"{at.file}:{at.line}:{at.column}"
             print(f"{place}: {misfit.text.in_language(language)}", file=sys.stderr)
         covered.append(anchors.cover(document, text, located.spans))
     if arguments.format == "json":
@@ -347,7 +352,7 @@ def _snapshot(arguments: argparse.Namespace, project: Project, language: str) ->
     _say(Text("construction de l'instantané", "building the snapshot"), language)
     built = build(project, out, None, _bar(language))
     if built.snapshot is None:
-        _report(built.checked.findings, "text", language, sys.stderr.write)
+        _report(built.checked.findings, "text", language, sys.stderr)
         raise SnapshotError(Text("le graphe n'est pas valide", "the graph is not valid"))
     return built.snapshot
 

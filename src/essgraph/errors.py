@@ -55,12 +55,20 @@ class ProjectError(EssgraphError):
 
 
 class SyntaxFault(EssgraphError):
-    """A file or query is not what its language allows."""
+    """A file or query is not what its language allows; ``mend`` says what to write instead."""
 
-    def __init__(self, text: Text, *, file: str | None = None, at: Position | None = None) -> None:
+    def __init__(
+        self,
+        text: Text,
+        *,
+        file: str | None = None,
+        at: Position | None = None,
+        mend: Text | None = None,
+    ) -> None:
         super().__init__(text)
         self.file = file
         self.at = at
+        self.mend = mend
 
 
 class SnapshotError(EssgraphError):

@@ -6,20 +6,19 @@ the rule. ``check_sources`` and ``check_dataset`` run them all.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 
 import pyoxigraph as ox
+from rapidfuzz import fuzz, process
 
 from essgraph import anchors, names
 from essgraph.anchors import Located
 from essgraph.errors import Text
-from essgraph.findings import Finding, Severity
+from essgraph.findings import Finding, Place
 from essgraph.sources import (
     DOCUMENT,
     FIRST_WORDS,
@@ -27,6 +26,7 @@ from essgraph.sources import (
     LAST_WORDS,
     TYPE,
     Document,
+    Part,
     Piece,
     Sources,
     Statement,
@@ -58,17 +58,24 @@ _OWN_WORDS = {
 _POSITION = re.compile(r"#position$")
 
 
-def _finding(rule: str, text: Text, at: Statement, mend: Text | None = None) -> Finding:
+def _finding(
+    rule: str,
+    text: Text,
+    at: Statement,
+    mend: Text | None = None,
+    part: Part = "object",
+    suspects: Iterable[Term] = (),
+) -> Finding:
     return Finding(
         rule=rule,
         text=text,
-        file=at.file,
-        line=at.line,
+        place=at.place(part),
         focus=_show(at.subject),
         path=_show(at.predicate),
         value=_show(at.object),
         passage=None if isinstance(at.graph, ox.DefaultGraph) else _show(at.graph),
         mend=mend,
+        suspects=frozenset(map(_show, suspects)),
     )
 
 
@@ -76,66 +83,96 @@ def _show(term: Term | ox.DefaultGraph) -> str:
     return names.shorten(term.value) if isinstance(term, ox.NamedNode) else str(term)
 
 
+def _name(term: Term | ox.DefaultGraph) -> str:
+    """A term as the files write it: passages by ``p:`` and their number."""
+    value = getattr(term, "value", "")
+    if value.startswith(names.PASSAGE) and value.count("/") == names.PASSAGE.count("/") + 1:
+        return f"p:{_split(value)[1]}"
+    return _show(term)
+
+
 def _nearest(iri: str, known: Iterable[str]) -> Text | None:
-    near = difflib.get_close_matches(iri, list(known), n=1, cutoff=0.75)
-    if not near:
+    """The known IRI of the same namespace that is spelt most like this one."""
+    space, name = _split(iri)
+    names_there = [there for other, there in map(_split, known) if other == space]
+    near = process.extractOne(name, names_there, scorer=fuzz.ratio, score_cutoff=75)
+    if near is None:
         return None
-    short = names.shorten(near[0])
+    short = _name(ox.NamedNode(space + near[0]))
     return Text(f"vouliez-vous dire {short} ?", f"did you mean {short}?")
+
+
+def _split(iri: str) -> tuple[str, str]:
+    at = max(iri.rfind("/"), iri.rfind("#")) + 1
+    return iri[:at], iri[at:]
 
 
 def e1(sources: Sources) -> Iterator[Finding]:
     """E1: each passage graph has a record, and each passage a graph or it is set aside."""
     for document in sources.documents:
-        passages = {piece.iri.value for piece in document.pieces if piece.is_passage}
+        passages = {piece.iri.value: piece for piece in document.pieces if piece.is_passage}
         graphs: dict[str, Statement] = {}
         for fact in document.facts:
             graphs.setdefault(getattr(fact.graph, "value", ""), fact)
+        silent = {iri: piece for iri, piece in passages.items() if iri not in graphs}
         for graph, fact in graphs.items():
-            if graph not in passages:
-                yield _finding(
-                    "E1",
-                    Text(
-                        f"le graphe {_show(fact.graph)} n'a pas de passage dans ce document",
-                        f"the graph {_show(fact.graph)} has no passage record in this document",
-                    ),
-                    fact,
-                    _nearest(graph, passages),
-                )
-        yield from _pieces(document, set(graphs))
+            if graph in passages:
+                continue
+            near = _nearest(graph, silent) or _nearest(graph, passages)
+            # A passage whose graph is misnamed is not silent.
+            silent = {iri: piece for iri, piece in silent.items() if _nearest(graph, [iri]) != near}
+            yield _finding(
+                "E1",
+                Text(
+                    f"le graphe {_name(fact.graph)} n'a pas de passage dans ce document",
+                    f"the graph {_name(fact.graph)} has no passage record in this document",
+                ),
+                fact,
+                near,
+                "graph",
+            )
+        for piece in silent.values():
+            yield _at_piece(
+                "E1",
+                piece,
+                Text(
+                    "ce passage n'énonce aucun fait : donnez-lui un graphe ou écartez-le",
+                    "this passage states no fact: give it a graph or set it aside",
+                ),
+            )
+        yield from _numbers(document)
 
 
-def _pieces(document: Document, graphs: set[str]) -> Iterator[Finding]:
+def _numbers(document: Document) -> Iterator[Finding]:
+    """E1: pieces have IRIs under their document's and are numbered in the order of the text."""
     expected = 0
-    for piece in document.pieces:
+    numbers = [piece.number for piece in document.pieces]
+    for index, piece in enumerate(document.pieces):
         expected += 1
-
-        def say(fr: str, en: str, here: Piece = piece) -> Finding:
-            return Finding(
-                rule="E1",
-                text=Text(fr, en),
-                file=here.file,
-                line=here.line,
-                focus=_show(here.iri),
-                passage=_show(here.iri),
-            )
-
-        if piece.is_passage and piece.iri.value not in graphs:
-            yield say(
-                "ce passage n'énonce aucun fait : donnez-lui un graphe ou écartez-le",
-                "this passage states no fact: give it a graph or set it aside",
-            )
         if not piece.iri.value.startswith(document.space):
-            yield say(
-                f"une pièce de ce document doit porter un IRI sous {document.space}",
-                f"a piece of this document needs an IRI under {document.space}",
+            yield _at_piece(
+                "E1",
+                piece,
+                Text(
+                    f"une pièce de ce document doit porter un IRI sous {document.space}",
+                    f"a piece of this document needs an IRI under {document.space}",
+                ),
             )
         elif piece.number != expected:
-            yield say(
-                f"les pièces sont numérotées dans l'ordre : {expected} était attendu",
-                f"pieces are numbered in order: {expected} was expected",
+            meant = ox.NamedNode(f"{document.space}{expected}")
+            yield _at_piece(
+                "E1",
+                piece,
+                Text(
+                    f"les pièces sont numérotées dans l'ordre : {expected} était attendu",
+                    f"pieces are numbered in order: {expected} was expected",
+                ),
+                _write(f"p:{expected}"),
+                meant,
             )
-            expected = piece.number
+            # One wrong number does not make the next ones wrong.
+            if expected + 1 not in numbers[index + 1 : index + 2]:
+                expected = piece.number
 
 
 def e2(sources: Sources) -> Iterator[Finding]:
@@ -151,8 +188,10 @@ def e2(sources: Sources) -> Iterator[Finding]:
                         f"{_show(fact.predicate)} belongs in the register, not in a passage",
                     ),
                     fact,
+                    part="predicate",
+                    suspects=[fact.subject],
                 )
-    sourced = {s.subject for s in sources.register if s.predicate == SOURCE}
+    told = {s.subject for s in sources.register if s.predicate == SOURCE}
     for statement in sources.register:
         if statement.predicate.value not in _REGISTER:
             yield _finding(
@@ -164,8 +203,10 @@ def e2(sources: Sources) -> Iterator[Finding]:
                     "that says so",
                 ),
                 statement,
+                part="predicate",
             )
-        elif statement.predicate.value in _REFERENCE and statement.subject not in sourced:
+        elif statement.predicate.value in _REFERENCE and statement.subject not in told:
+            told.add(statement.subject)  # once for each entity
             yield _finding(
                 "E2",
                 Text(
@@ -178,65 +219,89 @@ def e2(sources: Sources) -> Iterator[Finding]:
 
 def e3(sources: Sources) -> Iterator[Finding]:
     """E3: every entity occurs in some passage graph, or in a path from one (the country of a
-    city); and every entity that is named has an entry in the register."""
-    entries = {s.subject: s for s in sources.register if s.predicate == TYPE}
+    city); and every entity that is named has an entry in the register.
+
+    A name that is spelt in two ways breaks both halves: it is reported once, where it is rarer.
+    """
     known = {
         s.subject for group in (sources.register, sources.schemes, sources.dataset) for s in group
     } | {s.subject for d in sources.documents for s in d.records if s.predicate == TYPE}
-    used: set[Term] = set()
-    for document in sources.documents:
-        for statement in document.statements:
-            terms = [statement.subject, statement.object]
-            if not isinstance(statement.graph, ox.DefaultGraph):
-                used.update(terms)
-            for term in terms:
-                if isinstance(term, ox.NamedNode) and _ours(term) and term not in known:
-                    yield _finding(
-                        "E3",
-                        Text(
-                            f"{_show(term)} n'est pas dans le registre",
-                            f"{_show(term)} is not in the register",
-                        ),
-                        statement,
-                        _nearest(
-                            term.value, (k.value for k in known if isinstance(k, ox.NamedNode))
-                        ),
-                    )
-    yield from _unreached(sources, entries, used, known)
+    spelt = [term.value for term in known if isinstance(term, ox.NamedNode)]
+    silent = dict(_unreached(sources))
+    for term, (said, *others) in _unknown(sources, known).items():
+        near = _nearest(term.value, spelt)
+        entry = next((s for s in silent if near and _show(s) in near.en), None)
+        if entry is not None:
+            at = silent.pop(entry)
+            if others:
+                yield _unspoken(entry, at, term)
+                continue
+        more = f" (+ {len(others)})" if others else ""
+        yield _finding(
+            "E3",
+            Text(
+                f"{_name(term)} n'est pas dans le registre{more}",
+                f"{_name(term)} is not in the register{more}",
+            ),
+            said,
+            near,
+            "subject" if said.subject == term else "object",
+            [term],
+        )
+    for subject, at in silent.items():
+        yield _unspoken(subject, at)
 
 
-def _unreached(
-    sources: Sources, entries: dict[Term, Statement], used: set[Term], known: set[Term]
-) -> Iterator[Finding]:
+def _unspoken(subject: ox.NamedNode, at: Statement, meant: ox.NamedNode | None = None) -> Finding:
+    return _finding(
+        "E3",
+        Text(
+            f"aucun passage ne parle de {_show(subject)}",
+            f"no passage speaks of {_show(subject)}",
+        ),
+        at,
+        _nearest(subject.value, [meant.value]) if meant else None,
+        "subject",
+        [meant, subject] if meant else (),
+    )
+
+
+def _unknown(sources: Sources, known: set[Term]) -> dict[ox.NamedNode, list[Statement]]:
+    """The entities without an entry, and where they are named."""
+    found: dict[ox.NamedNode, list[Statement]] = defaultdict(list)
+    for statement in (s for document in sources.documents for s in document.statements):
+        for term in {statement.subject: 0, statement.object: 0}:
+            if isinstance(term, ox.NamedNode) and _ours(term) and term not in known:
+                found[term].append(statement)
+    for statement in sources.register:
+        place = statement.object
+        if statement.predicate == LOCATED_IN and place not in known:
+            assert isinstance(place, ox.NamedNode)
+            found[place].append(statement)
+    return found
+
+
+def _unreached(sources: Sources) -> Iterator[tuple[ox.NamedNode, Statement]]:
+    """The entries of the register of which no passage speaks."""
     places = defaultdict(list)
     for statement in sources.register:
         if statement.predicate == LOCATED_IN:
-            places[statement.subject].append(statement)
-            if statement.object not in known:
-                yield _finding(
-                    "E3",
-                    Text(
-                        f"{_show(statement.object)} n'est pas dans le registre",
-                        f"{_show(statement.object)} is not in the register",
-                    ),
-                    statement,
-                )
+            places[statement.subject].append(statement.object)
+    used: set[Term] = set()
+    for document in sources.documents:
+        for fact in document.facts:
+            used |= {fact.subject, fact.object}
     ahead = list(used)
     while ahead:
-        for step in places.get(ahead.pop(), []):
-            if step.object not in used:
-                used.add(step.object)
-                ahead.append(step.object)
-    for subject, entry in entries.items():
-        if subject not in used:
-            yield _finding(
-                "E3",
-                Text(
-                    f"aucun passage ne parle de {_show(subject)}",
-                    f"no passage speaks of {_show(subject)}",
-                ),
-                entry,
-            )
+        for place in places.get(ahead.pop(), []):
+            if place not in used:
+                used.add(place)
+                ahead.append(place)
+    for statement in sources.register:
+        subject = statement.subject
+        if statement.predicate == TYPE and subject not in used:
+            assert isinstance(subject, ox.NamedNode)
+            yield subject, statement
 
 
 def _ours(term: ox.NamedNode) -> bool:
@@ -258,95 +323,130 @@ def e4(sources: Sources, texts: Path | None) -> Iterator[Finding]:
 
 def _words(document: Document) -> Iterator[Finding]:
     for statement in document.records:
-        if statement.predicate in (FIRST_WORDS, LAST_WORDS):
+        if statement.predicate in (FIRST_WORDS, LAST_WORDS) and not _few(statement):
             count = len(getattr(statement.object, "value", "").split())
-            if not 1 <= count <= 7:
-                yield _finding(
-                    "E4",
-                    Text(
-                        f"une ancre a de 1 à 7 mots ; celle-ci en a {count}",
-                        f"an anchor has 1 to 7 words; this one has {count}",
-                    ),
-                    statement,
-                )
+            yield _finding(
+                "E4",
+                Text(
+                    f"une ancre a de 1 à 7 mots ; celle-ci en a {count}",
+                    f"an anchor has 1 to 7 words; this one has {count}",
+                ),
+                statement,
+                suspects=[statement.subject],
+            )
 
 
-def _at_piece(piece: Piece, text: Text, severity: Severity) -> Finding:
+def _few(statement: Statement | None) -> bool:
+    return statement is None or 1 <= len(getattr(statement.object, "value", "").split()) <= 7
+
+
+def _at_piece(
+    rule: str,
+    piece: Piece,
+    text: Text,
+    mend: Text | None = None,
+    meant: ox.NamedNode | None = None,
+    place: Place | None = None,
+) -> Finding:
+    iris = [iri.value for iri in (piece.iri, meant) if iri]
     return Finding(
-        rule="E4",
+        rule=rule,
         text=text,
-        file=piece.file,
-        line=piece.line,
-        severity=severity,
+        place=place or piece.place,
         focus=_show(piece.iri),
         passage=_show(piece.iri),
+        mend=mend,
+        suspects=frozenset(_show(ox.NamedNode(i + end)) for i in iris for end in ("", "#position")),
     )
 
 
 _RERUN = Text("lancez essgraph anchor", "run essgraph anchor")
+START, END = ox.NamedNode(names.OA + "start"), ox.NamedNode(names.OA + "end")
+WORDS_DIGEST = ox.NamedNode(names.ESS + "wordsDigest")
 
 
 def _stale(document: Document) -> Iterator[Finding]:
     """What can be told of anchors without the text: each piece has one, derived from its words,
     in order and without overlap."""
-    stored: dict[tuple[str, str], str] = {}
-    lines: dict[str, Statement] = {}
-    for s in document.anchors:
-        value = getattr(s.object, "value", str(s.object))
-        stored[getattr(s.subject, "value", ""), s.predicate.value] = value
-        lines.setdefault(getattr(s.subject, "value", ""), s)
+    stored = {(s.subject, s.predicate): s for s in document.anchors}
+
+    def position(piece: Piece, predicate: ox.NamedNode) -> int | None:
+        statement = stored.get((ox.NamedNode(piece.iri.value + "#position"), predicate))
+        value = getattr(statement and statement.object, "value", "")
+        return int(value) if value.isdecimal() else None
+
     cursor = -1
+    orphans = True
     for piece in document.pieces:
-        iri = piece.iri.value
-        position = iri + "#position"
-        words = stored.get((iri, names.ESS + "wordsDigest"))
-        start = stored.get((position, names.OA + "start"), "")
-        end = stored.get((position, names.OA + "end"), "")
-        if words is None or not start.isdecimal() or not end.isdecimal():
+        position_iri = ox.NamedNode(piece.iri.value + "#position")
+        words = stored.get((piece.iri, WORDS_DIGEST))
+        start, end = position(piece, START), position(piece, END)
+        if words is None or start is None or end is None:
+            orphans = False
             yield _at_piece(
+                "E4",
                 piece,
                 Text("cette pièce n'a pas d'ancre dérivée", "this piece has no derived anchor"),
-                Severity.VIOLATION,
+                _RERUN,
             )
-        elif words != piece.words_digest:
-            yield _at_piece(
-                piece,
-                Text(
-                    "les mots de cette pièce ont changé depuis que son ancre a été dérivée",
-                    "the words of this piece have changed since its anchor was derived",
-                ),
-                Severity.VIOLATION,
-            )
-        elif not cursor <= int(start) < int(end):
+        elif getattr(words.object, "value", "") != piece.words_digest:
+            if _few(piece.first_stated) and _few(piece.last_stated):
+                yield _changed(piece)
+        elif not cursor <= start < end:
             yield _finding(
                 "E4",
                 Text(
                     "cette ancre chevauche la précédente ou ne suit pas l'ordre",
                     "this anchor overlaps the one before or is out of order",
                 ),
-                lines[position],
+                stored[position_iri, START if start < cursor else END],
+                _RERUN,
+                suspects=[position_iri],
             )
-        cursor = max(cursor, int(end) if end.isdecimal() else cursor)
+        cursor = max(cursor, end or 0)
+    if orphans:
+        yield from _orphans(document)
+
+
+def _changed(piece: Piece) -> Finding:
+    return _at_piece(
+        "E4",
+        piece,
+        Text(
+            "les mots de cette pièce ont changé depuis que son ancre a été dérivée",
+            "the words of this piece have changed since its anchor was derived",
+        ),
+        _RERUN,
+        place=piece.words_place(),
+    )
+
+
+def _orphans(document: Document) -> Iterator[Finding]:
     whole = {piece.iri.value for piece in document.pieces}
     whole |= {iri + "#position" for iri in whole} | {document.iri.value}
-    for subject, statement in lines.items():
-        if subject not in whole:
+    said: set[str] = set()
+    for statement in document.anchors:
+        subject = getattr(statement.subject, "value", "")
+        piece = subject.removesuffix("#position")
+        if subject not in whole and piece not in said:
+            said.add(piece)
             yield _finding(
                 "E4",
                 Text("ancre d'une pièce absente", "anchor of a piece that is not there"),
                 statement,
                 _RERUN,
+                "subject",
             )
 
 
 def _derived(document: Document, text: str) -> Iterator[Finding]:
     located = anchors.locate(text, document.pieces)
     for misfit in located.misfits:
-        yield _at_piece(misfit.piece, misfit.text, Severity.VIOLATION)
+        yield _at_piece("E4", misfit.piece, misfit.text, place=misfit.place)
     if located.misfits:
         return
-    yield from _compare(document, text, located)
-    for gap in anchors.cover(document, text, located.spans).gaps:
+    gaps = anchors.cover(document, text, located.spans).gaps
+    for gap in gaps:
         yield Finding(
             rule="E4",
             text=Text(
@@ -355,35 +455,57 @@ def _derived(document: Document, text: str) -> Iterator[Finding]:
                 f"the text {document.text_name} is not accounted for from line {gap.line} on "
                 f"(characters {gap.start} to {gap.end})",
             ),
-            file=document.file,
+            place=_before(document, located, gap.start),
             focus=_show(document.iri),
         )
+    if not gaps:
+        yield from _compare(document, text, located)
 
 
 def _compare(document: Document, text: str, located: Located) -> Iterator[Finding]:
+    """The stored anchors against those derived anew: of a piece, the first that differs."""
     rendered = anchors.render(document, text, located.spans)
-    fresh = {
-        (q.subject, q.predicate, q.object) for q in ox.parse(rendered, format=ox.RdfFormat.TURTLE)
-    }
-    stored = {(s.subject, s.predicate, s.object): s for s in document.anchors}
-    stale = [s for triple, s in stored.items() if triple not in fresh]
-    for statement in stale:
-        yield _finding(
-            "E4",
-            Text(
-                "cette ancre ne correspond pas au texte",
-                "this anchor does not match the text",
-            ),
-            statement,
-            _RERUN,
-        )
-    if not stale and fresh - stored.keys():
-        yield Finding(
-            rule="E4",
-            text=Text("des ancres manquent", "anchors are missing"),
-            file=document.anchors_file,
-            mend=_RERUN,
-        )
+    stored: dict[str, dict[tuple[Term, Term, Term], Statement]] = defaultdict(dict)
+    fresh: dict[str, set[tuple[Term, Term, Term]]] = defaultdict(set)
+    for s in document.anchors:
+        stored[_owner(s.subject)][s.triple] = s
+    for q in ox.parse(rendered, format=ox.RdfFormat.TURTLE):
+        fresh[_owner(q.subject)].add((q.subject, q.predicate, q.object))
+    pieces = {piece.iri.value: piece for piece in document.pieces}
+    for owner in sorted(fresh.keys() | stored.keys()):
+        piece = pieces.get(owner)
+        wrong = [s for triple, s in stored[owner].items() if triple not in fresh[owner]]
+        if piece and any(s.predicate == WORDS_DIGEST for s in wrong):
+            yield _changed(piece)
+        elif wrong:
+            yield _finding(
+                "E4",
+                Text(
+                    "cette ancre ne correspond pas au texte",
+                    "this anchor does not match the text",
+                ),
+                wrong[0],
+                _RERUN,
+                suspects=[ox.NamedNode(owner), ox.NamedNode(owner + "#position")],
+            )
+        elif piece and fresh[owner] - stored[owner].keys():
+            yield _at_piece(
+                "E4",
+                piece,
+                Text("l'ancre de cette pièce manque", "the anchor of this piece is missing"),
+                _RERUN,
+            )
+
+
+def _owner(subject: Term) -> str:
+    return getattr(subject, "value", "").removesuffix("#position")
+
+
+def _before(document: Document, located: Located, position: int) -> Place:
+    """The record of the piece before a position of the text."""
+    earlier = [p for p, span in located.spans.items() if span.start <= position]
+    nearest = earlier[-1:] or document.pieces[:1]
+    return nearest[0].place if nearest else Place(document.file)
 
 
 def e5(sources: Sources, texts: Path | None) -> Iterator[Finding]:
@@ -465,35 +587,45 @@ def _decimal(value: str) -> str:
 def e9(sources: Sources) -> Iterator[Finding]:
     """E9: literals are in canonical form, language tags lower case, no blank nodes."""
 
-    @cache
-    def lines(file: str) -> list[str]:
-        data = sources.project.read(sources.project.root / file)
-        return data.decode("utf-8", "replace").splitlines()
-
     for statement in sources.statements():
         if ox.BlankNode in (type(statement.subject), type(statement.object), type(statement.graph)):
             yield _finding(
                 "E9",
-                Text("nœud anonyme : donnez-lui un IRI", "blank node: give it an IRI"),
+                Text("nœud anonyme", "blank node"),
                 statement,
+                Text("donnez-lui un IRI", "give it an IRI"),
+                "object" if isinstance(statement.object, ox.BlankNode) else "subject",
             )
         if not isinstance(statement.object, ox.Literal):
             continue
         if statement.object.language:
-            # The parser folds tags, so the file itself is asked.
-            line = lines(statement.file)[statement.line - 1]
-            tag = re.search(r"[\"']@([A-Za-z]+(?:-[A-Za-z0-9]+)*)", line)
-            if tag and tag[1] != tag[1].lower():
-                yield _finding(
-                    "E9",
-                    Text(
-                        f"étiquette de langue @{tag[1]} : écrivez @{tag[1].lower()}",
-                        f"language tag @{tag[1]}: write @{tag[1].lower()}",
-                    ),
-                    statement,
-                )
+            yield from _tag(statement)
             continue
         yield from _canonical(statement, statement.object)
+
+
+_UPPER_TAG = re.compile(r"@(?=[A-Za-z-]*[A-Z])[A-Za-z]+(?:-[A-Za-z0-9]+)*$")
+
+
+def _tag(statement: Statement) -> Iterator[Finding]:
+    # The parser folds tags, so the file itself is asked.
+    if not statement.source.shouts:
+        return
+    written = _UPPER_TAG.search(statement.source.written(statement.number))
+    if written:
+        yield _finding(
+            "E9",
+            Text(
+                f"l'étiquette de langue {written[0]} n'est pas en minuscules",
+                f"the language tag {written[0]} is not in lower case",
+            ),
+            statement,
+            _write(written[0].lower()),
+        )
+
+
+def _write(form: str) -> Text:
+    return Text(f"écrivez {form}", f"write {form}")
 
 
 def _canonical(statement: Statement, literal: ox.Literal) -> Iterator[Finding]:
@@ -502,10 +634,11 @@ def _canonical(statement: Statement, literal: ox.Literal) -> Iterator[Finding]:
         yield _finding(
             "E9",
             Text(
-                f"{names.shorten(datatype)} : écrivez xsd:integer",
-                f"{names.shorten(datatype)}: write xsd:integer",
+                f"{names.shorten(datatype)} n'est pas gardé tel quel par le moteur",
+                f"{names.shorten(datatype)} is not kept as it is by the engine",
             ),
             statement,
+            _write("xsd:integer"),
         )
     elif datatype.startswith(names.XSD):
         try:
@@ -518,10 +651,11 @@ def _canonical(statement: Statement, literal: ox.Literal) -> Iterator[Finding]:
             yield _finding(
                 "E9",
                 Text(
-                    f"« {literal.value} » n'est pas sous forme canonique : écrivez {canonical}",
-                    f'"{literal.value}" is not in canonical form: write {canonical}',
+                    f"« {literal.value} » n'est pas sous forme canonique",
+                    f'"{literal.value}" is not in canonical form',
                 ),
                 statement,
+                _write(canonical),
             )
 
 
@@ -582,6 +716,8 @@ def vocabulary(sources: Sources) -> Iterator[Finding]:
                 ),
                 statement,
                 _nearest(getattr(term, "value", ""), texts),
+                "predicate" if term == statement.predicate else "object",
+                [statement.subject],
             )
 
 
@@ -592,13 +728,18 @@ def documents(sources: Sources) -> Iterator[Finding]:
             s.subject == document.iri and s.predicate == TYPE and s.object == DOCUMENT
             for s in document.records
         ):
+            first = next(
+                (s for s in document.records if s.predicate == TYPE and s.object == DOCUMENT),
+                next(iter(document.statements), None),
+            )
             yield Finding(
                 rule="E1",
                 text=Text(
                     f"ce fichier ne décrit pas doc:{document.slug} (a ess:SourceDocument)",
                     f"this file does not describe doc:{document.slug} (a ess:SourceDocument)",
                 ),
-                file=document.file,
+                place=first.place("subject") if first else Place(document.file),
+                suspects=frozenset(map(_show, [document.iri, *([first.subject] if first else [])])),
             )
 
 

@@ -16,13 +16,17 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Format:
-    """A serialisation: its short name, media type, file suffix, and whether it is text."""
+    """A serialisation: its short name, media type, file suffix, and whether it is text.
+
+    ``names`` are what clients call it otherwise in ``?format=`` (SPARQLWrapper and its like).
+    """
 
     name: str
     media_type: str
     suffix: str
     aliases: tuple[str, ...] = ()
     charset: bool = True
+    names: tuple[str, ...] = ()
 
     @property
     def content_type(self) -> str:
@@ -36,18 +40,31 @@ XML: Final = Format(
 )
 CSV: Final = Format("csv", "text/csv", "csv")
 TSV: Final = Format("tsv", "text/tab-separated-values", "tsv")
-TURTLE: Final = Format("turtle", "text/turtle", "ttl", ("application/x-turtle",))
-NTRIPLES: Final = Format("nt", "application/n-triples", "nt", ("text/plain",), False)
-RDFXML: Final = Format(
-    "rdfxml", "application/rdf+xml", "rdf", ("application/xml", "text/xml"), False
+TURTLE: Final = Format("turtle", "text/turtle", "ttl", ("application/x-turtle",), names=("n3",))
+NTRIPLES: Final = Format(
+    "nt", "application/n-triples", "nt", ("text/plain",), False, ("ntriples", "n-triples")
 )
-JSONLD: Final = Format("jsonld", "application/ld+json", "jsonld", ("application/json",), False)
+RDFXML: Final = Format(
+    "rdfxml",
+    "application/rdf+xml",
+    "rdf",
+    ("application/xml", "text/xml"),
+    False,
+    ("xml", "rdf+xml", "rdf/xml"),
+)
+JSONLD: Final = Format(
+    "jsonld", "application/ld+json", "jsonld", ("application/json",), False, ("json", "json-ld")
+)
+TRIG: Final = Format("trig", "application/trig", "trig", ("application/x-trig",))
+NQUADS: Final = Format("nq", "application/n-quads", "nq", ("text/x-nquads",), False, ("nquads",))
 HTML: Final = Format("html", "text/html", "html", ("application/xhtml+xml",))
 
 #: For SELECT and ASK, the preferred first.
 RESULTS: Final = (JSON, XML, CSV, TSV)
 #: For CONSTRUCT and DESCRIBE, and for descriptions of entities, the preferred first.
 GRAPHS: Final = (TURTLE, JSONLD, RDFXML, NTRIPLES)
+#: For documents, which may also show the named graphs that state their facts.
+DOCUMENTS: Final = (*GRAPHS, TRIG, NQUADS)
 
 _ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 _PARAMETER = re.compile(r';[ \t]*([^\s=;,"]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s;,"]*)[ \t]*')
@@ -136,8 +153,10 @@ def _weight(ranges: Sequence[MediaRange], media_type: str) -> float:
 
 def by_name(name: str, offers: Sequence[Format]) -> Format | None:
     """The offer of that short name, suffix or media type (for ``?format=`` and file names)."""
-    wanted = name.strip().lower()
+    # A client that does not encode "+" means "rdf+xml" all the same.
+    wanted = name.strip().lower().replace(" ", "+")
     for offer in offers:
-        if wanted in (offer.name, offer.suffix, offer.media_type, *offer.aliases):
+        known = (offer.name, offer.suffix, *offer.names, offer.media_type, *offer.aliases)
+        if wanted in known:
             return offer
     return None

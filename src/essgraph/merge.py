@@ -17,7 +17,7 @@ import pyoxigraph as ox
 
 from essgraph import names
 from essgraph.errors import Text
-from essgraph.findings import Finding
+from essgraph.findings import Finding, Place
 from essgraph.sources import TYPE, Graph, Sources, Statement, Term
 
 SUBCLASS = ox.NamedNode(names.RDFS + "subClassOf")
@@ -49,6 +49,7 @@ def named_graphs(sources: Sources, questions: Iterable[ox.Triple]) -> set[ox.Qua
         *_named(sources.register, REGISTER),
         *_named(sources.schemes, REGISTER),
         *_named(sources.dataset, PROVENANCE),
+        *_named(sources.withdrawn, PROVENANCE),
         *(_quad(triple, QUERIES) for triple in questions),
     }
     for document in sources.documents:
@@ -119,7 +120,7 @@ def check_dataset(quads: set[ox.Quad], doubtful: frozenset[Graph]) -> list[Findi
                 "un énoncé publié ne repose sur aucun graphe sûr",
                 "a published statement rests on no graph that is sure",
             ),
-            file="(dataset)",
+            place=Place("(dataset)"),
             focus=str(q.subject),
             path=str(q.predicate),
             value=str(q.object),

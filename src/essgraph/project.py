@@ -42,6 +42,11 @@ class Project:
         return self.root / "data" / "dataset.ttl"
 
     @property
+    def withdrawn(self) -> Path:
+        """The names that are no longer in use, and what took their place; it may be missing."""
+        return self.root / "data" / "withdrawn.ttl"
+
+    @property
     def documents(self) -> list[Path]:
         return sorted((self.root / "data" / "documents").glob("*.trig"))
 
@@ -74,6 +79,7 @@ class Project:
         """Every file that the snapshot is made from, in a fixed order."""
         yield self.ontology
         yield self.dataset
+        yield self.withdrawn
         for document in self.documents:
             yield document
             yield self.anchors(document)

@@ -1,7 +1,8 @@
 """SHACL validation: the sole user of SHACL engines, and of rdflib outside the tests.
 
-pyshacl-turbo gives pySHACL's report in a twentieth of its time; pySHACL is the reference that the
-tests compare it with, and takes its place where there is no wheel of it.
+pyshacl-turbo gives pySHACL's report in a hundredth of its time; pySHACL is the reference that the
+tests compare it with, and takes its place where there is no wheel of it. The data goes to the fast
+engine as N-Triples, which spares two copies of it as Python objects.
 
 pySHACL drops language tags of messages with placeholders, so messages are read from the shapes
 themselves, in both languages, and shapes have no placeholders.
@@ -9,8 +10,12 @@ themselves, in both languages, and shapes have no placeholders.
 
 from __future__ import annotations
 
+import logging
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import pyoxigraph as ox
@@ -19,14 +24,15 @@ from rdflib.namespace import SH
 
 from essgraph import names
 from essgraph.errors import ProjectError, Text
-from essgraph.findings import Finding, Severity
+from essgraph.findings import Finding, Place, Severity, fails
 from essgraph.project import Project
-from essgraph.sources import IDENTITY, TYPE, Sources, Statement, Term, parse
+from essgraph.sources import IDENTITY, TYPE, Part, Sources, Statement, Term, parse
 
-try:
-    from pyshacl_turbo import validate as run
-except ImportError:  # a platform without a wheel of it
-    from pyshacl import validate as run
+# A literal that is not of its datatype is a finding, not a reason for rdflib to print its stack.
+logging.getLogger("rdflib.term").setLevel(logging.CRITICAL)
+
+Triple = tuple[Term, Term, Term]
+Engine = Callable[[Iterable[Triple]], rdflib.Graph]
 
 
 def _term(term: Any) -> rdflib.term.Node:
@@ -44,7 +50,7 @@ def _term(term: Any) -> rdflib.term.Node:
     return rdflib.BNode(term.value)
 
 
-def graph(triples: Iterable[tuple[Any, Any, Any]]) -> rdflib.Graph:
+def graph(triples: Iterable[Triple]) -> rdflib.Graph:
     """An rdflib graph of pyoxigraph triples."""
     result = rdflib.Graph(bind_namespaces="none")
     for subject, predicate, object_ in triples:
@@ -54,9 +60,12 @@ def graph(triples: Iterable[tuple[Any, Any, Any]]) -> rdflib.Graph:
 
 def shapes(project: Project) -> rdflib.Graph:
     """The shapes of a project as one graph. Raises SyntaxFault."""
-    statements = [
-        s for path in project.shapes for s in parse(project.read(path), project.name(path))
-    ]
+    return _shapes(tuple((project.name(path), project.read(path)) for path in project.shapes))
+
+
+@lru_cache(maxsize=2)
+def _shapes(files: tuple[tuple[str, bytes], ...]) -> rdflib.Graph:
+    statements = [s for name, data in files for s in parse(data, name)]
     # Blank nodes of one file are never those of another.
     return graph(
         (_scoped(s.subject, s.file), s.predicate, _scoped(s.object, s.file)) for s in statements
@@ -70,7 +79,47 @@ def _scoped(term: Term, file: str) -> Term:
     return term
 
 
-def validate(sources: Sources, shapes_graph: rdflib.Graph) -> list[Finding]:
+def reference(shapes_graph: rdflib.Graph) -> Engine:
+    """pySHACL: what all else is compared with."""
+    from pyshacl import validate as run
+
+    def report(triples: Iterable[Triple]) -> rdflib.Graph:
+        _, found, _ = run(graph(triples), shacl_graph=shapes_graph, inference="none")
+        assert isinstance(found, rdflib.Graph)
+        return found
+
+    return report
+
+
+@lru_cache(maxsize=2)
+def fast(shapes_graph: rdflib.Graph) -> Engine:
+    """pyshacl-turbo, or pySHACL where there is no wheel of it."""
+    try:
+        from pyshacl_turbo import CompiledShapes
+        from pyshacl_turbo.rdf import Input
+    except ImportError:
+        return reference(shapes_graph)
+    compiled = CompiledShapes(shapes_graph)  # type: ignore[no-untyped-call]
+
+    def report(triples: Iterable[Triple]) -> rdflib.Graph:
+        lines = ox.serialize(
+            (ox.Triple(*triple) for triple in triples),  # type: ignore[arg-type]
+            format=ox.RdfFormat.N_TRIPLES,
+        )
+        assert lines is not None  # it is None only when written to a file
+        data = Input(lines.decode(), "nt", None, {})
+        _, found, _ = compiled.validate(data)  # type: ignore[no-untyped-call]
+        assert isinstance(found, rdflib.Graph)
+        return found
+
+    return report
+
+
+def validate(
+    sources: Sources,
+    shapes_graph: rdflib.Graph,
+    engine: Callable[[rdflib.Graph], Engine] = fast,
+) -> list[Finding]:
     """The SHACL findings: violations in all statements, lesser ones in what is published.
 
     A doubtful passage says of itself that it is doubtful: no warning need say so again. Raises
@@ -78,53 +127,78 @@ def validate(sources: Sources, shapes_graph: rdflib.Graph) -> list[Finding]:
     """
     everything = list(sources.statements())
     published = [s for s in everything if s.graph not in sources.doubtful]
-    return [
-        *(f for f in _run(everything, shapes_graph, sources) if f.severity is Severity.VIOLATION),
-        *(
-            f
-            for f in _run(published, shapes_graph, sources)
-            if f.severity is not Severity.VIOLATION
-        ),
-    ]
-
-
-def _run(
-    statements: list[Statement], shapes_graph: rdflib.Graph, sources: Sources
-) -> Iterator[Finding]:
-    data = graph(s.triple for s in statements)
     try:
-        _, report, _ = run(data, shacl_graph=shapes_graph, inference="none")
+        run = engine(shapes_graph)
+        first, second = run(s.triple for s in everything), run(s.triple for s in published)
     except (ValueError, RuntimeError) as error:  # what both engines raise for bad shapes
         raise ProjectError(
             Text(f"formes SHACL invalides : {error}", f"invalid SHACL shapes: {error}")
         ) from error
-    assert isinstance(report, rdflib.Graph)
-    yield from _findings(report, shapes_graph, sources)
+    violations = (f for f in _findings(first, shapes_graph, sources) if fails([f]))
+    lesser = (f for f in _findings(second, shapes_graph, sources) if not fails([f]))
+    return [*_one_a_loop(list(violations)), *lesser]
+
+
+def _one_a_loop(findings: list[Finding]) -> Iterator[Finding]:
+    """Of the findings that make up a loop (each one's value is the next one's focus) only the
+    last in the order of the files, with the whole loop in its message."""
+    following = {(f.rule, f.path, f.focus): f for f in findings if f.focus and f.value}
+    done: set[int] = set()
+    for finding in findings:
+        loop = [finding]
+        while True:
+            ahead = following.get((finding.rule, finding.path, loop[-1].value or ""))
+            if ahead is None or ahead in loop:
+                break
+            loop.append(ahead)
+        if ahead is not finding or len(loop) == 1:
+            yield finding
+        elif id(finding) not in done:
+            done |= {id(f) for f in loop}
+            last = max(loop, key=lambda f: f.order)
+            at = loop.index(last)
+            way = " → ".join(str(f.focus) for f in (*loop[at:], *loop[:at], last))
+            said = Text(f"{last.text.fr} ({way})", f"{last.text.en} ({way})")
+            yield replace(last, text=said)
 
 
 def _findings(
     report: rdflib.Graph, shapes_graph: rdflib.Graph, sources: Sources
 ) -> Iterator[Finding]:
-    where = {getattr(t, "value", str(t)): found for t, found in sources.where.items()}
     # The results of the report itself: those of sh:node stand in sh:detail of another.
-    for result in report.objects(None, SH.result):
+    results = list(report.objects(None, SH.result))
+    if not results:
+        return
+    where = {getattr(t, "value", str(t)): found for t, found in sources.where.items()}
+    component = {r: report.value(r, SH.sourceConstraintComponent) for r in results}
+    # What compares several values of a node waits until each of them is right by itself.
+    wrong = {
+        report.value(r, SH.focusNode)
+        for r in results
+        if component[r] != SH.SPARQLConstraintComponent
+    }
+    for result in results:
         shape = report.value(result, SH.sourceShape)
         constraint = report.value(result, SH.sourceConstraint)
         focus = report.value(result, SH.focusNode)
+        if component[result] == SH.SPARQLConstraintComponent and focus in wrong:
+            continue
         path = report.value(result, SH.resultPath)
         value = report.value(result, SH.value)
         severity = str(report.value(result, SH.resultSeverity) or "").rpartition("#")[2]
-        at = _locate(where.get(str(focus), []), path, value)
+        stated = where.get(str(focus), [])
+        at, part = _locate(stated, path, value, component[result], sources)
         yield Finding(
             rule=_rule(shapes_graph, shape),
             text=_message(shapes_graph, report, result, (constraint, shape)),
-            file=at.file if at else "(dataset)",
-            line=at.line if at else 0,
+            place=at.place(part) if at else Place("(dataset)"),
             severity=Severity(severity),
             focus=_show(focus),
             path=_show(path),
             value=_show(value),
             passage=_passage(at),
+            component=_show(component[result]),
+            mend=_mend(shapes_graph, shape, stated, path, value),
         )
 
 
@@ -156,26 +230,54 @@ def _message(
     return Text(plain, plain)
 
 
-def _locate(statements: list[Statement], path: Any, value: Any) -> Statement | None:
-    """The statement that a result is about: same path and value, else path; where something is
-    missing, the place where it should stand."""
-
-    def same(term: Term, node: Any) -> bool:
-        return bool(_term(term) == node)
-
-    on_path = [s for s in statements if same(s.predicate, path)]
-    exact = [s for s in on_path if same(s.object, value)]
-    return next(iter(exact or on_path or _home(statements, path)), None)
+#: Too many values: the one too many is the last.
+_SURPLUS = (SH.MaxCountConstraintComponent, SH.UniqueLangConstraintComponent)
 
 
-def _home(statements: list[Statement], path: Any) -> list[Statement]:
-    """Where a missing statement should stand: identity beside the type, a fact in the passage
-    that says most of the entity."""
-    facts = [s for s in statements if isinstance(s.graph, ox.NamedNode)]
-    if facts and str(path) not in IDENTITY:
-        fullest, _ = Counter(s.graph for s in facts).most_common(1)[0]
-        return [s for s in facts if s.graph == fullest]
-    return [s for s in statements if s.predicate == TYPE] or statements
+def _locate(
+    statements: list[Statement], path: Any, value: Any, component: Any, sources: Sources
+) -> tuple[Statement | None, Part]:
+    """The statement and term that a result is about: same path and value, else path; where
+    something is missing, the place where it should stand."""
+    on_path = [s for s in statements if _term(s.predicate) == path]
+    exact = [s for s in on_path if value is not None and _same(s.object, value)]
+    if exact:
+        closed = component == SH.ClosedConstraintComponent
+        return exact[-1], "predicate" if closed else "object"
+    if on_path:
+        surplus = component in _SURPLUS
+        tags = [getattr(s.object, "language", None) for s in on_path]
+        # Texts stand in the order fr, en: of two in English, the first is not the English one.
+        misnamed = component == SH.UniqueLangConstraintComponent and "fr" not in tags
+        at = on_path[-1 if surplus and not misnamed else 0]
+        return at, "object" if surplus else "predicate"
+    return _home(statements, path, sources), "subject"
+
+
+def _same(term: Term, node: Any) -> bool:
+    """Whether a term is that of a report, which may hold its literals in canonical form."""
+    if isinstance(term, ox.Literal) and isinstance(node, rdflib.Literal):
+        mine = _term(term)
+        assert isinstance(mine, rdflib.Literal)
+        plain = rdflib.Literal(str(mine), mine.language, mine.datatype)
+        return bool(mine == node or plain == node)
+    return bool(_term(term) == node)
+
+
+def _home(statements: list[Statement], path: Any, sources: Sources) -> Statement | None:
+    """Where a missing statement should stand: in the graph of this node where the property is
+    used most, else in the one that says most of it."""
+    if not statements:
+        return None
+    use = Counter(s.graph for s in sources.statements() if _term(s.predicate) == path)
+    default = [s for s in statements if isinstance(s.graph, ox.DefaultGraph)]
+    if default and (str(path) in IDENTITY or 2 * use[ox.DefaultGraph()] >= sum(use.values()) > 0):
+        return next((s for s in default if s.predicate == TYPE), default[0])
+    size = Counter(s.graph for s in statements if isinstance(s.graph, ox.NamedNode))
+    best = max(size, key=lambda graph: (use[graph], size[graph]), default=None)
+    if best is None:
+        return next((s for s in statements if s.predicate == TYPE), statements[0])
+    return next(s for s in statements if s.graph == best)
 
 
 def _passage(at: Statement | None) -> str | None:
@@ -188,3 +290,51 @@ def _show(node: Any) -> str | None:
     if node is None:
         return None
     return names.shorten(str(node)) if isinstance(node, rdflib.URIRef) else node.n3()
+
+
+def _mend(
+    shapes_graph: rdflib.Graph, shape: Any, stated: list[Statement], path: Any, value: Any
+) -> Text | None:
+    """What to write instead, where that is plain."""
+    if isinstance(value, rdflib.Literal):
+        return _typed(shapes_graph, shape, value)
+    wikidata = _WIKIDATA.fullmatch(str(value)) if value is not None else None
+    if wikidata:
+        form = f"<http://www.wikidata.org/entity/{wikidata[1]}>"
+        return Text(f"écrivez {form}", f"write {form}")
+    if value is None and (shape, SH.languageIn, None) in shapes_graph:
+        there = [
+            s.object.language
+            for s in stated
+            if _term(s.predicate) == path and isinstance(s.object, ox.Literal)
+        ]
+        absent = [tag for tag in ("fr", "en") if tag not in there]
+        if len(absent) == 1 and len(there) > 1:
+            return Text(f"marquez l'un d'eux @{absent[0]}", f"tag one of them @{absent[0]}")
+        if len(absent) == 1:
+            return Text(f"ajoutez celui en @{absent[0]}", f"add the one in @{absent[0]}")
+    return None
+
+
+_WIKIDATA = re.compile(r"https?://(?:www|m)\.wikidata\.org/(?:wiki|entity)/(Q[0-9]+)")
+_DATES = (
+    ("gYear", re.compile(r"[0-9]{4}")),
+    ("gYearMonth", re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")),
+    ("date", re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")),
+)
+
+
+def _typed(shapes_graph: rdflib.Graph, shape: Any, value: rdflib.Literal) -> Text | None:
+    """A string or badly typed literal with the datatype of the shape that its form is of."""
+    allowed = {
+        str(datatype).removeprefix(names.XSD)
+        for listed in shapes_graph.objects(shape, SH["or"])
+        for item in shapes_graph.items(listed)
+        for datatype in shapes_graph.objects(item, SH.datatype)
+    }
+    for name, form in _DATES:
+        if name in allowed and form.fullmatch(str(value)):
+            if str(value.datatype) == names.XSD + name:
+                return None  # of that datatype already: it is no day of the calendar
+            return Text(f'écrivez "{value}"^^xsd:{name}', f'write "{value}"^^xsd:{name}')
+    return None

@@ -1,25 +1,27 @@
 """The RDF files of a project, read with the line on which each statement stands.
 
-The parser is fed one line at a time and hands out a statement as soon as it is complete: so the
-line last fed is the line of the statement's object. No second parser is needed.
+The parser says what is stated, in the order of the text; where a finding needs the place of a
+statement, ``turtle`` reads the file once more and gives the n-th one's.
 """
 
 from __future__ import annotations
 
+import bisect
 import hashlib
-import io
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import pyoxigraph as ox
+from rapidfuzz import fuzz, process
 
-from essgraph import names
+from essgraph import names, turtle
 from essgraph.errors import Position, ProjectError, SyntaxFault, Text
+from essgraph.findings import Place
 from essgraph.project import Project
 
 Term: TypeAlias = ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple
@@ -51,51 +53,110 @@ IDENTITY = frozenset(
     }
 )
 
-#: Larger files are refused before they are read: a mapped text is some tens of kilobytes.
-MAX_BYTES = 64 * 1024 * 1024
+_NAMES = (names.RDFS + "label", names.SKOS + "prefLabel")
+
+#: What a message shows of a line, in characters.
+MAX_LINE = 400
+
+
+Part: TypeAlias = Literal["subject", "predicate", "object", "graph"]
+
+
+@dataclass(frozen=True, eq=False)
+class SourceFile:
+    """A file as it was read: the name that messages show, and its bytes."""
+
+    name: str
+    data: bytes
+
+    @cached_property
+    def text(self) -> str:
+        return self.data.decode("utf-8", "replace")
+
+    @cached_property
+    def _lines(self) -> list[int]:
+        """Where each line starts."""
+        return [0, *(match.end() for match in re.finditer("\n", self.text))]
+
+    @cached_property
+    def tokens(self) -> list[turtle.Token]:
+        return list(turtle.tokens(self.text))
+
+    def offset(self, position: Position) -> int:
+        """The place in the text of a line and column."""
+        line = min(position.line, len(self._lines))
+        return min(self._lines[line - 1] + position.column - 1, len(self.text))
+
+    def position(self, offset: int) -> Position:
+        """The line and column of a place in the text."""
+        line = bisect.bisect_right(self._lines, offset)
+        return Position(line, offset - self._lines[line - 1] + 1)
+
+    @cached_property
+    def _spots(self) -> list[turtle.Spots]:
+        return turtle.spots(self.text)
+
+    @cached_property
+    def shouts(self) -> bool:
+        """Whether some language tag has a capital."""
+        return re.search(rb"@[a-z-]*[A-Z]", self.data) is not None
+
+    def written(self, number: int) -> str:
+        """The object of the n-th statement as the file writes it."""
+        return self.text[slice(*self._spots[number].object)] if number < len(self._spots) else ""
+
+    def place(self, start: int, end: int) -> Place:
+        """The place of a piece of the text (code points, end excluded)."""
+        line, column = self.position(start).line, self.position(start).column
+        first = start - column + 1
+        excerpt = self.text[first : first + MAX_LINE].partition("\n")[0].rstrip("\r")
+        width = max(1, min(end - start, len(excerpt) - column + 1))
+        return Place(self.name, line, column, width, excerpt)
+
+    def at(self, position: Position) -> Place:
+        """The place of a line and column that a parser gave."""
+        start = min(self.offset(position), max(len(self.text) - 1, 0))
+        word = re.compile(r"[\w:/.-]*").match(self.text, start)
+        return self.place(start, max(start + 1, word.end() if word else 0))
+
+    def spot(self, number: int, part: Part) -> Place:
+        """The place of a term of the n-th statement."""
+        if number >= len(self._spots):
+            return Place(self.name)
+        start, end = getattr(self._spots[number], part)
+        return self.place(start, end)
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One quad as a file states it; ``line`` is where its object stands."""
+    """One quad as a file states it: the ``number``-th of that file, counted from 0."""
 
     subject: Term
     predicate: ox.NamedNode
     object: Term
     graph: Graph
-    file: str
-    line: int
+    source: SourceFile
+    number: int
 
     @property
     def triple(self) -> tuple[Term, Term, Term]:
         return (self.subject, self.predicate, self.object)
 
+    @property
+    def file(self) -> str:
+        return self.source.name
 
-class _LineByLine(io.BytesIO):
-    """A binary reader that hands out at most one line at a time and counts them."""
-
-    line = 0
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        inside = self.tell() > 0 and self.getbuffer()[self.tell() - 1] != ord("\n")
-        piece = self.readline(size)
-        self.line += bool(piece) and not inside
-        return piece
+    def place(self, part: Part = "object") -> Place:
+        """Where one of its terms stands."""
+        return self.source.spot(self.number, part)
 
 
 def parse(data: bytes, file: str) -> Iterator[Statement]:
     """The statements of a Turtle or TriG file in the order of the text.
 
-    Takes the bytes and the name that messages show. Raises SyntaxFault with line and column.
+    Takes the bytes and the name that messages show. Raises SyntaxFault with its place.
     """
-    if len(data) > MAX_BYTES:
-        raise SyntaxFault(
-            Text(
-                f"fichier de plus de {MAX_BYTES >> 20} Mio",
-                f"file larger than {MAX_BYTES >> 20} MiB",
-            ),
-            file=file,
-        )
+    source = SourceFile(file, data)
     if data.startswith(b"\xef\xbb\xbf"):
         raise SyntaxFault(
             Text(
@@ -106,19 +167,81 @@ def parse(data: bytes, file: str) -> Iterator[Statement]:
             file=file,
             at=Position(1),
         )
-    reader = _LineByLine(data)
     try:
-        for quad in ox.parse(reader, format=ox.RdfFormat.TRIG):
+        for number, quad in enumerate(ox.parse(data, format=ox.RdfFormat.TRIG)):
             yield Statement(
-                quad.subject, quad.predicate, quad.object, quad.graph_name, file, reader.line
+                quad.subject, quad.predicate, quad.object, quad.graph_name, source, number
             )
     except SyntaxError as error:
-        reason = re.sub(r"^Parser error .*?: | \(line \d+\)$", "", str(error.msg))
-        raise SyntaxFault(
-            Text(f"RDF mal formé : {reason}", f"not well-formed RDF: {reason}"),
-            file=file,
-            at=Position(error.lineno or 1, error.offset or 1),
-        ) from error
+        raise _fault(source, error) from error
+
+
+#: What the parser says, in French, with what it names; it knows English only.
+_FRENCH = [
+    (re.compile(pattern), french)
+    for pattern, french in (
+        (r"The prefix (.*) has not been declared", r"le préfixe \1 n'est pas déclaré"),
+        (r"A dot is expected at the end of statements", "il manque un point"),
+        (r"Unexpected end(?: of file)?", "le fichier s'arrête trop tôt"),
+        (r"(.*) is not a valid subject or graph name", r"\1 n'est ni un sujet ni un graphe"),
+        (r"(.*) is not a valid predicate", r"\1 n'est pas un prédicat"),
+        (r"(.*) is not a valid RDF object", r"\1 n'est pas un objet RDF"),
+        (r"Invalid IRI code point (.*)", r"\1 n'a pas sa place dans un IRI"),
+        (r"No scheme found in an absolute IRI", "cet IRI est relatif, il manque le schéma"),
+        (r"(.*) is not allowed at the beginning of a prefix name", r"\1 est de trop ici"),
+        (r"Line jumps are not allowed in string .*", "cette chaîne n'est pas fermée"),
+        (r"A '\.' or '\}' is expected.*", "il manque un point ou une accolade"),
+    )
+]
+
+
+def _fault(source: SourceFile, error: SyntaxError) -> SyntaxFault:
+    reason = re.sub(r"^Parser error .*?: | \(line \d+\)$", "", str(error.msg))
+    french = next((p.sub(f, reason) for p, f in _FRENCH if p.fullmatch(reason)), reason)
+    at = Position(error.lineno or 1, error.offset or 1)
+    mend = None
+    prefix = re.match(r"The prefix (.*): has", reason)
+    if prefix:
+        mend = _prefix(source, prefix[1])
+    elif reason.startswith(("A dot is expected", "Unexpected end", "GRAPH is not")):
+        at, mend = _unfinished(source, at)
+    elif "string literals" in reason:
+        opened = [t for t in source.tokens if t.kind == "error" and t.start < source.offset(at)]
+        at = source.position(opened[0].start) if opened else at
+        mend = Text("fermez la chaîne par un guillemet", "close the string with a quotation mark")
+    return SyntaxFault(
+        Text(f"RDF mal formé : {french}", f"not well-formed RDF: {reason}"),
+        file=source.name,
+        at=at,
+        mend=mend,
+    )
+
+
+def _prefix(source: SourceFile, prefix: str) -> Text | None:
+    if prefix in names.PREFIXES:
+        line = f"PREFIX {prefix}: <{names.PREFIXES[prefix]}>"
+        return Text(f"ajoutez {line}", f"add {line}")
+    declared = re.findall(r"(?im)^\s*@?prefix\s+([^\s:]*):", source.text)
+    near = process.extractOne(prefix, declared, scorer=fuzz.ratio, score_cutoff=60)
+    return Text(f"vouliez-vous dire {near[0]}: ?", f"did you mean {near[0]}:?") if near else None
+
+
+def _unfinished(source: SourceFile, at: Position) -> tuple[Position, Text]:
+    """Where something is missing: right after the last token before the fault; or, if a graph
+    is still open, where it opens."""
+    start = source.offset(at)
+    before = [t for t in source.tokens if t.start < start and t.kind not in ("space", "comment")]
+    opened = [t for t in before if t.text in ("{", "}")]
+    upcoming = source.text[start : start + 5].upper()
+    if opened and opened[-1].text == "{" and upcoming in ("", "GRAPH"):
+        return source.position(opened[-1].start), Text(
+            "fermez ce graphe par une accolade }", "close this graph with a brace }"
+        )
+    if not before:
+        return at, Text("complétez le fichier", "complete the file")
+    return source.position(before[-1].end - 1), Text(
+        "ajoutez un point après ceci", "add a full stop after this"
+    )
 
 
 @dataclass(frozen=True)
@@ -131,8 +254,19 @@ class Piece:
     first: str
     last: str | None
     level: ox.NamedNode | None
-    file: str
-    line: int
+    record: Statement
+    first_stated: Statement | None
+    last_stated: Statement | None
+
+    @property
+    def place(self) -> Place:
+        """Where its record begins."""
+        return self.record.place("subject")
+
+    def words_place(self, last: bool = False) -> Place:
+        """Where its first (or last) words are stated."""
+        stated = self.last_stated if last else self.first_stated
+        return stated.place() if stated else self.place
 
     @property
     def words_digest(self) -> str:
@@ -199,8 +333,9 @@ class Document:
             first=literal(FIRST_WORDS) or "",
             last=literal(LAST_WORDS),
             level=level.object if level and isinstance(level.object, ox.NamedNode) else None,
-            file=self.file,
-            line=(by_key.get(PASSAGE) or by_key[SET_ASIDE]).line,
+            record=by_key.get(PASSAGE) or by_key[SET_ASIDE],
+            first_stated=by_key.get(FIRST_WORDS),
+            last_stated=by_key.get(LAST_WORDS),
         )
 
     @cached_property
@@ -235,12 +370,14 @@ class Sources:
     register: list[Statement] = field(default_factory=list)
     schemes: list[Statement] = field(default_factory=list)
     dataset: list[Statement] = field(default_factory=list)
+    withdrawn: list[Statement] = field(default_factory=list)
     ontology: list[Statement] = field(default_factory=list)
 
     def statements(self) -> Iterator[Statement]:
         """All statements, derived anchors last."""
         yield from self.ontology
         yield from self.dataset
+        yield from self.withdrawn
         yield from self.schemes
         yield from self.register
         for document in self.documents:
@@ -255,6 +392,28 @@ class Sources:
         for statement in self.statements():
             index[statement.subject].append(statement)
         return dict(index)
+
+    @cached_property
+    def labels(self) -> dict[str, Text]:
+        """The name of everything that has one, by prefixed form; a passage is named by its number
+        and its document."""
+        by_tag: dict[Term, dict[str, str]] = defaultdict(dict)
+        for s in self.statements():
+            if s.predicate.value in _NAMES and isinstance(s.object, ox.Literal):
+                by_tag[s.subject].setdefault(s.object.language or "en", s.object.value)
+        found = {
+            names.shorten(term.value): Text(tags.get("fr", any_), tags.get("en", any_))
+            for term, tags in by_tag.items()
+            for any_ in [next(iter(tags.values()))]
+            if isinstance(term, ox.NamedNode)
+        }
+        for document in self.documents:
+            for piece in document.pieces:
+                found[names.shorten(piece.iri.value)] = Text(
+                    f"passage {piece.number} de {document.slug}",
+                    f"passage {piece.number} of {document.slug}",
+                )
+        return found
 
     @cached_property
     def doubtful(self) -> frozenset[Graph]:
@@ -309,6 +468,7 @@ def read(project: Project, files: Sequence[Path] = ()) -> tuple[Sources, list[Sy
             ),
             schemes=statements(project.schemes),
             dataset=statements([project.dataset]),
+            withdrawn=statements(p for p in [project.withdrawn] if p.exists()),
             ontology=statements([project.ontology]),
         ),
         faults,

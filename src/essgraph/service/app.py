@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -12,13 +12,12 @@ from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from essgraph.errors import EssgraphError, Text, UnknownName
 from essgraph.service import problems
 from essgraph.service.access import Metrics
-from essgraph.service.entities import Entities
+from essgraph.service.entities import SEGMENTS, Entities
 from essgraph.service.live import Live
 from essgraph.service.pages.routes import Pages
 from essgraph.service.pages.texts import Texts
@@ -51,11 +50,6 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    entities = Entities(live)
-    app.router.routes += [
-        Route("/id/{slug:path}", entities.identify, methods=["GET"]),
-        Route("/data/{name:path}", entities.data, methods=["GET"]),
-    ]
 
     @app.get("/health", summary="Whether the service is alive, and the version it serves")
     async def health() -> JSONResponse:
@@ -76,18 +70,28 @@ def create_app(
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
-    return Pages(live, Texts(texts), _Front(app, {"/sparql": SparqlEndpoint(live)}))
+    quoted = Texts(texts)
+    entities = Entities(live, quoted)
+    front = _Front(app, {"sparql": SparqlEndpoint(live)}, dict.fromkeys(SEGMENTS, entities))
+    return Pages(live, front)
 
 
 class _Front:
-    """Before FastAPI's router, whose way costs four times what a query does: the hot paths."""
+    """Before FastAPI's router, whose way costs four times what a query does: the hot paths.
 
-    def __init__(self, app: FastAPI, hot: dict[str, ASGIApp]) -> None:
+    ``paths`` are whole, without the first slash; ``folders`` are first segments.
+    """
+
+    def __init__(
+        self, app: FastAPI, paths: Mapping[str, ASGIApp], folders: Mapping[str, ASGIApp]
+    ) -> None:
         self._app: Final = app
-        self._hot: Final = hot
+        self._paths: Final = paths
+        self._folders: Final = folders
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._hot.get(scope.get("path", ""), self._app)
+        path = scope.get("path", "")[1:]
+        app = self._paths.get(path) or self._folders.get(path.partition("/")[0], self._app)
         await app(scope, receive, send)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import resource
 import signal
@@ -38,6 +39,7 @@ def serve(
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     _raise_descriptor_limit()
+    sys.setswitchinterval(0.0005)  # a large query read in a thread holds up the loop no longer
     uvicorn_loop = asyncio.Runner(loop_factory=_new_loop)
     with uvicorn_loop as runner:
         loop = runner.get_loop()
@@ -73,6 +75,9 @@ def serve(
         loop.add_signal_handler(signal.SIGHUP, reload)
         # uvicorn raises SIGTERM again after its drain: then it is done, and no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
+        gc.collect()
+        gc.freeze()  # what is here now stays: let the collector pass it by
+        gc.set_threshold(10_000, 20, 50)
         runner.run(server.serve())
         lines.flush()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Final
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,9 +16,7 @@ from essgraph.service import problems
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live
 from essgraph.service.pages import (
-    document,
     editor,
-    entity,
     home,
     outcome,
     questions,
@@ -25,7 +24,6 @@ from essgraph.service.pages import (
     searching,
     static,
 )
-from essgraph.service.pages.texts import Texts
 
 Handler = Callable[[Request, str], Awaitable[Response]]
 
@@ -33,31 +31,35 @@ Handler = Callable[[Request, str], Awaitable[Response]]
 class Pages:
     """What people read, before ``rest``, which answers all else.
 
-    A path of ``_own`` is a page whatever is asked for; one of ``_negotiated`` where the client
-    wants HTML more than what the rest of the service offers there (RFC 9110, 12.5.1).
+    A path that the rest of the service answers too is a page where the client wants HTML more
+    than what is offered there (RFC 9110, 12.5.1).
     """
 
-    def __init__(self, live: Live, texts: Texts, rest: ASGIApp) -> None:
+    def __init__(self, live: Live, rest: ASGIApp) -> None:
         self._live: Final = live
-        self._texts: Final = texts
         self._rest: Final = rest
         self._indexes: Final = searching.Indexes()
         self._library: Final = questions.Library()
-        self._own: Final[dict[str, Handler]] = {
-            "page": self._entity,
-            "static": self._static,
-            "suggest": self._suggest,
-            "recommendations": self._recommendations,
-            "view": self._view,
-            "q": self._short,
+        #: Whole paths, and first segments of paths; those of ``_negotiated`` are shared with rest.
+        self._paths: Final[dict[str, Handler]] = {
+            "/": self._home,
+            "/queries": self._question,
+            "/recommendations": self._recommendations,
+            "/search": self._search,
+            "/sparql": self._editor,
+            "/suggest": self._suggest,
+            "/view": self._view,
         }
-        self._negotiated: Final[dict[str, Handler]] = {
-            "": self._home,
-            "search": self._search,
-            "doc": self._document,
-            "passage": self._passage,
+        self._folders: Final[dict[str, Handler]] = {
+            "q": self._short,
             "queries": self._question,
-            "sparql": self._editor,
+            "static": self._static,
+        }
+        self._negotiated: Final = {
+            self._home,
+            self._question,
+            self._search,
+            self._editor,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,27 +82,17 @@ class Pages:
     def _handler(self, scope: Scope) -> tuple[Handler | None, str]:
         if scope["type"] != "http":
             return None, ""
-        segment, _, rest = scope["path"][1:].partition("/")
-        if scope["method"] not in ("GET", "HEAD") and segment != "view":
+        path = scope["path"]
+        if scope["method"] not in ("GET", "HEAD") and path != "/view":
             return None, ""
-        handler = self._own.get(segment)
-        if handler is None and segment in self._negotiated:
-            accept = fields(scope["headers"], b"accept")
-            if _wants_html(accept):
-                handler = self._negotiated[segment]
+        segment, _, rest = path[1:].partition("/")
+        handler = self._paths.get(path) or (self._folders.get(segment) if rest else None)
+        if handler in self._negotiated and not _wants_page(scope):
+            return None, ""
         return handler, rest
 
     async def _home(self, request: Request, rest: str) -> Response:
         return await home.page(request, self._live.now)
-
-    async def _entity(self, request: Request, rest: str) -> Response:
-        return await entity.page(request, self._live.now, self._texts, rest)
-
-    async def _document(self, request: Request, rest: str) -> Response:
-        return await document.page(request, self._live.now, self._texts, rest)
-
-    async def _passage(self, request: Request, rest: str) -> Response:
-        return await document.passage(request, self._live.now, self._texts, rest)
 
     async def _recommendations(self, request: Request, rest: str) -> Response:
         return await recommendations.page(request, self._live.now)
@@ -135,7 +127,18 @@ class Pages:
         return await static.serve(request, rest)
 
 
-def _wants_html(accept: tuple[str, ...]) -> bool:
-    """Whether HTML is wanted more than any data: a wildcard alone wants the data."""
+def _wants_page(scope: Scope) -> bool:
+    """Whether HTML is wanted more than any data (a wildcard alone wants the data).
+
+    An address that names a format wants that; one with parameters of the SPARQL protocol that
+    the editor does not have is for the endpoint.
+    """
+    accept = fields(scope["headers"], b"accept")
     chosen = formats.negotiate(accept, (*formats.GRAPHS, *formats.RESULTS, formats.HTML))
-    return chosen is not None and chosen.name == "html"
+    if chosen is None or chosen.name != "html":
+        return False
+    named = [name for name, _ in parse_qsl(scope["query_string"], keep_blank_values=True)]
+    if scope["path"] == "/sparql":
+        given = {name.decode("latin-1") for name in named}
+        return given <= {"query", "view", "lang"} and named.count(b"query") <= 1
+    return not {b"format", b"output"} & set(named)
