@@ -140,6 +140,8 @@ class Entities:
         self, scope: Scope, send: Send, served: Served, topic: Topic, headers: Headers
     ) -> None:
         linked = (b"link", links.of_page(topic, await _license(served)).encode())
+        # One page at both of its addresses, so that it names itself by one of them.
+        scope = {**scope, "path": topic.path if topic.is_document else links.page(topic)}
         folder, _, rest = topic.key.partition("/")
         page = _PAGES.get(folder, entity.page)
         name = rest if topic.is_document else topic.key
