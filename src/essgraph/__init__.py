@@ -2,6 +2,6 @@
 
 Modules are small and flat, and each imports only those before it:
 errors, names, formats, turtle → grammar → project, findings, catalog, snapshot, query
-→ sources, report, engine → anchors, merge, shacl, jsonld → evidence, results → evaluation
+→ sources, report, engine → anchors, merge, shacl, jsonld, why → evidence, results → evaluation
 → workers, ask → build, pool → service → cli.
 """

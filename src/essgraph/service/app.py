@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from essgraph.errors import EssgraphError, Text, UnknownName
 from essgraph.service import problems
 from essgraph.service.access import Metrics
 from essgraph.service.entities import Entities
+from essgraph.service.library import Library
 from essgraph.service.live import Live
 from essgraph.service.pages.routes import routes
 from essgraph.service.pages.texts import Texts
@@ -77,18 +78,27 @@ def create_app(
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
-    return _Front(app, {"/sparql": SparqlEndpoint(live)})
+    # HTML: give the resources ``pages=app`` once the application has routes for their paths.
+    folders: dict[str, ASGIApp] = {"queries": Library(live)}
+    return _Front(app, {"sparql": SparqlEndpoint(live)}, folders)
 
 
 class _Front:
-    """Before FastAPI's router, whose way costs four times what a query does: the hot paths."""
+    """Before FastAPI's router, whose way costs four times what a query does: the hot paths.
 
-    def __init__(self, app: FastAPI, hot: dict[str, ASGIApp]) -> None:
+    ``paths`` are whole, without the first slash; ``folders`` are first segments.
+    """
+
+    def __init__(
+        self, app: FastAPI, paths: Mapping[str, ASGIApp], folders: Mapping[str, ASGIApp]
+    ) -> None:
         self._app: Final = app
-        self._hot: Final = hot
+        self._paths: Final = paths
+        self._folders: Final = folders
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._hot.get(scope.get("path", ""), self._app)
+        path = scope.get("path", "")[1:]
+        app = self._paths.get(path) or self._folders.get(path.partition("/")[0], self._app)
         await app(scope, receive, send)
 
 
