@@ -15,24 +15,33 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from essgraph import names
 from essgraph.errors import EssgraphError, Text, UnknownName
 from essgraph.service import problems
 from essgraph.service.access import Metrics
 from essgraph.service.entities import Entities
+from essgraph.service.finding import Finding
 from essgraph.service.library import Library
 from essgraph.service.live import Live
 from essgraph.service.pages.routes import routes
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
+from essgraph.service.reconciliation import Reconciliation
 from essgraph.service.sparql import SparqlEndpoint
 
 
 def create_app(
-    live: Live, metrics: Metrics, *, watch: bool = False, texts: Path | None = None
+    live: Live,
+    metrics: Metrics,
+    *,
+    watch: bool = False,
+    texts: Path | None = None,
+    url: str = names.BASE,
 ) -> ASGIApp:
     """The service. Query workers start and stop with the application.
 
-    ``texts`` is the folder of the private texts, which pages quote as evidence.
+    ``texts`` is the folder of the private texts, which pages quote as evidence; ``url`` is where
+    the service is found, for those descriptions that must name whole addresses.
     """
 
     @asynccontextmanager
@@ -79,8 +88,17 @@ def create_app(
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
     # HTML: give the resources ``pages=app`` once the application has routes for their paths.
-    folders: dict[str, ASGIApp] = {"queries": Library(live)}
-    return _Front(app, {"sparql": SparqlEndpoint(live)}, folders)
+    finding = Finding(live)
+    paths: dict[str, ASGIApp] = {
+        "sparql": SparqlEndpoint(live),
+        "search": finding,
+        "suggest": finding,
+    }
+    folders: dict[str, ASGIApp] = {
+        "queries": Library(live),
+        "reconcile": Reconciliation(live, url),
+    }
+    return _Front(app, paths, folders)
 
 
 class _Front:
