@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyoxigraph as ox
 
-from essgraph import catalog, evidence, merge, names, shacl, snapshot, sources
+from essgraph import catalog, evidence, merge, names, search, shacl, snapshot, sources, why
 from essgraph.catalog import Question
 from essgraph.errors import SyntaxFault, Text
 from essgraph.findings import Finding, Place, causes, fails
@@ -93,6 +93,8 @@ def build(
         snapshot.DATA: merge.canonical(checked.quads),
         "ontology.ttl": project.read(project.ontology),
         "shapes.ttl": b"\n".join(project.read(path) for path in project.shapes),
+        search.FILE: search.index(checked.quads),
+        why.FILE: why.plans(checked.questions),
         **{f"queries/{path.name}": project.read(path) for path in project.queries},
     }
     return Built(checked, snapshot.write_snapshot(out, files, project.digest()))

@@ -6,6 +6,8 @@
     {out}/{name}/manifest.json       version, source digest, and the SHA-256 and size of each file
     {out}/{name}/data.nq             canonical N-Quads: default graph and named graphs
     {out}/{name}/ontology.ttl, shapes.ttl, queries/*.rq
+    {out}/{name}/search.db           the full-text index of names
+    {out}/{name}/evidence.json       how to find the passages of each question's rows
 
 The version is the SHA-256 of ``data.nq``. A snapshot is written under a temporary name, synced
 and renamed: interrupted anywhere, or with the disk full, the former one stays in force.

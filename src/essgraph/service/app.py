@@ -14,24 +14,34 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from essgraph import names
 from essgraph.errors import EssgraphError, Text, UnknownName
 from essgraph.service import problems
 from essgraph.service.access import Metrics
 from essgraph.service.entities import SEGMENTS, Entities
+from essgraph.service.finding import Finding
+from essgraph.service.library import Library
 from essgraph.service.live import Live
 from essgraph.service.pages.routes import Pages
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
+from essgraph.service.reconciliation import Reconciliation
 from essgraph.service.sparql import SparqlEndpoint
 from essgraph.service.vocabulary import Vocabulary
 
 
 def create_app(
-    live: Live, metrics: Metrics, *, watch: bool = False, texts: Path | None = None
+    live: Live,
+    metrics: Metrics,
+    *,
+    watch: bool = False,
+    texts: Path | None = None,
+    url: str = names.BASE,
 ) -> ASGIApp:
     """The service. Query workers start and stop with the application.
 
-    ``texts`` is the folder of the private texts, which pages quote as evidence.
+    ``texts`` is the folder of the private texts, which pages quote as evidence; ``url`` is where
+    the service is found, for those descriptions that must name whole addresses.
     """
 
     @asynccontextmanager
@@ -71,10 +81,16 @@ def create_app(
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
-    entities, vocabulary = Entities(live, Texts(texts)), Vocabulary(live)
+    entities, vocabulary, finding = Entities(live, Texts(texts)), Vocabulary(live), Finding(live)
+    paths: dict[str, ASGIApp] = {
+        "sparql": SparqlEndpoint(live),
+        "search": finding,
+        "suggest": finding,
+    }
     folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, entities)
     folders |= dict.fromkeys(("ontology", "shapes", "context"), vocabulary)
-    return Pages(live, _Front(app, {"sparql": SparqlEndpoint(live)}, folders))
+    folders |= {"queries": Library(live), "reconcile": Reconciliation(live, url)}
+    return Pages(live, _Front(app, paths, folders))
 
 
 class _Front:

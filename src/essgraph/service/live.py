@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from essgraph.errors import EssgraphError
+from essgraph.errors import EssgraphError, SnapshotError
 from essgraph.pool import Limits, Pool
 from essgraph.service.answers import Answers
 from essgraph.snapshot import Snapshot, open_snapshot
 
 _LOG: Final = logging.getLogger("essgraph")
+#: For how many seconds a former version is held ready after it was asked.
+FORMER: Final = 60.0
+_DIGEST: Final = re.compile(r"[0-9a-f]{16,64}")
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,9 @@ class Live:
         self._served: Served | None = None
         self._changing = asyncio.Lock()
         self._leaving: dict[asyncio.Task[None], Served] = {}
+        self._formers: dict[str, Served] = {}
+        self._closing: dict[str, asyncio.Task[None]] = {}
+        self._used: set[str] = set()
         #: Called when another version takes over.
         self.changed: Callable[[], None] = lambda: None
 
@@ -57,9 +64,9 @@ class Live:
         """Puts the current snapshot in service. Raises SnapshotError and EngineError."""
         self._served = await self._open()
 
-    async def _open(self) -> Served:
-        snapshot = await asyncio.to_thread(open_snapshot, self.out)
-        pool = Pool(snapshot.quads, limits=self._limits, workers=self._workers)
+    async def _open(self, folder: Path | None = None, workers: int | None = None) -> Served:
+        snapshot = await asyncio.to_thread(open_snapshot, folder or self.out)
+        pool = Pool(snapshot.quads, limits=self._limits, workers=workers or self._workers)
         await pool.__aenter__()
         return Served(snapshot, pool, Answers(pool, snapshot.version))
 
@@ -85,6 +92,38 @@ class Live:
             leaving.add_done_callback(self._leaving.pop)
             return True
 
+    async def at(self, version: str) -> Served | None:
+        """The version of the data whose digest begins so, if it is the one in service or kept.
+
+        A former one gets a worker of its own, until nobody has asked for it for a while.
+        """
+        if not _DIGEST.fullmatch(version):
+            return None
+        if self.now.snapshot.version.startswith(version):
+            return self.now
+        async with self._changing:
+            former = self._formers.get(version)
+            if former is None:
+                for folder in sorted(self.out.glob(f"{version[:16]}-*")):
+                    with suppress(SnapshotError):
+                        former = await self._open(folder, workers=1)
+                        break
+                if former is None or not former.snapshot.version.startswith(version):
+                    return None
+                self._formers[version] = former
+            self._closing.setdefault(
+                version, asyncio.get_running_loop().create_task(self._close(version))
+            )
+            self._used.add(version)
+            return former
+
+    async def _close(self, version: str) -> None:
+        while version in self._used:
+            self._used.discard(version)
+            await asyncio.sleep(FORMER)
+        del self._closing[version]
+        await _leave(self._formers.pop(version))
+
     async def watch(self, seconds: float = 1.0) -> None:
         """Reloads whenever another snapshot is in force."""
         while True:
@@ -96,9 +135,13 @@ class Live:
     async def stop(self) -> None:
         """Ends the workers of all versions; returns when no process is left."""
         old = dict(self._leaving)
-        for task in old:
+        for task in (*old, *self._closing.values()):
             task.cancel()
-        for served in (*old.values(), *([self._served] if self._served else [])):
+        for served in (
+            *old.values(),
+            *self._formers.values(),
+            *([self._served] if self._served else []),
+        ):
             await served.pool.__aexit__(None, None, None)
 
 
