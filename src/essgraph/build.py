@@ -86,12 +86,7 @@ def build(
     if not checked.valid:
         return Built(checked, None)
     progress(Text("écriture", "writing"))
-    files = {
-        snapshot.DATA: merge.canonical(checked.quads),
-        "ontology.ttl": project.read(project.ontology),
-        "shapes.ttl": b"\n".join(project.read(path) for path in project.shapes),
-        **{f"queries/{path.name}": project.read(path) for path in project.queries},
-    }
+    files = {snapshot.DATA: merge.canonical(checked.quads), **project.frame()}
     return Built(checked, snapshot.write_snapshot(out, files, project.digest()))
 
 

@@ -355,31 +355,56 @@ def _snapshot(arguments: argparse.Namespace, project: Project, language: str) ->
 
 
 def _serve(arguments: argparse.Namespace, language: str) -> int:
-    project = _project(arguments)
-    snapshot = _snapshot(arguments, project, language)
-    from essgraph.pool import MIB, Limits
-    from essgraph.service.server import serve
+    from contextlib import ExitStack
+    from tempfile import TemporaryDirectory
 
-    _say(
-        Text(
-            f"essgraph sert la version {snapshot.version[:12]} sur "
-            f"http://{arguments.host}:{arguments.port}",
-            f"essgraph serves version {snapshot.version[:12]} on "
-            f"http://{arguments.host}:{arguments.port}",
-        ),
-        language,
-    )
-    serve(
-        _out(arguments, project),
-        host=arguments.host,
-        port=arguments.port,
-        limits=Limits(timeout=arguments.timeout, result=arguments.result_limit * MIB),
-        workers=arguments.workers,
-        watch=arguments.watch,
-        log=not arguments.quiet,
-        texts=_texts(arguments, project),
-    )
+    from essgraph.pool import MIB, Limits
+
+    project = _project(arguments)
+    endpoint: str | None = arguments.endpoint
+    limits = Limits(timeout=arguments.timeout, result=arguments.result_limit * MIB)
+    with ExitStack() as stack:
+        if endpoint is None:
+            snapshot = _snapshot(arguments, project, language)
+            # After a build, so that a service whose snapshot is fresh never loads the build side.
+            from essgraph.service.live import Live
+
+            live = Live(_out(arguments, project), limits, arguments.workers)
+            what = f"version {snapshot.version[:12]}"
+        else:
+            from essgraph.service.live import RemoteLive
+            from essgraph.snapshot import write_frame
+
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="essgraph-")))
+            frame = write_frame(folder, project.frame())
+            live = RemoteLive(endpoint, frame, limits, authorization=_authorization())
+            live.check()
+            what = endpoint
+        from essgraph.service.server import serve
+
+        _say(
+            Text(
+                f"essgraph sert {what} sur http://{arguments.host}:{arguments.port}",
+                f"essgraph serves {what} on http://{arguments.host}:{arguments.port}",
+            ),
+            language,
+        )
+        serve(
+            live,
+            host=arguments.host,
+            port=arguments.port,
+            limits=limits,
+            watch=arguments.watch or endpoint is not None,
+            log=not arguments.quiet,
+            texts=_texts(arguments, project),
+        )
     return 0
+
+
+def _authorization() -> str | None:
+    """The value of the header field Authorization for endpoints: never on the command line, where
+    every user of the machine could read it."""
+    return os.environ.get("ESSGRAPH_ENDPOINT_AUTHORIZATION")
 
 
 # --- the grammar of the command line --------------------------------------------------------
@@ -499,6 +524,14 @@ def _parser(language: str) -> argparse.ArgumentParser:
         default=64,
         metavar="MIB",
         help=say("taille limite d'une réponse, en Mio", "size limit of an answer, in MiB"),
+    )
+    serve.add_argument(
+        "--endpoint",
+        metavar="URL",
+        help=say(
+            "sert ce que contient un autre moteur SPARQL (essgraph push l'y charge)",
+            "serve what another SPARQL engine holds (essgraph push loads it)",
+        ),
     )
     serve.add_argument(
         "--watch",
