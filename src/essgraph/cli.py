@@ -401,6 +401,57 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
     return 0
 
 
+def _push(arguments: argparse.Namespace, language: str) -> int:
+    import asyncio
+
+    from essgraph.endpoint import Endpoint
+    from essgraph.errors import EngineError
+    from essgraph.push import Pushed, push
+
+    snapshot = _snapshot(arguments, _project(arguments), language)
+
+    async def run() -> Pushed:
+        async with Endpoint(arguments.url, authorization=_authorization()) as endpoint:
+            return await push(
+                snapshot,
+                endpoint,
+                batch=arguments.batch,
+                verify=arguments.verify,
+                progress=_gauge(),
+            )
+
+    try:
+        pushed = asyncio.run(run())
+    except (EngineError, SyntaxFault) as error:
+        _say(error.text, language)
+        return 1
+    _say(
+        Text(
+            f"{pushed.dialect} : {pushed.added} quadruplets ajoutés, {pushed.removed} retirés"
+            + (", d'un coup" if pushed.at_once else ""),
+            f"{pushed.dialect}: {pushed.added} quads added, {pushed.removed} removed"
+            + (", at once" if pushed.at_once else ""),
+        ),
+        language,
+    )
+    if pushed.digest:
+        _say(Text("relu : contenu identique", "read back: content identical"), language)
+    print(f"version {snapshot.version}")
+    return 0
+
+
+def _gauge() -> Callable[[int, int], None]:
+    """A progress bar of a known length on a terminal, nothing elsewhere."""
+
+    def show(done: int, whole: int) -> None:
+        full = 30 * done // max(whole, 1)
+        bar = "█" * full + "░" * (30 - full)
+        end = "\r\033[K" if done >= whole else ""
+        print(f"\r{bar} {done}/{whole}{end}", end="", file=sys.stderr, flush=True)
+
+    return show if sys.stderr.isatty() else lambda done, whole: None
+
+
 def _authorization() -> str | None:
     """The value of the header field Authorization for endpoints: never on the command line, where
     every user of the machine could read it."""
@@ -548,6 +599,27 @@ def _parser(language: str) -> argparse.ArgumentParser:
     )
     out(serve)
     texts(serve)
+
+    push = command(
+        "push",
+        _push,
+        "charge l'instantané dans un autre moteur SPARQL",
+        "load the snapshot into another SPARQL engine",
+    )
+    push.add_argument("url", metavar="URL", help=say("adresse des requêtes", "address of queries"))
+    push.add_argument(
+        "--batch",
+        type=_count,
+        default=5_000,
+        metavar="N",
+        help=say("quadruplets par requête", "quads in a request"),
+    )
+    push.add_argument(
+        "--verify",
+        action="store_true",
+        help=say("relit tout et compare les empreintes", "read all of it back, compare digests"),
+    )
+    out(push)
 
     anchor = command(
         "anchor",

@@ -76,7 +76,7 @@ def _other_end(endpoint: str, ends: tuple[tuple[str, str], ...]) -> str:
 def _duration(seconds: bytes) -> bytes:
     """Virtuoso keeps ``xsd:duration`` as a number of seconds: the canonical dayTimeDuration.
 
-    A duration of months or years is lost in it for good; no data of ours holds one.
+    What it loses for good: months and years, and what is beyond six digits of seconds.
     """
     whole = float(seconds)
     sign, rest = ("-" if whole < 0 else ""), abs(whole)
@@ -95,7 +95,7 @@ def _duration(seconds: bytes) -> bytes:
 _XSD: Final = re.escape(names.XSD.encode())
 _JSON: Final = "application/sparql-results+json"
 _TRIPLES: Final = "application/n-triples"
-_NUMBER: Final = rb"(-?[0-9]+(?:\.[0-9]+)?)"
+_NUMBER: Final = rb"(-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)"
 # In both formats a quotation mark inside a literal is escaped, so no literal can hold a match.
 _VIRTUOSO: Final[tuple[tuple[str, Repair], ...]] = (
     (

@@ -75,9 +75,9 @@ class _Auth(httpx.Auth):
         if not self._digested:
             request.headers["Authorization"] = self._value
             response = yield request
-            asked = response.headers.get("www-authenticate", "").lower()
-            if response.status_code != 401 or "digest" not in asked or self._digest is None:
+            if response.status_code != 401 or self._digest is None:
                 return
+            # Virtuoso says so only to a request without any credentials.
             self._digested = True
             del request.headers["Authorization"]
         assert self._digest is not None

@@ -55,7 +55,7 @@ class Remote:
         #: Set when the endpoint holds another version than ``version``.
         self.stale = asyncio.Event()
         self.ends: dict[str, int] = {}
-        self._pushed = False
+        self._state: str | None = None
         self._graphs: tuple[str, ...] = ()
         self._clients: dict[str, int] = {}
         self._waiting = 0
@@ -71,7 +71,7 @@ class Remote:
     async def _open(self) -> None:
         await self.endpoint.discover(self.limits.timeout)
         version = await self.endpoint.version(timeout=self.limits.timeout)
-        self._pushed = version is not None
+        self._state = version
         if version is not None and version.startswith("loading"):
             raise EngineError(
                 Text(
@@ -81,7 +81,8 @@ class Remote:
                     "essgraph push again",
                 )
             )
-        self.version = version or await self._described()
+        # After the version stands what tells one push of it from another.
+        self.version = version.partition(" ")[0] if version else await self._described()
         if self.endpoint.dialect.listed:
             found = await self.endpoint.select(_GRAPHS, timeout=max(60, self.limits.timeout))
             all_graphs = (str(getattr(row["g"], "value", "")) for row in found)
@@ -165,7 +166,7 @@ class Remote:
 
     async def _still(self, timeout: float) -> None:
         """Raises Overloaded where the data changed, or may have, while the answer was made."""
-        if not self._pushed or await self.endpoint.version(timeout=timeout) == self.version:
+        if self._state is None or not await self.changed(timeout):
             return
         self.stale.set()
         raise Overloaded(
@@ -175,6 +176,10 @@ class Remote:
             ),
             retry_after=1,
         )
+
+    async def changed(self, timeout: float = 10.0) -> bool:
+        """Whether the endpoint holds something else than when this began. Raises EngineError."""
+        return await self.endpoint.version(timeout=timeout) != self._state
 
     def _dataset(self, query: Query, dataset: Dataset) -> list[tuple[str, str]]:
         """The graphs of a query as parameters of the protocol (2.1.4), where it needs any."""

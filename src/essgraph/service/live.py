@@ -140,16 +140,13 @@ class RemoteLive(Live):
         asyncio.run(look())
 
     async def reload(self) -> bool:
-        """Takes up what the endpoint holds now, if it is another version; whether it did."""
+        """Takes up what the endpoint holds now; whether it did."""
         async with self._changing:
             old = self.now
             try:
                 new = await self._open()
             except EssgraphError as error:
                 _LOG.error("%s / %s", error.text.fr, error.text.en)
-                return False
-            if new.snapshot.version == old.snapshot.version:
-                await new.pool.__aexit__(None, None, None)
                 return False
             self._take(old, new)
             return True
@@ -167,7 +164,7 @@ class RemoteLive(Live):
                 await self.reload()
                 continue
             with suppress(EssgraphError):
-                if await remote.endpoint.version() not in (None, remote.version):
+                if await remote.changed():
                     await self.reload()
 
 
