@@ -91,11 +91,9 @@ def build(
     progress(Text("écriture", "writing"))
     files = {
         snapshot.DATA: merge.canonical(checked.quads),
-        "ontology.ttl": project.read(project.ontology),
-        "shapes.ttl": b"\n".join(project.read(path) for path in project.shapes),
         search.FILE: search.index(checked.quads),
         why.FILE: why.plans(checked.questions),
-        **{f"queries/{path.name}": project.read(path) for path in project.queries},
+        **project.frame(),
     }
     return Built(checked, snapshot.write_snapshot(out, files, project.digest()))
 

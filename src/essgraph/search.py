@@ -58,8 +58,8 @@ _WORD: Final = re.compile(r"\w+")
 _LIGATURES: Final = str.maketrans({"œ": "oe", "Œ": "Oe", "æ": "ae", "Æ": "Ae"})
 #: Words that abbreviations leave out.
 _SMALL: Final = frozenset(
-    ("a", "an", "and", "au", "aux", "d", "de", "des", "du", "en", "et", "for", "in", "l", "la", "le",
-     "les", "of", "on", "par", "pour", "sur", "the", "to", "un", "une")
+    ("a", "an", "and", "au", "aux", "d", "de", "des", "du", "en", "et", "for", "in", "l", "la",
+     "le", "les", "of", "on", "par", "pour", "sur", "the", "to", "un", "une")
 )  # fmt: skip
 _LONGEST: Final = 200
 _CANDIDATES: Final = 400

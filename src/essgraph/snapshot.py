@@ -132,6 +132,16 @@ def write_snapshot(out: Path, files: Mapping[str, bytes], sources: str) -> Snaps
     return open_snapshot(out)
 
 
+def write_frame(directory: Path, files: Mapping[str, bytes]) -> Snapshot:
+    """A snapshot without data, for a service whose data are elsewhere; it has no version."""
+    for name, data in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    sizes = {name: len(data) for name, data in files.items()}
+    return Snapshot(directory, "", "", sizes, directory.stat().st_mtime)
+
+
 def _settle(out: Path, name: str, files: Mapping[str, bytes]) -> None:
     """Puts the files into ``out/name``, whole or not at all."""
     if _sound(out / name):
