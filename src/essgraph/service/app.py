@@ -19,7 +19,7 @@ from essgraph.service import problems
 from essgraph.service.access import Metrics
 from essgraph.service.entities import SEGMENTS, Entities
 from essgraph.service.live import Live
-from essgraph.service.pages.routes import routes
+from essgraph.service.pages.routes import Pages
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
 from essgraph.service.sparql import SparqlEndpoint
@@ -51,8 +51,6 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    quoted = Texts(texts)
-    app.router.routes += routes(live, quoted)
 
     @app.get("/health", summary="Whether the service is alive, and the version it serves")
     async def health() -> JSONResponse:
@@ -73,11 +71,10 @@ def create_app(
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
-    entities = Entities(live, quoted)
     vocabulary = Vocabulary(live)
-    folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, entities)
+    folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, Entities(live, Texts(texts)))
     folders |= dict.fromkeys(("ontology", "shapes", "context"), vocabulary)
-    return _Front(app, {"sparql": SparqlEndpoint(live)}, folders)
+    return Pages(live, _Front(app, {"sparql": SparqlEndpoint(live)}, folders))
 
 
 class _Front:

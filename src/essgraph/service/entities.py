@@ -18,15 +18,15 @@ from starlette.types import Receive, Scope, Send
 from essgraph import formats, names
 from essgraph.errors import Text
 from essgraph.formats import Format, negotiate
-from essgraph.service import documents, links, plain, problems
+from essgraph.service import documents, links
 from essgraph.service.documents import Topic
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live, Served
 from essgraph.service.near import Near
-from essgraph.service.pages import entity
+from essgraph.service.pages import document, entity
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
-from essgraph.service.reply import Headers, send_kept
+from essgraph.service.reply import Headers
 from essgraph.service.resource import (
     BOTH_LANGUAGES,
     CACHING,
@@ -42,6 +42,7 @@ from essgraph.service.resource import (
 SEGMENTS: Final = ("id", "data", "page", "doc", "passage")
 
 _OFFERS: Final = (*formats.DOCUMENTS, formats.HTML)
+_PAGES: Final = {"doc": document.page, "passage": document.passage}
 _SEGMENT: Final = "[A-Za-z0-9_-]{1,200}"
 _KEY: Final = re.compile(rf"passage/{_SEGMENT}/[0-9]{{1,9}}|{_SEGMENT}(?:/{_SEGMENT})?")
 
@@ -77,8 +78,7 @@ class Entities:
             target = links.page(topic) if chosen.name == "html" else links.data(topic, chosen)
             await redirect(scope, send, 303, target, [(b"link", links.of_thing(topic).encode())])
         elif chosen.name == "html":
-            located = [] if segment == "page" else [_located(links.page(topic))]
-            await self._page(scope, send, served, topic, located)
+            await self._page(scope, send, served, topic)
         else:
             located = [_located(links.data(topic, chosen))]
             await self._document(scope, send, served, topic, chosen, located)
@@ -135,27 +135,16 @@ class Entities:
         ]
         await send_as(scope, send, served, kept, format, offer, headers)
 
-    async def _page(
-        self, scope: Scope, send: Send, served: Served, topic: Topic, headers: Headers
-    ) -> None:
+    async def _page(self, scope: Scope, send: Send, served: Served, topic: Topic) -> None:
         linked = (b"link", links.of_page(topic, await _license(served)).encode())
-        if not topic.is_document:
+        folder, _, rest = topic.key.partition("/")
+        page = _PAGES.get(folder, entity.page)
+        name = rest if topic.is_document else topic.key
 
-            async def show(request: Request) -> Response:
-                return await entity.page(request, served, self._texts, topic.key)
+        async def show(request: Request) -> Response:
+            return await page(request, served, self._texts, name)
 
-            await send_page(scope, send, served, show, [*headers, linked])
-            return
-        language = problems.preferred_language(fields(scope["headers"], b"accept-language"))
-        kept = await plain.page(served, topic, language)
-        headers += [
-            (b"content-type", formats.HTML.content_type.encode()),
-            (b"content-language", language.encode()),
-            (b"vary", b"Accept, Accept-Language, Accept-Encoding"),
-            CACHING,
-            linked,
-        ]
-        await send_kept(scope, send, kept, headers, modified=served.snapshot.modified)
+        await send_page(scope, send, served, show, [linked])
 
     async def _known(self, served: Served, topic: Topic) -> bool:
         """Whether there is such a topic. Raises HttpProblem (410) where it was withdrawn."""

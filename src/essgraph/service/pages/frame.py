@@ -99,6 +99,14 @@ class View:
             return Markup('<span lang="{}">{}</span>').format(term.language, text)
         return escape(text)
 
+    def typo(self, text: str) -> str:
+        """Words of ours in the language of the page, as a typesetter would print them."""
+        return wording.typographic(text, self.language)
+
+    def short(self, iri: str) -> str:
+        """An IRI with its prefix, where it has one."""
+        return names.shorten(iri).strip("<>")
+
     def name(self, known: Names, iri: str) -> Markup:
         """The label of a thing, no link."""
         return self.words(known.label(iri, self.language))
