@@ -5,6 +5,7 @@
     {out}/current -> {name}          replaced atomically; {name} begins with the version
     {out}/{name}/manifest.json       version, source digest, and the SHA-256 and size of each file
     {out}/{name}/data.nq             canonical N-Quads: default graph and named graphs
+    {out}/{name}/dump.nq.gz, dump.trig.gz   the same data, to be downloaded
     {out}/{name}/ontology.ttl, shapes.ttl, queries/*.rq
 
 The version is the SHA-256 of ``data.nq``. A snapshot is written under a temporary name, synced
@@ -33,14 +34,16 @@ DATA = "data.nq"
 class Snapshot:
     """A verified snapshot on disk.
 
-    ``sources`` is the digest of the files it was made from, ``modified`` the time when its data
-    was written, in seconds since 1970.
+    ``sources`` is the digest of the files it was made from; ``sizes`` and ``digests`` (SHA-256)
+    are those of its own files; ``modified`` is the time when its data was written, in seconds
+    since 1970.
     """
 
     directory: Path
     version: str
     sources: str
     sizes: Mapping[str, int]
+    digests: Mapping[str, str]
     modified: float
 
     @property
@@ -95,8 +98,9 @@ def open_snapshot(out: Path) -> Snapshot:
                 )
             )
     sizes = {name: entry["size"] for name, entry in files.items()}
+    digests = {name: entry["sha256"] for name, entry in files.items()}
     modified = (directory / DATA).stat().st_mtime
-    return Snapshot(directory, version, sources, sizes, modified)
+    return Snapshot(directory, version, sources, sizes, digests, modified)
 
 
 def write_snapshot(out: Path, files: Mapping[str, bytes], sources: str) -> Snapshot:

@@ -17,20 +17,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from essgraph.errors import EssgraphError, Text, UnknownName
 from essgraph.service import problems
 from essgraph.service.access import Metrics
+from essgraph.service.collections import Collections
 from essgraph.service.entities import SEGMENTS, Entities
 from essgraph.service.live import Live
 from essgraph.service.pages.routes import Pages
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
+from essgraph.service.site import Site
 from essgraph.service.sparql import SparqlEndpoint
 from essgraph.service.vocabulary import Vocabulary
 
 
 def create_app(
-    live: Live, metrics: Metrics, *, watch: bool = False, texts: Path | None = None
+    live: Live, metrics: Metrics, *, url: str, watch: bool = False, texts: Path | None = None
 ) -> ASGIApp:
     """The service. Query workers start and stop with the application.
 
+    ``url`` is its public address, without a slash at its end, for those who must have it whole
+    (sitemaps, catalogues).
     ``texts`` is the folder of the private texts, which pages quote as evidence.
     """
 
@@ -74,14 +78,16 @@ def create_app(
     vocabulary = Vocabulary(live)
     folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, Entities(live, Texts(texts)))
     folders |= dict.fromkeys(("ontology", "shapes", "context"), vocabulary)
-    return Pages(live, _Front(app, {"sparql": SparqlEndpoint(live)}, folders))
+    site = Site(live, url)
+    paths: dict[str, ASGIApp] = dict.fromkeys(site.paths, site)
+    paths |= {"/id/": Collections(live), "/sparql": SparqlEndpoint(live)}
+    return Pages(live, _Front(app, paths, folders))
 
 
 class _Front:
     """Before FastAPI's router, whose way costs four times what a query does: the hot paths.
 
-    ``paths`` are whole, without the first slash; ``folders`` are first segments,
-    without a suffix.
+    ``paths`` are whole; ``folders`` are first segments, without a suffix.
     """
 
     def __init__(
@@ -92,8 +98,8 @@ class _Front:
         self._folders: Final = folders
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")[1:]
-        first = path.partition("/")[0].partition(".")[0]
+        path = scope.get("path", "")
+        first = path[1:].partition("/")[0].partition(".")[0]
         app = self._paths.get(path) or self._folders.get(first, self._app)
         await app(scope, receive, send)
 
