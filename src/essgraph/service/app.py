@@ -19,23 +19,30 @@ from essgraph.service import problems
 from essgraph.service.access import Metrics
 from essgraph.service.collections import Collections
 from essgraph.service.entities import SEGMENTS, Entities
+from essgraph.service.finding import Finding
+from essgraph.service.library import Library
 from essgraph.service.live import Live
 from essgraph.service.pages.routes import Pages
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
+from essgraph.service.reconciliation import Reconciliation
 from essgraph.service.site import Site
 from essgraph.service.sparql import SparqlEndpoint
 from essgraph.service.vocabulary import Vocabulary
 
 
 def create_app(
-    live: Live, metrics: Metrics, *, url: str, watch: bool = False, texts: Path | None = None
+    live: Live,
+    metrics: Metrics,
+    *,
+    watch: bool = False,
+    texts: Path | None = None,
+    url: str,
 ) -> ASGIApp:
     """The service. Query workers start and stop with the application.
 
-    ``url`` is its public address, without a slash at its end, for those who must have it whole
-    (sitemaps, catalogues).
-    ``texts`` is the folder of the private texts, which pages quote as evidence.
+    ``texts`` is the folder of the private texts, which pages quote as evidence; ``url`` is where
+    the service is found, for those descriptions that must name whole addresses.
     """
 
     @asynccontextmanager
@@ -75,12 +82,17 @@ def create_app(
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
-    vocabulary = Vocabulary(live)
-    folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, Entities(live, Texts(texts)))
-    folders |= dict.fromkeys(("ontology", "shapes", "context"), vocabulary)
-    site = Site(live, url)
+    site, finding = Site(live, url), Finding(live)
     paths: dict[str, ASGIApp] = dict.fromkeys(site.paths, site)
-    paths |= {"/id/": Collections(live), "/sparql": SparqlEndpoint(live)}
+    paths |= {
+        "/id/": Collections(live),
+        "/search": finding,
+        "/sparql": SparqlEndpoint(live),
+        "/suggest": finding,
+    }
+    folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, Entities(live, Texts(texts)))
+    folders |= dict.fromkeys(("ontology", "shapes", "context"), Vocabulary(live))
+    folders |= {"queries": Library(live), "reconcile": Reconciliation(live, url)}
     return Pages(live, _Front(app, paths, folders))
 
 

@@ -81,7 +81,8 @@ class Entities:
             target = links.page(topic) if chosen.name == "html" else links.data(topic, chosen)
             await redirect(scope, send, 303, target, [(b"link", links.of_thing(topic).encode())])
         elif chosen.name == "html":
-            await self._page(scope, send, served, topic)
+            located = [] if segment == "page" else [_located(links.page(topic))]
+            await self._page(scope, send, served, topic, located)
         else:
             located = [_located(links.data(topic, chosen))]
             await self._document(scope, send, served, topic, chosen, located)
@@ -138,8 +139,12 @@ class Entities:
         ]
         await send_as(scope, send, served, kept, format, offer, headers)
 
-    async def _page(self, scope: Scope, send: Send, served: Served, topic: Topic) -> None:
+    async def _page(
+        self, scope: Scope, send: Send, served: Served, topic: Topic, headers: Headers
+    ) -> None:
         linked = (b"link", links.of_page(topic, await _license(served)).encode())
+        # One page at both of its addresses, so that it names itself by one of them.
+        scope = {**scope, "path": topic.path if topic.is_document else links.page(topic)}
         folder, _, rest = topic.key.partition("/")
         page = _PAGES.get(folder, entity.page)
         name = rest if topic.is_document else topic.key
@@ -147,7 +152,7 @@ class Entities:
         async def show(request: Request) -> Response:
             return await page(request, served, self._texts, name)
 
-        await send_page(scope, send, served, show, [linked])
+        await send_page(scope, send, served, show, [*headers, linked])
 
     async def _known(self, served: Served, topic: Topic) -> bool:
         """Whether there is such a topic. Raises HttpProblem (410) where it was withdrawn."""

@@ -190,7 +190,7 @@ class Site:
         linkset = [
             {
                 "anchor": f"{self._url}/.well-known/api-catalog",
-                "item": [{"href": self._url + path} for path in ("/sparql", "/id/")],
+                "item": [{"href": self._url + path} for path in ("/sparql", "/id/", "/search")],
             },
             {
                 "anchor": f"{self._url}/sparql",
@@ -206,6 +206,12 @@ class Site:
                 "service-meta": [to("/dataset.ttl", "text/turtle")],
                 "status": [to("/health", "application/json")],
                 "license": [{"href": "https://creativecommons.org/licenses/by/4.0/"}],
+            },
+            {
+                "anchor": f"{self._url}/search",
+                "service-desc": [to("/openapi.json", "application/json")],
+                "service-doc": [to("/docs", "text/html")],
+                "status": [to("/health", "application/json")],
             },
         ]
         body = json.dumps({"linkset": linkset}, indent=1) + "\n"
