@@ -70,10 +70,9 @@ def create_app(
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
-    quoted = Texts(texts)
-    entities = Entities(live, quoted)
-    front = _Front(app, {"sparql": SparqlEndpoint(live)}, dict.fromkeys(SEGMENTS, entities))
-    return Pages(live, front)
+    entities = Entities(live, Texts(texts))
+    hot = _Front(app, {"sparql": SparqlEndpoint(live)}, dict.fromkeys(SEGMENTS, entities))
+    return Pages(live, hot)
 
 
 class _Front:

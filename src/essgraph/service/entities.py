@@ -38,6 +38,7 @@ SEGMENTS: Final = ("id", "data", "page", "doc", "passage")
 
 _MAX_PATH: Final = 512
 _OFFERS: Final = (*formats.DOCUMENTS, formats.HTML)
+_PAGES: Final = {"doc": document.page, "passage": document.passage}
 _SEGMENT: Final = "[A-Za-z0-9_-]{1,200}"
 _KEY: Final = re.compile(rf"passage/{_SEGMENT}/[0-9]{{1,9}}|{_SEGMENT}(?:/{_SEGMENT})?")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -160,16 +161,12 @@ class Entities:
     ) -> None:
         linked = (b"link", links.of_page(topic, await _license(served)).encode())
         modified = served.snapshot.modified
+        folder, _, rest = topic.key.partition("/")
+        page = _PAGES.get(folder, entity.page)
+        name = rest if topic.is_document else topic.key
         # One page at both of its addresses, so that it names itself by one of them.
         own = topic.path if topic.is_document else links.page(topic)
-        request = Request({**scope, "path": own})
-        kind, _, rest = topic.key.partition("/")
-        if not topic.is_document:
-            response = await entity.page(request, served, self._texts, topic.key)
-        elif kind == "doc":
-            response = await document.page(request, served, self._texts, rest)
-        else:
-            response = await document.passage(request, served, self._texts, rest)
+        response = await page(Request({**scope, "path": own}), served, self._texts, name)
         left = [f for f in response.raw_headers if f[0] != b"content-length"]
         changed = (b"last-modified", formatdate(modified, usegmt=True).encode())
         headers += [*left, linked, changed]

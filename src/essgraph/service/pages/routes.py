@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -26,6 +27,9 @@ from essgraph.service.pages import (
 )
 
 Handler = Callable[[Request, str], Awaitable[Response]]
+
+
+_HTML: Final = (formats.HTML.media_type, *formats.HTML.aliases)
 
 
 class Pages:
@@ -133,12 +137,18 @@ def _wants_page(scope: Scope) -> bool:
     An address that names a format wants that; one with parameters of the SPARQL protocol that
     the editor does not have is for the endpoint.
     """
-    accept = fields(scope["headers"], b"accept")
-    chosen = formats.negotiate(accept, (*formats.GRAPHS, *formats.RESULTS, formats.HTML))
-    if chosen is None or chosen.name != "html":
+    if not _wants_html(fields(scope["headers"], b"accept")):
         return False
     named = [name for name, _ in parse_qsl(scope["query_string"], keep_blank_values=True)]
     if scope["path"] == "/sparql":
         given = {name.decode("latin-1") for name in named}
         return given <= {"query", "view", "lang"} and named.count(b"query") <= 1
     return not {b"format", b"output"} & set(named)
+
+
+@lru_cache(maxsize=1024)
+def _wants_html(accept: tuple[str, ...]) -> bool:
+    """Whether HTML is named, and wanted more than any data."""
+    chosen = formats.negotiate(accept, (*formats.GRAPHS, *formats.RESULTS, formats.HTML))
+    named = any(r.specificity(html) >= 3 for r in formats.parse_accept(accept) for html in _HTML)
+    return named and chosen is not None and chosen.name == "html"
