@@ -33,9 +33,9 @@ T = TypeVar("T")
 
 
 def _renamed(term: sources.Term, copy: int) -> sources.Term:
-    if isinstance(term, ox.NamedNode) and term.value.startswith(OWN):
-        if not term.value.startswith(SHARED):
-            return ox.NamedNode(f"{term.value}-{copy}")
+    own = isinstance(term, ox.NamedNode) and term.value.startswith(OWN)
+    if own and not term.value.startswith(SHARED):
+        return ox.NamedNode(f"{term.value}-{copy}")
     return term
 
 

@@ -26,8 +26,10 @@ from essgraph.service.pages import (
     static,
 )
 
-_HTML: Final = (formats.HTML.media_type, *formats.HTML.aliases)
 Handler = Callable[[Request, str], Awaitable[Response]]
+
+
+_HTML: Final = (formats.HTML.media_type, *formats.HTML.aliases)
 
 
 class Pages:
