@@ -61,16 +61,19 @@ def check(
     found, faults = sources.read(project, files)
     questions, question_faults = _questions(project)
     findings = [_fault(project, fault) for fault in (*faults, *question_faults)]
-    progress(Text("règles de preuve", "evidence rules"))
-    findings += evidence.check_sources(found, texts)
-    progress(Text("SHACL", "SHACL"))
-    try:
-        findings += shacl.validate(found, shacl.shapes(project))
-    except SyntaxFault as fault:
-        findings.append(_fault(project, fault))
-    progress(Text("fusion et entraînement logique", "merge and entailment"))
-    quads = merge.merge(found, _described(questions))
-    findings += merge.check_dataset(quads, found.doubtful)
+    quads: set[ox.Quad] = set()
+    # What does not parse would be judged by what is missing: it is mended first.
+    if not findings:
+        progress(Text("règles de preuve", "evidence rules"))
+        findings += evidence.check_sources(found, texts)
+        progress(Text("SHACL", "SHACL"))
+        try:
+            findings += shacl.validate(found, shacl.shapes(project))
+        except SyntaxFault as fault:
+            findings.append(_fault(project, fault))
+        progress(Text("fusion et entraînement logique", "merge and entailment"))
+        quads = merge.merge(found, _described(questions))
+        findings += merge.check_dataset(quads, found.doubtful)
     told = [replace(f, label=found.labels.get(f.focus or "")) for f in causes(findings)]
     return Checked(found, questions, frozenset(quads), told)
 

@@ -30,6 +30,7 @@ from typing import Final
 
 from essgraph import names
 from essgraph.errors import Position, QueryError, SyntaxFault, Text, UnknownName
+from essgraph.project import read_bytes
 
 _HEAD = re.compile(r"#\s*(title|description|keywords|parameter)(?:@(fr|en))?:\s*(.+)")
 _PARAMETER = re.compile(r"(\w+)\s+(\w+)\s*\|\s*([^|]+?)\s*\|\s*([^|]+)")
@@ -240,10 +241,17 @@ def _parameter(value: str, text: str, file: str, line: int) -> Parameter:
 
 def load(files: list[Path]) -> dict[str, Question]:
     """The questions of a folder's ``.rq`` files by name. Raises SyntaxFault."""
-    return {
-        path.stem: read(path.stem, path.read_text("utf-8"), f"queries/{path.name}")
-        for path in files
-    }
+    return {path.stem: read(path.stem, _text(path), f"queries/{path.name}") for path in files}
+
+
+def _text(path: Path) -> str:
+    name = f"queries/{path.name}"
+    try:
+        return read_bytes(path, name).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SyntaxFault(
+            Text("la question n'est pas en UTF-8", "the question is not in UTF-8"), file=name
+        ) from error
 
 
 def find(questions: Mapping[str, Question], name: str) -> Question:

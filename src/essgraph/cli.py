@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from essgraph import project as projects
 from essgraph.errors import (
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from essgraph.snapshot import Snapshot
 
 FORMATS = ("table", "csv", "tsv", "json", "xml", "turtle", "nt", "jsonld")
-REPORTS = ("text", "json", "turtle", "sarif", "junit", "github")
+REPORTS = ("text", "json", "turtle", "sarif", "junit", "github", "html")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -76,7 +76,7 @@ def _build(arguments: argparse.Namespace, language: str) -> int:
 
     project = _project(arguments)
     built = build(project, _out(arguments, project), _texts(arguments, project), _bar(language))
-    _report(built.checked.findings, "text", language, sys.stderr.write)
+    _report(built.checked.findings, "text", language, sys.stderr)
     if built.snapshot is None:
         _say(
             Text(
@@ -105,14 +105,11 @@ def _validate(arguments: argparse.Namespace, language: str) -> int:
     language = arguments.lang or language
     project = _project(arguments)
     texts = _texts(arguments, project)
-    for file in arguments.files:
-        if not file.is_file():
-            raise ProjectError(Text(f"fichier manquant : {file}", f"file missing: {file}"))
     findings = check(project, texts, arguments.files, _bar(language)).findings
     if arguments.files:
         asked = {project.name(file) for file in arguments.files}
         findings = [finding for finding in findings if finding.file in asked]
-    _report(findings, arguments.format, language, sys.stdout.write)
+    _report(findings, arguments.format, language, sys.stdout)
     if texts is None:
         _say(
             Text(
@@ -126,12 +123,15 @@ def _validate(arguments: argparse.Namespace, language: str) -> int:
     return 1 if fails(findings) else 0
 
 
-def _report(
-    findings: list[Finding], form: str, language: str, write: Callable[[str], object]
-) -> None:
+def _report(findings: list[Finding], form: str, language: str, to: TextIO) -> None:
     from essgraph import report
 
-    write(report.FORMS[form](findings, language))
+    if form == "text":
+        # https://no-color.org
+        colour = to.isatty() and not os.environ.get("NO_COLOR")
+        to.write(report.text(findings, language, colour=colour))
+    else:
+        to.write(report.FORMS[form](findings, language))
 
 
 def _anchor(arguments: argparse.Namespace, language: str) -> int:
@@ -349,7 +349,7 @@ def _snapshot(arguments: argparse.Namespace, project: Project, language: str) ->
     _say(Text("construction de l'instantané", "building the snapshot"), language)
     built = build(project, out, None, _bar(language))
     if built.snapshot is None:
-        _report(built.checked.findings, "text", language, sys.stderr.write)
+        _report(built.checked.findings, "text", language, sys.stderr)
         raise SnapshotError(Text("le graphe n'est pas valide", "the graph is not valid"))
     return built.snapshot
 
@@ -378,6 +378,7 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
         watch=arguments.watch,
         log=not arguments.quiet,
         texts=_texts(arguments, project),
+        url=arguments.url,
     )
     return 0
 
@@ -479,6 +480,13 @@ def _parser(language: str) -> argparse.ArgumentParser:
     serve = command("serve", _serve, "sert le graphe en HTTP", "serve the graph over HTTP")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument(
+        "--url",
+        help=say(
+            "adresse publique du service (http://HOST:PORT par défaut)",
+            "public address of the service (default: http://HOST:PORT)",
+        ),
+    )
     serve.add_argument(
         "--timeout",
         type=_positive,

@@ -49,6 +49,7 @@ def named_graphs(sources: Sources, questions: Iterable[ox.Triple]) -> set[ox.Qua
         *_named(sources.register, REGISTER),
         *_named(sources.schemes, REGISTER),
         *_named(sources.dataset, PROVENANCE),
+        *_named(sources.withdrawn, PROVENANCE),
         *(_quad(triple, QUERIES) for triple in questions),
     }
     for document in sources.documents:

@@ -58,8 +58,8 @@ _WORD: Final = re.compile(r"\w+")
 _LIGATURES: Final = str.maketrans({"œ": "oe", "Œ": "Oe", "æ": "ae", "Æ": "Ae"})
 #: Words that abbreviations leave out.
 _SMALL: Final = frozenset(
-    ("a", "an", "and", "au", "aux", "d", "de", "des", "du", "en", "et", "for", "in", "l", "la", "le",
-     "les", "of", "on", "par", "pour", "sur", "the", "to", "un", "une")
+    ("a", "an", "and", "au", "aux", "d", "de", "des", "du", "en", "et", "for", "in", "l", "la",
+     "le", "les", "of", "on", "par", "pour", "sur", "the", "to", "un", "une")
 )  # fmt: skip
 _LONGEST: Final = 200
 _CANDIDATES: Final = 400
@@ -324,6 +324,8 @@ class Index:
         words = query.split()
         if not words:
             return
+        if all(len(word) == 1 for word in words):
+            words.append("".join(words))  # an acronym with its full stops
         prefixes = " OR ".join(f'"{word}"*' for word in words)
         rows = self._texts("word", prefixes)
         grams = {query[i : i + 3] for i in range(len(query) - 2)}

@@ -33,12 +33,17 @@ DATA = "data.nq"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A verified snapshot on disk. ``sources`` is the digest of the files it was made from."""
+    """A verified snapshot on disk.
+
+    ``sources`` is the digest of the files it was made from, ``modified`` the time when its data
+    was written, in seconds since 1970.
+    """
 
     directory: Path
     version: str
     sources: str
     sizes: Mapping[str, int]
+    modified: float
 
     @property
     def quads(self) -> Path:
@@ -91,7 +96,9 @@ def open_snapshot(out: Path) -> Snapshot:
                     f"snapshot altered: {directory / name}; run essgraph build again",
                 )
             )
-    return Snapshot(directory, version, sources, {n: f["size"] for n, f in files.items()})
+    sizes = {name: entry["size"] for name, entry in files.items()}
+    modified = (directory / DATA).stat().st_mtime
+    return Snapshot(directory, version, sources, sizes, modified)
 
 
 def write_snapshot(out: Path, files: Mapping[str, bytes], sources: str) -> Snapshot:

@@ -12,18 +12,17 @@ from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from essgraph import names
 from essgraph.errors import EssgraphError, Text, UnknownName
 from essgraph.service import problems
 from essgraph.service.access import Metrics
-from essgraph.service.entities import Entities
+from essgraph.service.entities import SEGMENTS, Entities
 from essgraph.service.finding import Finding
 from essgraph.service.library import Library
 from essgraph.service.live import Live
-from essgraph.service.pages.routes import routes
+from essgraph.service.pages.routes import Pages
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
 from essgraph.service.reconciliation import Reconciliation
@@ -61,12 +60,6 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
     )
-    entities = Entities(live)
-    app.router.routes += [
-        Route("/id/{slug:path}", entities.identify, methods=["GET"]),
-        Route("/data/{name:path}", entities.data, methods=["GET"]),
-        *routes(live, Texts(texts)),
-    ]
 
     @app.get("/health", summary="Whether the service is alive, and the version it serves")
     async def health() -> JSONResponse:
@@ -87,7 +80,6 @@ def create_app(
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
-    # HTML: give the resources ``pages=app`` once the application has routes for their paths.
     finding = Finding(live)
     paths: dict[str, ASGIApp] = {
         "sparql": SparqlEndpoint(live),
@@ -95,10 +87,11 @@ def create_app(
         "suggest": finding,
     }
     folders: dict[str, ASGIApp] = {
+        **dict.fromkeys(SEGMENTS, Entities(live, Texts(texts))),
         "queries": Library(live),
         "reconcile": Reconciliation(live, url),
     }
-    return _Front(app, paths, folders)
+    return Pages(live, _Front(app, paths, folders))
 
 
 class _Front:

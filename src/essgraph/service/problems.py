@@ -51,6 +51,7 @@ TITLES: Final[dict[int, Text]] = {
     404: Text("Introuvable", "Not found"),
     405: Text("Méthode non permise", "Method not allowed"),
     406: Text("Format non disponible", "Not acceptable"),
+    410: Text("Retiré", "Withdrawn"),
     413: Text("Trop volumineux", "Too large"),
     408: Text("Requête trop lente", "Request timeout"),
     414: Text("Adresse trop longue", "URI too long"),
@@ -63,12 +64,22 @@ TITLES: Final[dict[int, Text]] = {
 
 
 class HttpProblem(EssgraphError):
-    """A fault of the HTTP request itself: it knows its status and the header fields it needs."""
+    """A fault of the HTTP request itself: it knows its status and the header fields it needs.
 
-    def __init__(self, status: int, text: Text, headers: Mapping[str, str] | None = None) -> None:
+    ``links`` are addresses that may help, each with what it is called.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        text: Text,
+        headers: Mapping[str, str] | None = None,
+        links: Sequence[tuple[str, str]] = (),
+    ) -> None:
         super().__init__(text)
         self.status = status
         self.headers = dict(headers or {})
+        self.links = tuple(links)
 
 
 def status_of(error: EssgraphError) -> int:
@@ -120,6 +131,9 @@ def respond(
         body["position"] = {"line": at.line, "column": at.column}
     if isinstance(error, LimitExceeded):
         body["limit"] = {"name": error.limit, "value": error.value}
+    links = getattr(error, "links", ())
+    if links:
+        body["links"] = [{"href": href, "title": called} for href, called in links]
     headers = dict(getattr(error, "headers", {}))
     headers |= {
         "Content-Language": language,
@@ -132,10 +146,13 @@ def respond(
         headers["Retry-After"] = "1"
     # A client that accepts neither still learns what went wrong (RFC 9110, 15.5.7).
     if _is_browser(accept):
+        listed = "".join(
+            f'<li><a href="{escape(href)}">{escape(called)}</a></li>' for href, called in links
+        )
         page = (
             f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
             f"<title>{escape(title)}</title><h1>{status} {escape(title)}</h1>"
-            f"<p>{escape(detail)}</p></html>"
+            f"<p>{escape(detail)}</p>{f'<ul>{listed}</ul>' if listed else ''}</html>"
         )
         return Response(page, status, headers, HTML.content_type)
     return Response(

@@ -28,7 +28,7 @@ from essgraph.errors import QueryError, Text, UnknownName
 from essgraph.formats import HTML
 from essgraph.query import inspect
 from essgraph.search import Hit, Index, Kind, fold, likeness
-from essgraph.service import problems, resource
+from essgraph.service import resource
 from essgraph.service.encodings import fields
 from essgraph.service.finding import consult
 from essgraph.service.live import Live, Served

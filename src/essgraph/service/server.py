@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import resource
 import signal
@@ -29,12 +30,14 @@ def serve(
     watch: bool,
     log: bool,
     texts: Path | None = None,
+    url: str | None = None,
 ) -> None:
     """Serves the current snapshot of a build folder until SIGTERM or SIGINT, then drains.
 
     SIGHUP takes up another snapshot; ``watch`` does so when it appears. ``log`` writes a JSON
-    line a request to standard output, ``texts`` is the folder of the private texts. Raises
-    EngineError where the workers cannot start.
+    line a request to standard output, ``texts`` is the folder of the private texts, ``url`` is
+    where clients find the service, if not at host and port. Raises EngineError where the workers
+    cannot start.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     _raise_descriptor_limit()
@@ -44,7 +47,9 @@ def serve(
         loop = runner.get_loop()
         live, memo, metrics = Live(out, limits, workers), edge.Memo(), Metrics()
         lines = AccessLog(sys.stdout if log else None, loop.call_later)
-        access = Access(create_app(live, metrics, watch=watch, texts=texts), metrics, lines)
+        url = url or f"http://{host}:{port}"
+        app = create_app(live, metrics, watch=watch, texts=texts, url=url)
+        access = Access(app, metrics, lines)
         memo.heard = access.note_remembered
         live.changed = memo.clear
         server = uvicorn.Server(
@@ -74,6 +79,9 @@ def serve(
         loop.add_signal_handler(signal.SIGHUP, reload)
         # uvicorn raises SIGTERM again after its drain: then it is done, and no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
+        gc.collect()
+        gc.freeze()  # what is here now stays: let the collector pass it by
+        gc.set_threshold(10_000, 20, 50)
         runner.run(server.serve())
         lines.flush()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Final, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -253,12 +253,16 @@ def _read_only() -> QueryRefused:
 
 
 def _decode(encoded: bytes) -> Parameters:
+    """The pairs of a form (URL standard, 5.1); what is not UTF-8 is refused."""
+    pairs = [part.partition(b"=") for part in encoded.split(b"&") if part]
     try:
-        return parse_qsl(
-            encoded.decode("utf-8"), keep_blank_values=True, encoding="utf-8", errors="strict"
-        )
-    except (UnicodeDecodeError, ValueError) as error:
+        return [(_unquote(name), _unquote(value)) for name, _, value in pairs]
+    except UnicodeDecodeError as error:
         raise _not_utf8() from error
+
+
+def _unquote(encoded: bytes) -> str:
+    return unquote_to_bytes(encoded.replace(b"+", b" ")).decode("utf-8")
 
 
 def _not_utf8() -> QueryError:

@@ -82,7 +82,7 @@ class View:
     def other(self) -> str:
         """This page in the other language."""
         kept = [(k, v) for k, v in self.query if k != "lang"]
-        return f"{self.path}?{urlencode([*kept, ('lang', self.say('en', 'fr'))])}"
+        return f"?{urlencode([*kept, ('lang', self.say('en', 'fr'))])}"
 
     def to(self, iri: str) -> str | None:
         """The target of a link to an IRI, or None where it is not to be followed."""
@@ -98,6 +98,14 @@ class View:
         if term.language and term.language != self.language:
             return Markup('<span lang="{}">{}</span>').format(term.language, text)
         return escape(text)
+
+    def typo(self, text: str) -> str:
+        """Words of ours in the language of the page, as a typesetter would print them."""
+        return wording.typographic(text, self.language)
+
+    def short(self, iri: str) -> str:
+        """An IRI with its prefix, where it has one."""
+        return names.shorten(iri).strip("<>")
 
     def name(self, known: Names, iri: str) -> Markup:
         """The label of a thing, no link."""

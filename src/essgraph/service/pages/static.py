@@ -57,9 +57,8 @@ def _coded(name: str, coding: str) -> bytes:
     return encodings.encode(files()[name].body, coding)
 
 
-async def serve(request: Request) -> Response:
+async def serve(request: Request, name: str) -> Response:
     """``/static/{name}``. Raises UnknownName."""
-    name = request.path_params["name"]
     file = files().get(name)
     if file is None:
         raise UnknownName(Text(f"aucun fichier {name[:80]}", f"no file {name[:80]}"))

@@ -41,7 +41,7 @@ function suggest(input) {
     else input.removeAttribute("aria-activedescendant");
   };
   const go = (index) => {
-    location.assign(found[index].page);
+    location.assign(found[index].url);
   };
   const fill = (results) => {
     found = results;
@@ -51,7 +51,7 @@ function suggest(input) {
         item.id = `${id}-${n}`;
         item.setAttribute("role", "option");
         const kind = document.createElement("small");
-        kind.textContent = result.kind;
+        kind.textContent = result.kindLabel;
         item.append(result.label, kind);
         item.addEventListener("mousedown", (event) => {
           event.preventDefault();
@@ -85,4 +85,28 @@ function suggest(input) {
     }
   });
   input.addEventListener("blur", () => show(false));
+}
+
+// The network: filters at once, and the links of the thing under the pointer.
+const filter = document.querySelector("[data-filter]");
+if (filter) {
+  filter.querySelector("button").hidden = true;
+  const apply = () => {
+    const on = new Set([...filter.querySelectorAll("input:checked")].map((input) => input.value));
+    for (const node of document.querySelectorAll("[data-family]"))
+      node.classList.toggle("off", !on.has(node.dataset.family));
+    for (const edge of document.querySelectorAll("[data-ends]"))
+      edge.classList.toggle("off", !edge.dataset.ends.split(" ").every((end) => on.has(end)));
+  };
+  // What the server left out is not here to be shown: then it is asked again.
+  const whole = [...filter.querySelectorAll("[name=show]")].every((input) => input.checked);
+  filter.addEventListener("change", () => (whole ? apply() : filter.requestSubmit()));
+  for (const node of document.querySelectorAll("[data-node]")) {
+    const light = (on) => {
+      for (const edge of document.querySelectorAll(`[data-a="${node.dataset.node}"], [data-b="${node.dataset.node}"]`))
+        edge.classList.toggle("lit", on);
+    };
+    for (const event of ["mouseenter", "focus"]) node.addEventListener(event, () => light(true));
+    for (const event of ["mouseleave", "blur"]) node.addEventListener(event, () => light(false));
+  }
 }
