@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 with_texts = $(if $(TEXTS),--texts $(TEXTS))
 
-.PHONY: serve test tools check bench validate lock clean
+.PHONY: serve test screenshots tools check bench validate lock clean
 
 serve: .venv/run
 	$(BIN)/essgraph build $(with_texts)
@@ -20,6 +20,10 @@ check: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+screenshots: .venv/test
+	$(BIN)/essgraph build $(with_texts)
+	$(BIN)/python tests/screenshots.py build
 
 validate: .venv/run
 	$(BIN)/essgraph validate $(with_texts)
@@ -54,8 +58,10 @@ lock: .venv/run
 
 # Readers and clients that are not ours. Where they cannot be installed, tests skip and say so.
 tools:
-	command -v roqet >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null \
-	|| { apt-get update -qq && apt-get install -qq --no-install-recommends raptor2-utils rasqal-utils; }
+	{ command -v roqet && command -v chromium; } >/dev/null \
+	|| test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null \
+	|| { apt-get update -qq && apt-get install -qq --no-install-recommends \
+	raptor2-utils rasqal-utils chromium; }
 
 tests/node_modules: tests/package-lock.json
 	! command -v npm >/dev/null || npm ci --prefix tests --ignore-scripts --no-audit --no-fund --silent
@@ -69,4 +75,4 @@ build/w3c: tests/w3c.txt | .venv/run
 	rm build/rdflib-*.tar.gz
 
 clean:
-	rm -rf .venv build dist tests/node_modules
+	rm -rf .venv build dist tests/node_modules web/node_modules src/essgraph/service/static/built

@@ -397,6 +397,7 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
             limits=limits,
             watch=arguments.watch or endpoint is not None,
             log=not arguments.quiet,
+            url=arguments.url.rstrip("/"),
             texts=_texts(arguments, project),
         )
     return 0
@@ -556,6 +557,15 @@ def _parser(language: str) -> argparse.ArgumentParser:
     serve = command("serve", _serve, "sert le graphe en HTTP", "serve the graph over HTTP")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument(
+        "--url",
+        default="",
+        metavar="URL",
+        help=say(
+            "adresse publique, pour le plan du site (défaut : http://HOST:PORT)",
+            "public address, for the sitemap (default: http://HOST:PORT)",
+        ),
+    )
     serve.add_argument(
         "--timeout",
         type=_positive,
