@@ -358,7 +358,7 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
     from contextlib import ExitStack
     from tempfile import TemporaryDirectory
 
-    from essgraph.pool import MIB, Limits
+    from essgraph.pool import MIB, Limits, load
 
     project = _project(arguments)
     endpoint: str | None = arguments.endpoint
@@ -366,10 +366,11 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
     with ExitStack() as stack:
         if endpoint is None:
             snapshot = _snapshot(arguments, project, language)
+            loading = load(snapshot.quads, limits)
             # After a build, so that a service whose snapshot is fresh never loads the build side.
             from essgraph.service.live import Live
 
-            live = Live(_out(arguments, project), limits, arguments.workers)
+            live = Live(_out(arguments, project), limits, arguments.workers, loading)
             what = f"version {snapshot.version[:12]}"
         else:
             from essgraph.service.live import RemoteLive
@@ -396,6 +397,7 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
             limits=limits,
             watch=arguments.watch or endpoint is not None,
             log=not arguments.quiet,
+            url=arguments.url.rstrip("/"),
             texts=_texts(arguments, project),
         )
     return 0
@@ -555,6 +557,15 @@ def _parser(language: str) -> argparse.ArgumentParser:
     serve = command("serve", _serve, "sert le graphe en HTTP", "serve the graph over HTTP")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument(
+        "--url",
+        default="",
+        metavar="URL",
+        help=say(
+            "adresse publique, pour le plan du site (défaut : http://HOST:PORT)",
+            "public address, for the sitemap (default: http://HOST:PORT)",
+        ),
+    )
     serve.add_argument(
         "--timeout",
         type=_positive,

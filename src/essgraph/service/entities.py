@@ -65,6 +65,9 @@ class Entities:
         if segment == "data":
             await self._data(scope, send, served, rest)
             return
+        if path in ("/id", "/page", "/page/"):
+            await redirect(scope, send, 301, "/id/")
+            return
         topic = _topic(rest if segment in ("id", "page") else f"{segment}/{rest}")
         if topic is None or not await self._known(served, topic):
             canonical = path.rstrip("/").lower()

@@ -28,12 +28,14 @@ def serve(
     limits: Limits,
     watch: bool,
     log: bool,
+    url: str = "",
     texts: Path | None = None,
 ) -> None:
     """Serves what is live until SIGTERM or SIGINT, then drains.
 
     SIGHUP takes up another version; ``watch`` does so when it appears. ``log`` writes a JSON
-    line a request to standard output, ``texts`` is the folder of the private texts. Raises
+    line a request to standard output, ``url`` is the public address of the service (without it,
+    that of ``host`` and ``port``), ``texts`` is the folder of the private texts. Raises
     EngineError where the workers cannot start.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
@@ -45,7 +47,10 @@ def serve(
         loop = runner.get_loop()
         memo, metrics = edge.Memo(), Metrics()
         lines = AccessLog(sys.stdout if log else None, loop.call_later)
-        access = Access(create_app(live, metrics, watch=watch, texts=texts), metrics, lines)
+        public = url or f"http://{host}:{port}"
+        access = Access(
+            create_app(live, metrics, url=public, watch=watch, texts=texts), metrics, lines
+        )
         memo.heard = access.note_remembered
         live.changed = memo.clear
         server = uvicorn.Server(
