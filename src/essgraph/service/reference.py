@@ -159,11 +159,11 @@ def _connect(told: Description, at: Mapping[str, Box], drawn: Picture) -> None:
         if b.x > a.x + _BOX:  # to a column further right
             x1, x2 = a.x + _BOX, b.x
             path = f"M{x1} {y1}C{x1 + 70} {y1} {x2 - 70} {y2} {x2 - 2} {y2}"
-            x, y = (x1 + x2) / 2, (y1 + y2) / 2
+            x, y = x1 + 0.3 * (x2 - x1), y1 + 0.2 * (y2 - y1)  # near its source
         elif a.x > b.x + _BOX:  # to a column further left
             x1, x2 = a.x, b.x + _BOX
             path = f"M{x1} {y1}C{x1 - 70} {y1} {x2 + 70} {y2} {x2 + 2} {y2}"
-            x, y = (x1 + x2) / 2, (y1 + y2) / 2
+            x, y = x1 + 0.3 * (x2 - x1), y1 + 0.2 * (y2 - y1)  # near its source
         else:  # within a column: around its right side
             x1, x2 = a.x + _BOX, b.x + _BOX
             y1 -= 6 if source == target else 0
