@@ -358,7 +358,7 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
     from contextlib import ExitStack
     from tempfile import TemporaryDirectory
 
-    from essgraph.pool import MIB, Limits
+    from essgraph.pool import MIB, Limits, load
 
     project = _project(arguments)
     endpoint: str | None = arguments.endpoint
@@ -366,10 +366,11 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
     with ExitStack() as stack:
         if endpoint is None:
             snapshot = _snapshot(arguments, project, language)
+            loading = load(snapshot.quads, limits)
             # After a build, so that a service whose snapshot is fresh never loads the build side.
             from essgraph.service.live import Live
 
-            live = Live(_out(arguments, project), limits, arguments.workers)
+            live = Live(_out(arguments, project), limits, arguments.workers, loading)
             what = f"version {snapshot.version[:12]}"
         else:
             from essgraph.service.live import RemoteLive

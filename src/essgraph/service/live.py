@@ -9,13 +9,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from essgraph.errors import EssgraphError, SnapshotError
-from essgraph.pool import Limits, Pool
-from essgraph.remote import Remote
+from essgraph.pool import Limits, Loading, Pool
 from essgraph.service.answers import Answers
 from essgraph.snapshot import Snapshot, open_snapshot
+
+if TYPE_CHECKING:  # it brings an HTTP client, which takes long to import
+    from essgraph.remote import Remote
 
 _LOG: Final = logging.getLogger("essgraph")
 #: For how many seconds a former version is held ready after it was asked.
@@ -39,8 +41,11 @@ class Live:
     the old one goes when its last query is answered. One that is damaged never takes over.
     """
 
-    def __init__(self, out: Path, limits: Limits, workers: int) -> None:
+    def __init__(
+        self, out: Path, limits: Limits, workers: int, loading: Loading | None = None
+    ) -> None:
         self.out = out
+        self._loading = loading  # of the current snapshot, if it was begun before
         self._limits = limits
         self._workers = workers
         self._served: Served | None = None
@@ -67,7 +72,16 @@ class Live:
 
     async def _open(self, folder: Path | None = None, workers: int | None = None) -> Served:
         snapshot = await asyncio.to_thread(open_snapshot, folder or self.out)
-        pool = Pool(snapshot.quads, limits=self._limits, workers=workers or self._workers)
+        loading, self._loading = self._loading, None
+        if loading and loading.quads != snapshot.quads:  # it was replaced a moment ago
+            loading.process.kill()
+            loading = None
+        pool = Pool(
+            snapshot.quads,
+            limits=self._limits,
+            workers=workers or self._workers,
+            loading=loading,
+        )
         await pool.__aenter__()
         return Served(snapshot, pool, Answers(pool, snapshot.version))
 
@@ -167,6 +181,8 @@ class RemoteLive(Live):
         self._authorization = authorization
 
     async def _open(self, folder: Path | None = None, workers: int | None = None) -> Served:
+        from essgraph.remote import Remote
+
         remote = Remote(self._url, limits=self._limits, authorization=self._authorization)
         await remote.__aenter__()
         snapshot = replace(self._frame, version=remote.version)
@@ -197,8 +213,7 @@ class RemoteLive(Live):
     async def watch(self, seconds: float = 2.0) -> None:
         """Reloads when an answer tells, or a look every few seconds, that the version changed."""
         while True:
-            remote = self.now.pool
-            assert isinstance(remote, Remote)
+            remote = cast("Remote", self.now.pool)
             with suppress(TimeoutError):
                 await asyncio.wait_for(remote.stale.wait(), seconds)
             if remote.stale.is_set():

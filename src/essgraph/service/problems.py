@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Final
 
 from starlette.responses import Response
@@ -152,15 +151,13 @@ def respond(
         headers["Retry-After"] = "1"
     # A client that accepts neither still learns what went wrong (RFC 9110, 15.5.7).
     if _is_browser(accept):
-        listed = "".join(
-            f'<li><a href="{escape(href)}">{escape(called)}</a></li>' for href, called in links
-        )
-        page = (
-            f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
-            f"<title>{escape(title)}</title><h1>{status} {escape(title)}</h1>"
-            f"<p>{escape(detail)}</p>{f'<ul>{listed}</ul>' if listed else ''}</html>"
-        )
-        return Response(page, status, headers, HTML.content_type)
+        # Imported here: pages answer what goes wrong with this module.
+        from essgraph.service.pages import frame
+
+        v = frame.View(language, False, instance, ())
+        said = {"title": title, "status": status, "detail": detail, "links": links}
+        headers["Content-Security-Policy"] = frame.POLICY
+        return Response(frame.render("problem.html", v, said), status, headers, HTML.content_type)
     return Response(
         json.dumps(body, ensure_ascii=False).encode(), status, headers, PROBLEM.media_type
     )

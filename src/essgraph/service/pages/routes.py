@@ -26,8 +26,10 @@ from essgraph.service.pages import (
     static,
 )
 
-_HTML: Final = (formats.HTML.media_type, *formats.HTML.aliases)
 Handler = Callable[[Request, str], Awaitable[Response]]
+
+
+_HTML: Final = (formats.HTML.media_type, *formats.HTML.aliases)
 
 
 class Pages:
@@ -49,7 +51,6 @@ class Pages:
             "/recommendations": self._recommendations,
             "/search": self._search,
             "/sparql": self._editor,
-            "/suggest": self._suggest,
             "/view": self._view,
         }
         self._folders: Final[dict[str, Handler]] = {
@@ -101,9 +102,6 @@ class Pages:
 
     async def _search(self, request: Request, rest: str) -> Response:
         return await searching.page(request, self._live.now, self._indexes)
-
-    async def _suggest(self, request: Request, rest: str) -> Response:
-        return await searching.suggest(request, self._live.now, self._indexes)
 
     async def _question(self, request: Request, rest: str) -> Response:
         served = self._live.now

@@ -1,4 +1,4 @@
-"""``/search?q=`` and ``/suggest?q=``: entities by what they are called; without words, a directory.
+"""``/search?q=``: entities by what they are called; without words, a directory.
 
 Accents, case and ligatures are folded on both sides: ``economie`` finds ``Économie``.
 """
@@ -11,18 +11,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from essgraph import names
 from essgraph.service.live import Served
 from essgraph.service.pages import frame, wording
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import KINDS, Names
 from essgraph.service.pages.rows import Row, select
 
-#: How many results a page shows, and how many suggestions.
+#: How many results a page shows.
 LIMIT: Final = 200
-SUGGESTIONS: Final = 8
 
 CALLED: Final = """
 SELECT DISTINCT ?named ?label ?type ?preferred WHERE {
@@ -150,25 +148,3 @@ async def page(request: Request, served: Served, indexes: Indexes) -> Response:
         "limit": LIMIT,
     }
     return frame.html(request, served, "search.html", v, context)
-
-
-async def suggest(request: Request, served: Served, indexes: Indexes) -> Response:
-    """The best few as JSON, for the search field."""
-    v = frame.view(request)
-    index = await indexes.of(served)
-    found = index.find(request.query_params.get("q", "")[:200])
-    return JSONResponse(
-        {"results": [describe(iri, index, v) for iri in found[:SUGGESTIONS]]},
-        headers={"Cache-Control": "public, max-age=60", "Vary": "Accept-Language"},
-    )
-
-
-def describe(iri: str, index: Index, v: View) -> dict[str, str | None]:
-    """A result as JSON: IRI, label, kind, and the address of its page."""
-    own = v.to(iri) if iri.startswith((names.ID, names.DOC)) else None
-    return {
-        "id": iri,
-        "label": v.plain(index.known, iri),
-        "kind": v.kind(index.known.kind(iri)),
-        "page": own,
-    }

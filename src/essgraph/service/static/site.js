@@ -41,7 +41,7 @@ function suggest(input) {
     else input.removeAttribute("aria-activedescendant");
   };
   const go = (index) => {
-    location.assign(found[index].page);
+    location.assign(found[index].url);
   };
   const fill = (results) => {
     found = results;
@@ -51,7 +51,7 @@ function suggest(input) {
         item.id = `${id}-${n}`;
         item.setAttribute("role", "option");
         const kind = document.createElement("small");
-        kind.textContent = result.kind;
+        kind.textContent = result.kindLabel;
         item.append(result.label, kind);
         item.addEventListener("mousedown", (event) => {
           event.preventDefault();
