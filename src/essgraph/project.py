@@ -102,6 +102,14 @@ class Project:
             whole.update(data)
         return whole.hexdigest()
 
+    def frame(self) -> dict[str, bytes]:
+        """The files of a snapshot beside its data: ontology, shapes, questions."""
+        return {
+            "ontology.ttl": self.read(self.ontology),
+            "shapes.ttl": b"\n".join(self.read(path) for path in self.shapes),
+            **{f"queries/{path.name}": self.read(path) for path in self.queries},
+        }
+
     def name(self, path: Path) -> str:
         """``path`` as reports show it: relative to the project where it lies inside."""
         try:

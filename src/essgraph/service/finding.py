@@ -15,10 +15,11 @@ from starlette.types import Receive, Scope, Send
 from essgraph import formats, names, search
 from essgraph.errors import QueryError, Text
 from essgraph.search import Entity, Found, Hit, Index
-from essgraph.service import resource
+from essgraph.service import api
+from essgraph.service.api import Api
 from essgraph.service.encodings import fields
 from essgraph.service.live import Served
-from essgraph.service.resource import Resource
+from essgraph.service.problems import HttpProblem
 from essgraph.service.sparql import not_acceptable
 
 MAX_TEXT: Final = 200
@@ -29,7 +30,20 @@ _READER: Final = ThreadPoolExecutor(1, "index")
 
 @lru_cache(maxsize=3)
 def _index(directory: Path) -> Index:
+    if not (directory / search.FILE).exists():
+        raise elsewhere()
     return Index(directory / search.FILE)
+
+
+def elsewhere() -> HttpProblem:
+    """501: what the build adds to a snapshot is not there where the data are elsewhere."""
+    return HttpProblem(
+        501,
+        Text(
+            "ce service n'a que l'adresse des données : ni index des noms, ni preuve des lignes",
+            "this service has but the address of the data: no index of names, no evidence of rows",
+        ),
+    )
 
 
 async def consult(served: Served, reading: Callable[[Index], _T]) -> _T:
@@ -67,27 +81,27 @@ def name(entity: Entity, index: Index, language: str) -> dict[str, Any]:
     }
 
 
-class Finding(Resource):
+class Finding(Api):
     """Search and completion over the names of the version in service."""
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         suggesting = scope["path"] == "/suggest"
         known = ("q", "limit", "lang") if suggesting else (
             "q", "kind", "limit", "offset", "lang", "format")  # fmt: skip
-        values = resource.once(resource.parameters(scope["query_string"]), known)
+        values = api.once(api.parameters(scope["query_string"]), known)
         form = values.pop("format", None)
         chosen = (
-            formats.by_name(form, (resource.JSON,))
+            formats.by_name(form, (api.JSON,))
             if form is not None
-            else formats.negotiate(fields(scope["headers"], b"accept"), (resource.JSON,))
+            else formats.negotiate(fields(scope["headers"], b"accept"), (api.JSON,))
         )
         if chosen is None:
-            raise not_acceptable((resource.JSON,))
-        language = resource.language(values, scope)
+            raise not_acceptable((api.JSON,))
+        language = api.language(values, scope)
         text = _text(values)
         served = self._live.now
         if suggesting:
-            limit = resource.number(values, "limit", 10, 1, 50)
+            limit = api.number(values, "limit", 10, 1, 50)
             await self._suggest(scope, send, served, text, language, limit)
         else:
             await self._search(scope, send, served, text, language, values)
@@ -101,8 +115,8 @@ class Finding(Resource):
         language: str,
         values: dict[str, str],
     ) -> None:
-        limit = resource.number(values, "limit", 20, 1, 100)
-        offset = resource.number(values, "offset", 0, 0, 100_000)
+        limit = api.number(values, "limit", 20, 1, 100)
+        offset = api.number(values, "offset", 0, 0, 100_000)
         kinds = [kind for kind in values.pop("kind", "").split(",") if kind]
 
         def reading(index: Index) -> tuple[Found, dict[str, Any]]:
@@ -129,7 +143,7 @@ class Finding(Resource):
         headers = [(b"content-language", language.encode())]
         if links:
             headers.append((b"link", ", ".join(links).encode()))
-        await resource.send_made(scope, send, resource.encode(body), "application/json", headers)
+        await api.send_made(scope, send, api.encode(body), "application/json", headers)
 
     async def _suggest(
         self, scope: Scope, send: Send, served: Served, text: str, language: str, limit: int
@@ -142,7 +156,7 @@ class Finding(Resource):
 
         body = {"query": text, "results": await consult(served, reading)}
         headers = [(b"content-language", language.encode())]
-        await resource.send_made(scope, send, resource.encode(body), "application/json", headers)
+        await api.send_made(scope, send, api.encode(body), "application/json", headers)
 
 
 def _text(values: dict[str, str]) -> str:

@@ -33,13 +33,13 @@ from essgraph.engine import Dataset
 from essgraph.errors import QueryError, Text, UnknownName
 from essgraph.formats import Format
 from essgraph.query import Query, inspect
-from essgraph.service import citations, resource, supports
+from essgraph.service import api, citations, supports
 from essgraph.service.answers import Kept
+from essgraph.service.api import Api, Parameters
 from essgraph.service.encodings import fields
 from essgraph.service.live import Served
 from essgraph.service.problems import HttpProblem
 from essgraph.service.reply import Headers, send_kept
-from essgraph.service.resource import Parameters, Resource
 from essgraph.service.sparql import not_acceptable
 
 MAX_LIMIT: Final = 10_000
@@ -154,12 +154,12 @@ def _offers(query: Query) -> tuple[Format, ...]:
     return formats.RESULTS if query.form in ("SELECT", "ASK") else formats.GRAPHS
 
 
-class Library(Resource):
+class Library(Api):
     """The question library of the version in service."""
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         name, _, rest = scope["path"].removeprefix("/queries").strip("/").partition("/")
-        given = resource.parameters(scope["query_string"])
+        given = api.parameters(scope["query_string"])
         if not name:
             await self._list(scope, send, given)
         elif rest == "changes":
@@ -174,28 +174,28 @@ class Library(Resource):
     # --- the list -----------------------------------------------------------------------------
 
     async def _list(self, scope: Scope, send: Send, given: Parameters) -> None:
-        values = resource.once(given, ("lang", "format"))
-        _choose(scope, values.pop("format", None), (resource.JSON,))
-        resource.language(values, scope)
+        values = api.once(given, ("lang", "format"))
+        _choose(scope, values.pop("format", None), (api.JSON,))
+        api.language(values, scope)
         served = self._live.now
         body = {
             "version": served.snapshot.version,
             "questions": [describe(question) for question in questions(served).values()],
         }
-        await resource.send_made(
-            scope, send, resource.encode(body), "application/json", vary="Accept, Accept-Encoding"
+        await api.send_made(
+            scope, send, api.encode(body), "application/json", vary="Accept, Accept-Encoding"
         )
 
     # --- an answer ----------------------------------------------------------------------------
 
     async def _ask(self, scope: Scope, send: Send, name: str, given: Parameters) -> None:
-        values = resource.once(given)
+        values = api.once(given)
         question = catalog.find(questions(self._live.now), name)
         form = values.pop("format", None)
         version, digest = values.pop("version", None), values.pop("answer", None)
-        evidence = resource.is_true(values, "evidence")
+        evidence = api.is_true(values, "evidence")
         page = _Page.of(values, question)
-        language = resource.language(values, scope)
+        language = api.language(values, scope)
         client = scope["client"][0] if scope["client"] else ""
         served = await self._at(version, digest)
         it = await asked(served or self._live.now, name, values, language, client)
@@ -209,14 +209,14 @@ class Library(Resource):
         headers = await self._headers(it, page, evidence, chosen, version)
         if chosen in formats.CITATIONS:
             body = await citations.cite(it, await _permanent(it), chosen)
-            await resource.send_made(scope, send, body, chosen.content_type, headers)
+            await api.send_made(scope, send, body, chosen.content_type, headers)
             return
         kept = await it.run(query, chosen)
         scope["essgraph.query"], scope["essgraph.rows"] = kept.tag, kept.answer.rows
         if evidence:
             found = await supports.of(it, query)
             body = found.csv() if chosen.name == "csv" else found.json()
-            await resource.send_made(scope, send, body, chosen.content_type, headers)
+            await api.send_made(scope, send, body, chosen.content_type, headers)
             return
         caching = b"public, max-age=31536000, immutable" if version else b"public, max-age=60"
         fixed = [
@@ -277,13 +277,13 @@ class Library(Resource):
             )
 
     async def _changes(self, scope: Scope, send: Send, name: str, given: Parameters) -> None:
-        values = resource.once(given)
+        values = api.once(given)
         since = values.pop("since", None)
         digest = values.pop("answer", None)
         if since is None:
             raise QueryError(Text("il manque le paramètre since", "the parameter since is missing"))
-        _choose(scope, values.pop("format", None), (resource.JSON,))
-        language = resource.language(values, scope)
+        _choose(scope, values.pop("format", None), (api.JSON,))
+        language = api.language(values, scope)
         now = await asked(self._live.now, name, values, language)
         former = await self._live.at(since)
         found: dict[str, Any] = {
@@ -298,10 +298,10 @@ class Library(Resource):
             found |= {"changed": await now.digest() != digest, "kept": False}
         else:
             found |= await _difference(former, now)
-        await resource.send_made(
+        await api.send_made(
             scope,
             send,
-            resource.encode(found),
+            api.encode(found),
             "application/json",
             [(b"content-language", language.encode())] if now.speaks else None,
         )
@@ -374,8 +374,8 @@ class _Page:
 
     @staticmethod
     def of(values: dict[str, str], question: Question) -> _Page:
-        limit = resource.number(values, "limit", None, 1, MAX_LIMIT) if "limit" in values else None
-        offset = resource.number(values, "offset", 0, 0, MAX_OFFSET)
+        limit = api.number(values, "limit", None, 1, MAX_LIMIT) if "limit" in values else None
+        offset = api.number(values, "offset", 0, 0, MAX_OFFSET)
         if (limit is not None or offset) and _PAGED.search(question.query):
             raise QueryError(
                 Text(

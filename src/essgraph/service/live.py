@@ -1,4 +1,4 @@
-"""What is served now: a snapshot, its engine, its answers; and the change to the next one."""
+"""What is served now: a version, its engine, its answers; and the change to the next one."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import logging
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from essgraph.errors import EssgraphError, SnapshotError
-from essgraph.pool import Limits, Pool
+from essgraph.pool import Limits, Loading, Pool
 from essgraph.service.answers import Answers
 from essgraph.snapshot import Snapshot, open_snapshot
+
+if TYPE_CHECKING:  # it brings an HTTP client, which takes long to import
+    from essgraph.remote import Remote
 
 _LOG: Final = logging.getLogger("essgraph")
 #: For how many seconds a former version is held ready after it was asked.
@@ -24,10 +27,10 @@ _DIGEST: Final = re.compile(r"[0-9a-f]{16,64}")
 
 @dataclass(frozen=True)
 class Served:
-    """One version of the data in service."""
+    """One version of the data in service: ``pool`` is its engine, wherever that runs."""
 
     snapshot: Snapshot
-    pool: Pool
+    pool: Pool | Remote
     answers: Answers
 
 
@@ -38,8 +41,11 @@ class Live:
     the old one goes when its last query is answered. One that is damaged never takes over.
     """
 
-    def __init__(self, out: Path, limits: Limits, workers: int) -> None:
+    def __init__(
+        self, out: Path, limits: Limits, workers: int, loading: Loading | None = None
+    ) -> None:
         self.out = out
+        self._loading = loading  # of the current snapshot, if it was begun before
         self._limits = limits
         self._workers = workers
         self._served: Served | None = None
@@ -66,7 +72,16 @@ class Live:
 
     async def _open(self, folder: Path | None = None, workers: int | None = None) -> Served:
         snapshot = await asyncio.to_thread(open_snapshot, folder or self.out)
-        pool = Pool(snapshot.quads, limits=self._limits, workers=workers or self._workers)
+        loading, self._loading = self._loading, None
+        if loading and loading.quads != snapshot.quads:  # it was replaced a moment ago
+            loading.process.kill()
+            loading = None
+        pool = Pool(
+            snapshot.quads,
+            limits=self._limits,
+            workers=workers or self._workers,
+            loading=loading,
+        )
         await pool.__aenter__()
         return Served(snapshot, pool, Answers(pool, snapshot.version))
 
@@ -81,15 +96,11 @@ class Live:
                 new = await asyncio.to_thread(open_snapshot, self.out)
                 if new.directory == old.snapshot.directory:
                     return False
-                self._served = await self._open()
-                self.changed()
+                opened = await self._open()
             except EssgraphError as error:
                 _LOG.error("%s / %s", error.text.fr, error.text.en)
                 return False
-            _LOG.info("version %s", self.now.snapshot.version)
-            leaving = asyncio.get_running_loop().create_task(_leave(old))
-            self._leaving[leaving] = old
-            leaving.add_done_callback(self._leaving.pop)
+            self._take(old, opened)
             return True
 
     async def at(self, version: str) -> Served | None:
@@ -124,6 +135,15 @@ class Live:
         del self._closing[version]
         await _leave(self._formers.pop(version))
 
+    def _take(self, old: Served, new: Served) -> None:
+        """Puts another version in service; the one before leaves when it has answered."""
+        self._served = new
+        self.changed()
+        _LOG.info("version %s", new.snapshot.version)
+        leaving = asyncio.get_running_loop().create_task(_leave(old))
+        self._leaving[leaving] = old
+        leaving.add_done_callback(self._leaving.pop)
+
     async def watch(self, seconds: float = 1.0) -> None:
         """Reloads whenever another snapshot is in force."""
         while True:
@@ -143,6 +163,67 @@ class Live:
             *([self._served] if self._served else []),
         ):
             await served.pool.__aexit__(None, None, None)
+
+
+class RemoteLive(Live):
+    """The version that an endpoint elsewhere holds.
+
+    ``frame`` is a snapshot without data: ontology, shapes and questions. Another version takes
+    over when the endpoint holds it whole; until then what is kept of the one before is answered.
+    """
+
+    def __init__(
+        self, url: str, frame: Snapshot, limits: Limits, *, authorization: str | None = None
+    ) -> None:
+        super().__init__(frame.directory, limits, 0)
+        self._url = url
+        self._frame = frame
+        self._authorization = authorization
+
+    async def _open(self, folder: Path | None = None, workers: int | None = None) -> Served:
+        from essgraph.remote import Remote
+
+        remote = Remote(self._url, limits=self._limits, authorization=self._authorization)
+        await remote.__aenter__()
+        snapshot = replace(self._frame, version=remote.version)
+        return Served(snapshot, remote, Answers(remote, remote.version))
+
+    def check(self) -> None:
+        """Raises EngineError where the endpoint cannot be served from now: for a clear word to
+        whoever starts the service."""
+
+        async def look() -> None:
+            served = await self._open()
+            await served.pool.__aexit__(None, None, None)
+
+        asyncio.run(look())
+
+    async def reload(self) -> bool:
+        """Takes up what the endpoint holds now; whether it did."""
+        async with self._changing:
+            old = self.now
+            try:
+                new = await self._open()
+            except EssgraphError as error:
+                _LOG.error("%s / %s", error.text.fr, error.text.en)
+                return False
+            self._take(old, new)
+            return True
+
+    async def watch(self, seconds: float = 2.0) -> None:
+        """Reloads when an answer tells, or a look every few seconds, that the version changed."""
+        while True:
+            remote = cast("Remote", self.now.pool)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(remote.stale.wait(), seconds)
+            if remote.stale.is_set():
+                remote.stale.clear()
+                await asyncio.sleep(0.1)  # no faster than this while it is being replaced
+                await self.reload()
+                continue
+            with suppress(EssgraphError):
+                if await remote.changed():
+                    await self.reload()
 
 
 async def _leave(served: Served) -> None:

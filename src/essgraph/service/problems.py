@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Final
 
 from starlette.responses import Response
 
 from essgraph.errors import (
     EngineError,
+    EngineTimeout,
+    EngineUnreachable,
     EssgraphError,
     LimitExceeded,
     NotRepresentable,
@@ -33,6 +34,8 @@ STATUS: Final[tuple[tuple[type[EssgraphError], int], ...]] = (
     (QueryError, 400),
     (SyntaxFault, 400),
     (Overloaded, 503),
+    (EngineTimeout, 504),
+    (EngineUnreachable, 502),
     (EngineError, 500),
 )
 #: A limit is the client's business (4xx) where the request itself is too large.
@@ -59,6 +62,9 @@ TITLES: Final[dict[int, Text]] = {
     429: Text("Trop de requêtes à la fois", "Too many requests at once"),
     431: Text("En-tête trop long", "Request header fields too large"),
     500: Text("Erreur du service", "Service error"),
+    501: Text("Non offert ici", "Not offered here"),
+    502: Text("Moteur injoignable", "Engine out of reach"),
+    504: Text("Moteur trop lent", "Engine too slow"),
     503: Text("Limite atteinte ou service occupé", "Limit reached or service busy"),
 }
 
@@ -146,15 +152,13 @@ def respond(
         headers["Retry-After"] = "1"
     # A client that accepts neither still learns what went wrong (RFC 9110, 15.5.7).
     if _is_browser(accept):
-        listed = "".join(
-            f'<li><a href="{escape(href)}">{escape(called)}</a></li>' for href, called in links
-        )
-        page = (
-            f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
-            f"<title>{escape(title)}</title><h1>{status} {escape(title)}</h1>"
-            f"<p>{escape(detail)}</p>{f'<ul>{listed}</ul>' if listed else ''}</html>"
-        )
-        return Response(page, status, headers, HTML.content_type)
+        # Imported here: pages answer what goes wrong with this module.
+        from essgraph.service.pages import frame
+
+        v = frame.View(language, False, instance, ())
+        said = {"title": title, "status": status, "detail": detail, "links": links}
+        headers["Content-Security-Policy"] = frame.POLICY
+        return Response(frame.render("problem.html", v, said), status, headers, HTML.content_type)
     return Response(
         json.dumps(body, ensure_ascii=False).encode(), status, headers, PROBLEM.media_type
     )

@@ -28,12 +28,12 @@ from essgraph.errors import QueryError, Text, UnknownName
 from essgraph.formats import HTML
 from essgraph.query import inspect
 from essgraph.search import Hit, Index, Kind, fold, likeness
-from essgraph.service import resource
+from essgraph.service import api
+from essgraph.service.api import Api
 from essgraph.service.encodings import fields
 from essgraph.service.finding import consult
 from essgraph.service.live import Live, Served
 from essgraph.service.problems import HttpProblem
-from essgraph.service.resource import Resource
 from essgraph.service.sparql import read_body
 
 #: Queries, entities and properties that one request may hold; OpenRefine sends ten at a time.
@@ -69,7 +69,7 @@ class _Request:
         return found
 
 
-class Reconciliation(Resource):
+class Reconciliation(Api):
     """The reconciliation service of the version in service; ``url`` is where the service is."""
 
     allow = "GET, HEAD, POST, OPTIONS"
@@ -79,7 +79,7 @@ class Reconciliation(Resource):
         self._url = url.rstrip("/")
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        given = resource.parameters(scope["query_string"])
+        given = api.parameters(scope["query_string"])
         if scope["method"] == "POST":
             content_type = (fields(scope["headers"], b"content-type") or ("",))[0]
             if content_type.partition(";")[0].strip().lower() != _FORM:
@@ -88,14 +88,14 @@ class Reconciliation(Resource):
                     Text(f"type de contenu accepté : {_FORM}", f"accepted content type: {_FORM}"),
                     {"Accept-Post": _FORM},
                 )
-            given = resource.parameters(await read_body(receive)) + given
-        values = resource.once(given)
-        language = resource.language(values, scope)
+            given = api.parameters(await read_body(receive)) + given
+        values = api.once(given)
+        language = api.language(values, scope)
         request = _Request(self._live.now, language, values)
         path = scope["path"].removeprefix("/reconcile").strip("/")
         if path == "preview":
             page = await _preview(request)
-            await resource.send_made(scope, send, page, HTML.content_type, vary="Accept-Language")
+            await api.send_made(scope, send, page, HTML.content_type, vary="Accept-Language")
             return
         answers = {
             "suggest/entity": _suggest_entity,
@@ -115,8 +115,8 @@ class Reconciliation(Resource):
             found = await _extend(request, _json(values["extend"], "extend"))
         else:
             found = await self._manifest(request)
-        await resource.send_made(
-            scope, send, resource.encode(found), "application/json", vary="Accept-Language"
+        await api.send_made(
+            scope, send, api.encode(found), "application/json", vary="Accept-Language"
         )
 
     async def _manifest(self, request: _Request) -> dict[str, Any]:

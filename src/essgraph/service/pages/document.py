@@ -115,7 +115,7 @@ async def page(request: Request, served: Served, texts: Texts, slug: str) -> Res
             sum(p.end - p.start for p in pieces.values() if not p.level),
         ),
         "total": max((piece.end for piece in pieces.values()), default=0),
-        "formats": formats.GRAPHS,
+        "formats": formats.DOCUMENTS,
         "bibtex": bibtex(
             [
                 ("title", label),
@@ -157,7 +157,7 @@ async def passage(request: Request, served: Served, texts: Texts, rest: str) -> 
         "notes": [note for note in entity.read_notes(noted, v.language) if iri in note.targets],
         "before": ordered[at - 1] if at else None,
         "after": ordered[at + 1] if at + 1 < len(ordered) else None,
-        "formats": formats.GRAPHS,
+        "formats": formats.DOCUMENTS,
     }
     return frame.html(request, served, "passage.html", v, context)
 

@@ -243,7 +243,7 @@ async def page(request: Request, served: Served, texts: Texts, slug: str) -> Res
         "truncated": LIMIT in (len(facts), len(incoming)),
         "map": pictures.small_map(places, known, v) if places else None,
         "time": pictures.small_timeline(dates, ends, v) if dates else None,
-        "formats": formats.GRAPHS,
+        "formats": formats.DOCUMENTS,
         "bibtex": bibtex(
             [
                 ("title", f"{label} ({v.kind(known.kind(iri))})"),

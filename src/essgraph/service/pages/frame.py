@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from essgraph import formats, names
+from essgraph.formats import Format
 from essgraph.service import encodings
 from essgraph.service.live import Served
 from essgraph.service.pages import naming, static, wording
@@ -140,6 +141,25 @@ def _shown(iri: str) -> str:
     return iri.split("://", 1)[-1].removeprefix("www.").rstrip("/")
 
 
+_CALLED: Final = {
+    "csv": "CSV",
+    "json": "JSON",
+    "jsonld": "JSON-LD",
+    "nq": "N-Quads",
+    "nt": "N-Triples",
+    "rdfxml": "RDF/XML",
+    "trig": "TriG",
+    "tsv": "TSV",
+    "turtle": "Turtle",
+    "xml": "XML",
+}
+
+
+def called(format: Format) -> str:
+    """What people call a format."""
+    return _CALLED.get(format.name, format.name)
+
+
 def view(request: Request) -> View:
     """The language by ``?lang=``, then ``Accept-Language``, French by default."""
     asked = request.query_params.get("lang", "")
@@ -162,7 +182,7 @@ def html(
 
 def render(template: str, v: View, context: Context, version: str = "") -> bytes:
     """A page's bytes. Every value is escaped where a template puts it."""
-    functions: dict[str, Callable[..., Any]] = {"static": static.address}
+    functions: dict[str, Callable[..., Any]] = {"static": static.address, "called": called}
     return (
         _ENVIRONMENT.get_template(template)
         .render(v=v, t=v.t, say=v.say, version=version, **functions, **context)

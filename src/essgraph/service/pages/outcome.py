@@ -35,7 +35,7 @@ _SAFE_IRI: Final = re.compile(r'https?://[^\x00-\x20<>"{}|^`\\]+')
 class Bar:
     """A bar of a chart: what it counts, how much, and its share of the longest, in percent."""
 
-    label: Term
+    labels: tuple[Term, ...]
     value: Term
     share: float
 
@@ -179,11 +179,15 @@ def _bars(table: Table) -> list[Bar]:
     if not numeric or not others:
         return []
     value = numeric[-1]
-    label = next((name for name in others if name.endswith("Label")), others[0])
-    listed = [row for row in rows if value in row and label in row][:BARS]
+    shown = [name for name in others if name.endswith("Label")] or others[:2]
+    listed = [row for row in rows if value in row][:BARS]
     longest = max((abs(float(row[value].value)) for row in listed), default=0.0)
     return [
-        Bar(row[label], row[value], 100 * abs(float(row[value].value)) / (longest or 1.0))
+        Bar(
+            tuple(row[name] for name in shown if name in row),
+            row[value],
+            100 * abs(float(row[value].value)) / (longest or 1.0),
+        )
         for row in listed
     ]
 

@@ -26,15 +26,17 @@ from essgraph.service.pages import (
     static,
 )
 
-_HTML: Final = (formats.HTML.media_type, *formats.HTML.aliases)
 Handler = Callable[[Request, str], Awaitable[Response]]
+
+
+_HTML: Final = (formats.HTML.media_type, *formats.HTML.aliases)
 
 
 class Pages:
     """What people read, before ``rest``, which answers all else.
 
-    A path of ``_own`` is a page whatever is asked for; one of ``_negotiated`` where the client
-    wants HTML more than what the rest of the service offers there (RFC 9110, 12.5.1).
+    A path that the rest of the service answers too is a page where the client wants HTML more
+    than what is offered there (RFC 9110, 12.5.1).
     """
 
     def __init__(self, live: Live, rest: ASGIApp) -> None:
@@ -42,17 +44,25 @@ class Pages:
         self._rest: Final = rest
         self._indexes: Final = searching.Indexes()
         self._library: Final = questions.Library()
-        self._own: Final[dict[str, Handler]] = {
-            "static": self._static,
-            "recommendations": self._recommendations,
-            "view": self._view,
-            "q": self._short,
+        #: Whole paths, and first segments of paths; those of ``_negotiated`` are shared with rest.
+        self._paths: Final[dict[str, Handler]] = {
+            "/": self._home,
+            "/queries": self._question,
+            "/recommendations": self._recommendations,
+            "/search": self._search,
+            "/sparql": self._editor,
+            "/view": self._view,
         }
-        self._negotiated: Final[dict[str, Handler]] = {
-            "": self._home,
-            "search": self._search,
+        self._folders: Final[dict[str, Handler]] = {
+            "q": self._short,
             "queries": self._question,
-            "sparql": self._editor,
+            "static": self._static,
+        }
+        self._negotiated: Final = {
+            self._home,
+            self._question,
+            self._search,
+            self._editor,
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,16 +85,13 @@ class Pages:
     def _handler(self, scope: Scope) -> tuple[Handler | None, str]:
         if scope["type"] != "http":
             return None, ""
-        segment, _, rest = scope["path"][1:].partition("/")
-        if scope["method"] not in ("GET", "HEAD") and segment != "view":
+        path = scope["path"]
+        if scope["method"] not in ("GET", "HEAD") and path != "/view":
             return None, ""
-        if not segment and rest:
-            return None, ""  # //somewhere is not the home page
-        handler = self._own.get(segment)
-        if handler is None and segment in self._negotiated:
-            accept = fields(scope["headers"], b"accept")
-            if _wants_html(accept) and not _names_format(scope["query_string"]):
-                handler = self._negotiated[segment]
+        segment, _, rest = path[1:].partition("/")
+        handler = self._paths.get(path) or (self._folders.get(segment) if rest else None)
+        if handler in self._negotiated and not _wants_page(scope):
+            return None, ""
         return handler, rest
 
     async def _home(self, request: Request, rest: str) -> Response:
@@ -120,14 +127,24 @@ class Pages:
         return await static.serve(request, rest)
 
 
+def _wants_page(scope: Scope) -> bool:
+    """Whether a page is wanted more than any data.
+
+    An address that names a format wants that; one with parameters of the SPARQL protocol that
+    the editor does not have is for the endpoint.
+    """
+    if not _wants_html(fields(scope["headers"], b"accept")):
+        return False
+    named = [name for name, _ in parse_qsl(scope["query_string"], keep_blank_values=True)]
+    if scope["path"] == "/sparql":
+        given = {name.decode("latin-1") for name in named}
+        return given <= {"query", "view", "lang"} and named.count(b"query") <= 1
+    return not {b"format", b"output"} & set(named)
+
+
 @lru_cache(maxsize=1024)
 def _wants_html(accept: tuple[str, ...]) -> bool:
     """Whether HTML is named, and wanted more than any data: a wildcard alone wants the data."""
     chosen = formats.negotiate(accept, (*formats.GRAPHS, *formats.RESULTS, formats.HTML))
     named = any(r.specificity(html) >= 3 for r in formats.parse_accept(accept) for html in _HTML)
     return named and chosen is not None and chosen.name == "html"
-
-
-def _names_format(query_string: bytes) -> bool:
-    """Whether the address itself asks for a format of data, as browsers cannot in ``Accept``."""
-    return any(name in (b"format", b"output") for name, _ in parse_qsl(query_string))
