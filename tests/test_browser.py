@@ -48,6 +48,7 @@ KINDS = {
     "graph": "/queries/evidence?view=graph",
     "search": "/search?q=ville",
     "directory": "/search",
+    "guide": "/docs",
     "missing": "/page/nothing-of-the-kind",
 }
 

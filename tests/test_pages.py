@@ -39,6 +39,7 @@ PATHS = [
     f"/sparql?query={QUERY}",
     "/search",
     "/search?q=ville",
+    "/docs",
 ]
 #: Attributes whose value the browser fetches, or goes to only when asked.
 FETCHED = {("script", "src"), ("img", "src"), ("source", "src"), ("iframe", "src")}

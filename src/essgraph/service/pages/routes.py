@@ -18,6 +18,7 @@ from essgraph.service.encodings import fields
 from essgraph.service.live import Live
 from essgraph.service.pages import (
     editor,
+    guide,
     home,
     outcome,
     questions,
@@ -47,6 +48,7 @@ class Pages:
         #: Whole paths, and first segments of paths; those of ``_negotiated`` are shared with rest.
         self._paths: Final[dict[str, Handler]] = {
             "/": self._home,
+            "/docs": self._guide,
             "/queries": self._question,
             "/recommendations": self._recommendations,
             "/search": self._search,
@@ -126,6 +128,9 @@ class Pages:
 
     async def _view(self, request: Request, rest: str) -> Response:
         return await editor.fragment(request, self._live.now)
+
+    async def _guide(self, request: Request, rest: str) -> Response:
+        return await guide.page(request, self._live.now)
 
     async def _static(self, request: Request, rest: str) -> Response:
         return await static.serve(request, rest)
