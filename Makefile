@@ -28,7 +28,8 @@ screenshots: .venv/test
 validate: .venv/run
 	$(BIN)/essgraph validate $(with_texts)
 
-bench: .venv/test
+bench: .venv/bench
+	command -v wrk >/dev/null || { apt-get update -qq && apt-get install -qq wrk; }
 	$(BIN)/python -m bench
 
 # Pins with hashes, of what the tests ran with, for every platform; no registry address.
@@ -38,6 +39,7 @@ lock: .venv/run
 	$(PIP) install uv
 	$(COMPILE) --upgrade --output-file constraints.txt
 	$(COMPILE) --extra test --constraint constraints.txt --output-file constraints-test.txt
+	$(COMPILE) --extra bench --constraint constraints.txt --output-file constraints-bench.txt
 
 .venv/run: pyproject.toml constraints.txt hatch_build.py web/package-lock.json web/build.mjs
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -48,6 +50,10 @@ lock: .venv/run
 
 .venv/test: .venv/run constraints-test.txt
 	$(PIP) install --requirement constraints-test.txt --require-hashes
+	touch $@
+
+.venv/bench: .venv/run constraints-bench.txt
+	$(PIP) install --requirement constraints-bench.txt --require-hashes
 	touch $@
 
 # Readers and clients that are not ours. Where they cannot be installed, tests skip and say so.

@@ -11,7 +11,7 @@ a boundary, ``<`` before a comment), the reading here is the stricter one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, NoReturn
@@ -372,6 +372,32 @@ def explain(text: str) -> SyntaxFault | None:
     reader = _Reader(text)
     reader.query()
     return reader.explain()
+
+
+#: ``SELECT *`` after a plain prologue, and the star in it.
+_STAR = re.compile(
+    rf"(?:\s*+(?i:PREFIX\s+[^\s<]*+\s*+{_IRIREF}|BASE\s*+{_IRIREF}))*+"
+    r"\s*+(?i:SELECT)\s*+(?:(?i:DISTINCT|REDUCED)\s*+)?(\*)"
+)
+_MENTION = re.compile(rf"[?$]([{_PN_CHARS_U}0-9][{_VARNAME}]*+)")
+#: With more mentions of variables, a query may be too dear to plan a second time.
+_MAX_MENTIONS: Final = 40
+
+
+def spell_out(text: str, names: Sequence[str]) -> str | None:
+    """The query with the variables that ``SELECT *`` stands for, in the order in which it first
+    names them; the engine has them in the order of the alphabet. Takes their names; None where
+    nothing is to change.
+    """
+    star = _STAR.match(text)
+    if star is None or len(names) < 2:
+        return None
+    mentions = _MENTION.findall(text, star.end())
+    ordered = [name for name in dict.fromkeys(mentions) if name in names]
+    if len(mentions) > _MAX_MENTIONS or len(ordered) != len(names) or ordered == list(names):
+        return None
+    listed = "".join(f" ?{name}" for name in ordered)
+    return f"{text[: star.start(1)]}{listed} {text[star.end() :]}"
 
 
 @lru_cache(maxsize=256)

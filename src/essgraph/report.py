@@ -40,6 +40,11 @@ _COLOUR: Final = {
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
+def _plain(said: str) -> str:
+    """Without control characters: a file must not steer the terminal, nor break XML."""
+    return _CONTROL.sub("�", said)
+
+
 def named(finding: Finding, language: str) -> str:
     """The focus node by its label, with its IRI; empty if the finding has none."""
     if finding.focus is None:
@@ -87,7 +92,8 @@ def text(findings: Sequence[Finding], language: str, *, colour: bool = False) ->
     lines: list[str] = []
     for f in findings:
         word = paint(_COLOUR[f.severity], _WORD[f.severity].in_language(language))
-        lines.append(f"{paint('1', place(f))}: {word} [{f.rule}] {message(f, language)}")
+        said = _plain(message(f, language))
+        lines.append(f"{paint('1', place(f))}: {word} [{f.rule}] {said}")
         if f.place.excerpt:
             number = str(f.line)
             bar = paint("34", f"{number} |")
@@ -95,7 +101,7 @@ def text(findings: Sequence[Finding], language: str, *, colour: bool = False) ->
             # Tabs stay tabs, so that the caret stands under what it points at.
             before = re.sub(r"[^\t]", " ", f.place.excerpt[: f.column - 1])
             caret = paint(_COLOUR[f.severity], "^" * max(1, f.place.width))
-            lines += [f"  {bar} {_CONTROL.sub('�', f.place.excerpt)}", f"  {gap} {before}{caret}"]
+            lines += [f"  {bar} {_plain(f.place.excerpt)}", f"  {gap} {before}{caret}"]
     return "\n".join([*lines, count(findings).in_language(language)]) + "\n"
 
 
@@ -257,13 +263,13 @@ def junit(findings: Sequence[Finding], language: str) -> str:
     if not findings:
         ElementTree.SubElement(suite, "testcase", {"classname": "essgraph", "name": "validate"})
     for f in findings:
-        said = _CONTROL.sub("�", message(f, language))
+        said = _plain(message(f, language))
         case = ElementTree.SubElement(
             suite,
             "testcase",
             {"classname": f.rule, "name": place(f), "file": f.file, "line": str(max(f.line, 1))},
         )
-        body = f"{place(f)}: {said}\n{_CONTROL.sub('�', f.place.excerpt)}"
+        body = f"{place(f)}: {said}\n{_plain(f.place.excerpt)}"
         if f.severity is Severity.VIOLATION:
             kind = {"message": said, "type": f.rule}
             ElementTree.SubElement(case, "failure", kind).text = body
@@ -314,7 +320,7 @@ def html(findings: Sequence[Finding], language: str) -> str:
 
 def _article(f: Finding, language: str) -> str:
     def safe(said: str) -> str:
-        return markup.escape(_CONTROL.sub("�", said))
+        return markup.escape(_plain(said))
 
     line, start, end = f.place.excerpt, f.column - 1, f.column - 1 + f.place.width
     source = (

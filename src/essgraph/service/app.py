@@ -17,20 +17,32 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from essgraph.errors import EssgraphError, Text, UnknownName
 from essgraph.service import problems
 from essgraph.service.access import Metrics
+from essgraph.service.collections import Collections
 from essgraph.service.entities import SEGMENTS, Entities
+from essgraph.service.finding import Finding
+from essgraph.service.library import Library
 from essgraph.service.live import Live
 from essgraph.service.pages.routes import Pages
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
+from essgraph.service.reconciliation import Reconciliation
+from essgraph.service.site import Site
 from essgraph.service.sparql import SparqlEndpoint
+from essgraph.service.vocabulary import Vocabulary
 
 
 def create_app(
-    live: Live, metrics: Metrics, *, watch: bool = False, texts: Path | None = None
+    live: Live,
+    metrics: Metrics,
+    *,
+    watch: bool = False,
+    texts: Path | None = None,
+    url: str,
 ) -> ASGIApp:
     """The service. Query workers start and stop with the application.
 
-    ``texts`` is the folder of the private texts, which pages quote as evidence.
+    ``texts`` is the folder of the private texts, which pages quote as evidence; ``url`` is where
+    the service is found, for those descriptions that must name whole addresses.
     """
 
     @asynccontextmanager
@@ -73,15 +85,24 @@ def create_app(
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
-    entities = Entities(live, Texts(texts))
-    hot = _Front(app, {"sparql": SparqlEndpoint(live)}, dict.fromkeys(SEGMENTS, entities))
-    return Pages(live, hot)
+    site, finding = Site(live, url), Finding(live)
+    paths: dict[str, ASGIApp] = dict.fromkeys(site.paths, site)
+    paths |= {
+        "/id/": Collections(live),
+        "/search": finding,
+        "/sparql": SparqlEndpoint(live),
+        "/suggest": finding,
+    }
+    folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, Entities(live, Texts(texts)))
+    folders |= dict.fromkeys(("ontology", "shapes", "context"), Vocabulary(live))
+    folders |= {"queries": Library(live), "reconcile": Reconciliation(live, url)}
+    return Pages(live, _Front(app, paths, folders))
 
 
 class _Front:
     """Before FastAPI's router, whose way costs four times what a query does: the hot paths.
 
-    ``paths`` are whole, without the first slash; ``folders`` are first segments.
+    ``paths`` are whole; ``folders`` are first segments, without a suffix.
     """
 
     def __init__(
@@ -92,8 +113,9 @@ class _Front:
         self._folders: Final = folders
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")[1:]
-        app = self._paths.get(path) or self._folders.get(path.partition("/")[0], self._app)
+        path = scope.get("path", "")
+        first = path[1:].partition("/")[0].partition(".")[0]
+        app = self._paths.get(path) or self._folders.get(first, self._app)
         await app(scope, receive, send)
 
 

@@ -175,8 +175,11 @@ async def document(served: Served, topic: Topic, format: Format) -> Kept:
     """The document about a topic in that format."""
 
     async def make() -> bytes:
-        quads = await _quads(served, topic)
-        return write(quads, format)
+        if format == formats.NQUADS:
+            return write(await _quads(served, topic), format)
+        # The others are written from that one: the queries are the dearer part.
+        kept = await document(served, topic, formats.NQUADS)
+        return write(ox.parse(kept.answer.body, ox.RdfFormat.N_QUADS), format)
 
     return await served.answers.make(f"document {topic.key} {format.name}", make)
 

@@ -9,18 +9,16 @@ Plain ASGI: the hot path.
 from __future__ import annotations
 
 import re
-from email.utils import formatdate
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from essgraph import formats, names
-from essgraph.errors import EssgraphError, Text
+from essgraph.errors import Text
 from essgraph.formats import Format, negotiate
-from essgraph.service import documents, links, problems
-from essgraph.service.answers import Kept
+from essgraph.service import documents, links
 from essgraph.service.documents import Topic
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live, Served
@@ -28,20 +26,25 @@ from essgraph.service.near import Near
 from essgraph.service.pages import document, entity
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
-from essgraph.service.reply import Headers, has, respond, send_kept
-from essgraph.service.sparql import not_allowed
+from essgraph.service.reply import Headers
+from essgraph.service.resource import (
+    BOTH_LANGUAGES,
+    CACHING,
+    guarded,
+    not_acceptable,
+    path_of,
+    redirect,
+    send_as,
+    send_page,
+)
 
-ALLOW: Final = "GET, HEAD, OPTIONS"
-CACHING: Final = (b"cache-control", b"public, max-age=60")
 #: The first segments of the paths that are answered here.
 SEGMENTS: Final = ("id", "data", "page", "doc", "passage")
 
-_MAX_PATH: Final = 512
 _OFFERS: Final = (*formats.DOCUMENTS, formats.HTML)
 _PAGES: Final = {"doc": document.page, "passage": document.passage}
 _SEGMENT: Final = "[A-Za-z0-9_-]{1,200}"
 _KEY: Final = re.compile(rf"passage/{_SEGMENT}/[0-9]{{1,9}}|{_SEGMENT}(?:/{_SEGMENT})?")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class Entities:
@@ -53,28 +56,17 @@ class Entities:
         self._near: tuple[str, Near] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._answer(scope, send)
-        except EssgraphError as error:
-            response = problems.respond(
-                error,
-                accept=fields(scope["headers"], b"accept"),
-                languages=fields(scope["headers"], b"accept-language"),
-                instance=scope["path"][:80],
-            )
-            await response(scope, receive, send)
+        await guarded(self._answer, scope, receive, send)
 
     async def _answer(self, scope: Scope, send: Send) -> None:
-        if scope["method"] == "OPTIONS":
-            await respond(scope, send, 204, [(b"allow", ALLOW.encode())])
-            return
-        if scope["method"] not in ("GET", "HEAD"):
-            raise not_allowed(scope["method"], ALLOW)
         served = self._live.now
         path = path_of(scope)
         segment, _, rest = path[1:].partition("/")
         if segment == "data":
             await self._data(scope, send, served, rest)
+            return
+        if path in ("/id", "/page", "/page/"):
+            await redirect(scope, send, 301, "/id/")
             return
         topic = _topic(rest if segment in ("id", "page") else f"{segment}/{rest}")
         if topic is None or not await self._known(served, topic):
@@ -87,9 +79,7 @@ class Entities:
             raise _not_acceptable(topic)
         if segment == "id":
             target = links.page(topic) if chosen.name == "html" else links.data(topic, chosen)
-            await _redirect(
-                scope, send, 303, target, b"Accept", [(b"link", links.of_thing(topic).encode())]
-            )
+            await redirect(scope, send, 303, target, [(b"link", links.of_thing(topic).encode())])
         elif chosen.name == "html":
             located = [] if segment == "page" else [_located(links.page(topic))]
             await self._page(scope, send, served, topic, located)
@@ -117,11 +107,11 @@ class Entities:
         if chosen is None:
             raise _not_acceptable(topic)
         if chosen.name == "html":
-            await _redirect(scope, send, 303, links.page(topic), b"Accept")
+            await redirect(scope, send, 303, links.page(topic))
             return
         if dot:
             if suffix != chosen.suffix:
-                await _redirect(scope, send, 301, links.data(topic, chosen), b"Accept")
+                await redirect(scope, send, 301, links.data(topic, chosen))
                 return
             # Asked for by its address; it may still be called by the name that the client knows.
             chosen = negotiate(accept, (chosen,)) or chosen
@@ -141,38 +131,28 @@ class Entities:
         offer = next(f for f in formats.DOCUMENTS if f.name == format.name)
         kept = await documents.document(served, topic, offer)
         license = await _license(served)
-        content_type = format.content_type
-        if format.media_type == "text/plain":
-            content_type += "; charset=utf-8"
         headers += [
-            (b"content-type", content_type.encode()),
-            (b"content-language", b"fr, en"),
+            BOTH_LANGUAGES,
             (b"vary", b"Accept, Accept-Encoding"),
             CACHING,
             (b"link", links.of_document(topic, offer, license).encode()),
         ]
-        if format != offer:
-            # Other header fields: another representation, which needs a tag of its own.
-            kept = Kept(kept.answer, f"{kept.tag}-{format.media_type.replace('/', '-')}")
-        await send_kept(scope, send, kept, headers, modified=served.snapshot.modified)
+        await send_as(scope, send, served, kept, format, offer, headers)
 
     async def _page(
         self, scope: Scope, send: Send, served: Served, topic: Topic, headers: Headers
     ) -> None:
         linked = (b"link", links.of_page(topic, await _license(served)).encode())
-        modified = served.snapshot.modified
+        # One page at both of its addresses, so that it names itself by one of them.
+        scope = {**scope, "path": topic.path if topic.is_document else links.page(topic)}
         folder, _, rest = topic.key.partition("/")
         page = _PAGES.get(folder, entity.page)
         name = rest if topic.is_document else topic.key
-        # One page at both of its addresses, so that it names itself by one of them.
-        own = topic.path if topic.is_document else links.page(topic)
-        response = await page(Request({**scope, "path": own}), served, self._texts, name)
-        left = [f for f in response.raw_headers if f[0] != b"content-length"]
-        changed = (b"last-modified", formatdate(modified, usegmt=True).encode())
-        headers += [*left, linked, changed]
-        known = has(scope["headers"], response.headers["etag"], modified)
-        status, body = (304, b"") if known else (response.status_code, bytes(response.body))
-        await respond(scope, send, status, headers, body, lasting=True)
+
+        async def show(request: Request) -> Response:
+            return await page(request, served, self._texts, name)
+
+        await send_page(scope, send, served, show, [*headers, linked])
 
     async def _known(self, served: Served, topic: Topic) -> bool:
         """Whether there is such a topic. Raises HttpProblem (410) where it was withdrawn."""
@@ -193,7 +173,7 @@ class Entities:
                 key = key.rpartition(".")[0] or key
             topic = _topic(key)
             if topic is not None and await self._known(served, topic):
-                await _redirect(scope, send, 301, canonical, b"Accept-Encoding")
+                await redirect(scope, send, 301, canonical)
                 return
         if self._near is None or self._near[0] != served.snapshot.version:
             self._near = (served.snapshot.version, await Near.read(served.answers))
@@ -215,32 +195,6 @@ class Entities:
         )
 
 
-def path_of(scope: Scope) -> str:
-    """The path, decoded once. Raises HttpProblem for what no address of ours can be."""
-    raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    if len(raw) > _MAX_PATH:
-        raise HttpProblem(
-            414,
-            Text(
-                f"l'adresse dépasse {_MAX_PATH} octets",
-                f"the address is longer than {_MAX_PATH} bytes",
-            ),
-        )
-    try:
-        path = unquote_to_bytes(raw).decode("utf-8")
-    except UnicodeDecodeError:
-        path = "\0"
-    if _CONTROL.search(path):
-        raise HttpProblem(
-            400,
-            Text(
-                "l'adresse contient des octets qui ne sont pas du texte",
-                "the address holds bytes that are no text",
-            ),
-        )
-    return path
-
-
 def _located(path: str) -> tuple[bytes, bytes]:
     return (b"content-location", path.encode())
 
@@ -256,26 +210,9 @@ async def _license(served: Served) -> str:
     return ""
 
 
-async def _redirect(
-    scope: Scope,
-    send: Send,
-    status: int,
-    target: str,
-    vary: bytes,
-    headers: Headers | None = None,
-) -> None:
-    fixed = [(b"location", target.encode()), (b"vary", vary), CACHING]
-    await respond(scope, send, status, [*fixed, *(headers or [])], lasting=True)
-
-
 def _not_acceptable(topic: Topic) -> HttpProblem:
-    listed = ", ".join(f.media_type for f in _OFFERS)
     found = [(links.data(topic, f), f.media_type) for f in formats.DOCUMENTS]
-    return HttpProblem(
-        406,
-        Text(f"formats disponibles : {listed}", f"available formats: {listed}"),
-        links=[*found, (links.page(topic), formats.HTML.media_type)],
-    )
+    return not_acceptable([*found, (links.page(topic), formats.HTML.media_type)])
 
 
 def _withdrawn(topic: Topic, status: documents.Status) -> HttpProblem:

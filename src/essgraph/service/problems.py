@@ -10,6 +10,8 @@ from starlette.responses import Response
 
 from essgraph.errors import (
     EngineError,
+    EngineTimeout,
+    EngineUnreachable,
     EssgraphError,
     LimitExceeded,
     NotRepresentable,
@@ -32,6 +34,8 @@ STATUS: Final[tuple[tuple[type[EssgraphError], int], ...]] = (
     (QueryError, 400),
     (SyntaxFault, 400),
     (Overloaded, 503),
+    (EngineTimeout, 504),
+    (EngineUnreachable, 502),
     (EngineError, 500),
 )
 #: A limit is the client's business (4xx) where the request itself is too large.
@@ -58,6 +62,8 @@ TITLES: Final[dict[int, Text]] = {
     429: Text("Trop de requêtes à la fois", "Too many requests at once"),
     431: Text("En-tête trop long", "Request header fields too large"),
     500: Text("Erreur du service", "Service error"),
+    502: Text("Moteur injoignable", "Engine out of reach"),
+    504: Text("Moteur trop lent", "Engine too slow"),
     503: Text("Limite atteinte ou service occupé", "Limit reached or service busy"),
 }
 

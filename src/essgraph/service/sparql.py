@@ -227,7 +227,7 @@ async def _parameters(scope: Scope, receive: Receive) -> Parameters:
             ),
             {"Accept-Post": f"{_FORM}, {_DIRECT}"},
         )
-    body = await _body(receive)
+    body = await read_body(receive)
     if media_type == _FORM:
         return await _read(_decode, body) + in_url
     try:
@@ -271,7 +271,7 @@ def _not_utf8() -> QueryError:
     )
 
 
-async def _body(receive: Receive) -> bytes:
+async def read_body(receive: Receive) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:

@@ -83,7 +83,7 @@ class View:
     def other(self) -> str:
         """This page in the other language."""
         kept = [(k, v) for k, v in self.query if k != "lang"]
-        return f"{self.path}?{urlencode([*kept, ('lang', self.say('en', 'fr'))])}"
+        return f"?{urlencode([*kept, ('lang', self.say('en', 'fr'))])}"
 
     def to(self, iri: str) -> str | None:
         """The target of a link to an IRI, or None where it is not to be followed."""

@@ -137,7 +137,7 @@ class Pages:
 
 
 def _wants_page(scope: Scope) -> bool:
-    """Whether HTML is wanted more than any data (a wildcard alone wants the data).
+    """Whether a page is wanted more than any data.
 
     An address that names a format wants that; one with parameters of the SPARQL protocol that
     the editor does not have is for the endpoint.
@@ -153,7 +153,7 @@ def _wants_page(scope: Scope) -> bool:
 
 @lru_cache(maxsize=1024)
 def _wants_html(accept: tuple[str, ...]) -> bool:
-    """Whether HTML is named, and wanted more than any data."""
+    """Whether HTML is named, and wanted more than any data: a wildcard alone wants the data."""
     chosen = formats.negotiate(accept, (*formats.GRAPHS, *formats.RESULTS, formats.HTML))
     named = any(r.specificity(html) >= 3 for r in formats.parse_accept(accept) for html in _HTML)
     return named and chosen is not None and chosen.name == "html"
