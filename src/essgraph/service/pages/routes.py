@@ -43,7 +43,6 @@ class Pages:
     def __init__(self, live: Live, rest: ASGIApp) -> None:
         self._live: Final = live
         self._rest: Final = rest
-        self._indexes: Final = searching.Indexes()
         self._library: Final = questions.Library()
         #: Whole paths, and first segments of paths; those of ``_negotiated`` are shared with rest.
         self._paths: Final[dict[str, Handler]] = {
@@ -53,7 +52,6 @@ class Pages:
             "/recommendations": self._recommendations,
             "/search": self._search,
             "/sparql": self._editor,
-            "/suggest": self._suggest,
             "/view": self._view,
         }
         self._folders: Final[dict[str, Handler]] = {
@@ -104,10 +102,7 @@ class Pages:
         return await recommendations.page(request, self._live.now)
 
     async def _search(self, request: Request, rest: str) -> Response:
-        return await searching.page(request, self._live.now, self._indexes)
-
-    async def _suggest(self, request: Request, rest: str) -> Response:
-        return await searching.suggest(request, self._live.now, self._indexes)
+        return await searching.page(request, self._live.now)
 
     async def _question(self, request: Request, rest: str) -> Response:
         served = self._live.now
@@ -144,11 +139,12 @@ def _wants_page(scope: Scope) -> bool:
     """
     if not _wants_html(fields(scope["headers"], b"accept")):
         return False
-    named = [name for name, _ in parse_qsl(scope["query_string"], keep_blank_values=True)]
+    # Names alone matter here, so that any bytes will do for the values.
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    named = [name for name, _ in pairs]
     if scope["path"] == "/sparql":
-        given = {name.decode("latin-1") for name in named}
-        return given <= {"query", "view", "lang"} and named.count(b"query") <= 1
-    return not {b"format", b"output"} & set(named)
+        return set(named) <= {"query", "view", "lang"} and named.count("query") <= 1
+    return not {"format", "output"} & set(named)
 
 
 @lru_cache(maxsize=1024)
