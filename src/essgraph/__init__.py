@@ -3,5 +3,5 @@
 Modules are small and flat, and each imports only those before it:
 errors, names, formats, turtle → project, findings → catalog, snapshot, query → sources, report,
 engine → anchors, merge, shacl, jsonld → evidence, results → evaluation → workers, ask → build, pool
-→ service → cli.
+→ changes, service → cli.
 """
