@@ -1,9 +1,9 @@
 """The question library: every question answers what was read by hand in the texts.
 
 A file of ``golden/`` is the answer to the question of its name with the default parameters, in
-French. Each row of it was looked up in the text that states it (for a negative question: looked
-for in all five and not found). No code writes these files: who changes the data or a question
-checks the row in the text and edits it here.
+French. Each row of it was read against the text that states it, and the text was read for rows
+that lack (for a negative question: all five texts). No command rewrites these files: who changes
+the data or a question reads the row in the text and edits it here.
 """
 
 from __future__ import annotations

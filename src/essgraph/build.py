@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyoxigraph as ox
 
-from essgraph import catalog, evidence, merge, names, shacl, snapshot, sources
+from essgraph import catalog, evidence, merge, names, search, shacl, snapshot, sources, why
 from essgraph.catalog import Question
 from essgraph.errors import SyntaxFault, Text
 from essgraph.findings import Finding, Place, causes, fails
@@ -89,13 +90,21 @@ def build(
     if not checked.valid:
         return Built(checked, None)
     progress(Text("écriture", "writing"))
+    data = merge.canonical(checked.quads)
     files = {
-        snapshot.DATA: merge.canonical(checked.quads),
-        "ontology.ttl": project.read(project.ontology),
-        "shapes.ttl": b"\n".join(project.read(path) for path in project.shapes),
-        **{f"queries/{path.name}": project.read(path) for path in project.queries},
+        snapshot.DATA: data,
+        "dump.nq.gz": _packed(data),
+        "dump.trig.gz": _packed(merge.trig(data)),
+        search.FILE: search.index(checked.quads),
+        why.FILE: why.plans(checked.questions),
+        **project.frame(),
     }
     return Built(checked, snapshot.write_snapshot(out, files, project.digest()))
+
+
+def _packed(data: bytes) -> bytes:
+    """``data`` compressed, without a time: the same bytes for the same data."""
+    return gzip.compress(data, compresslevel=9, mtime=0)
 
 
 def _fault(project: Project, fault: SyntaxFault) -> Finding:

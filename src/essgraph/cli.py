@@ -413,30 +413,109 @@ def _snapshot(arguments: argparse.Namespace, project: Project, language: str) ->
 
 
 def _serve(arguments: argparse.Namespace, language: str) -> int:
-    project = _project(arguments)
-    snapshot = _snapshot(arguments, project, language)
-    from essgraph.pool import MIB, Limits
-    from essgraph.service.server import serve
+    from contextlib import ExitStack
+    from tempfile import TemporaryDirectory
 
+    from essgraph.pool import MIB, Limits, load
+
+    project = _project(arguments)
+    endpoint: str | None = arguments.endpoint
+    limits = Limits(timeout=arguments.timeout, result=arguments.result_limit * MIB)
+    with ExitStack() as stack:
+        if endpoint is None:
+            snapshot = _snapshot(arguments, project, language)
+            loading = load(snapshot.quads, limits)
+            # After a build, so that a service whose snapshot is fresh never loads the build side.
+            from essgraph.service.live import Live
+
+            live = Live(_out(arguments, project), limits, arguments.workers, loading)
+            what = f"version {snapshot.version[:12]}"
+        else:
+            from essgraph.service.live import RemoteLive
+            from essgraph.snapshot import write_frame
+
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="essgraph-")))
+            frame = write_frame(folder, project.frame())
+            live = RemoteLive(endpoint, frame, limits, authorization=_authorization())
+            live.check()
+            what = endpoint
+        from essgraph.service.server import serve
+
+        _say(
+            Text(
+                f"essgraph sert {what} sur http://{arguments.host}:{arguments.port}",
+                f"essgraph serves {what} on http://{arguments.host}:{arguments.port}",
+            ),
+            language,
+        )
+        serve(
+            live,
+            host=arguments.host,
+            port=arguments.port,
+            limits=limits,
+            watch=arguments.watch or endpoint is not None,
+            log=not arguments.quiet,
+            url=arguments.url.rstrip("/"),
+            texts=_texts(arguments, project),
+        )
+    return 0
+
+
+def _push(arguments: argparse.Namespace, language: str) -> int:
+    import asyncio
+
+    from essgraph.endpoint import Endpoint
+    from essgraph.errors import EngineError
+    from essgraph.push import Pushed, push
+
+    snapshot = _snapshot(arguments, _project(arguments), language)
+
+    async def run() -> Pushed:
+        async with Endpoint(arguments.url, authorization=_authorization()) as endpoint:
+            return await push(
+                snapshot,
+                endpoint,
+                batch=arguments.batch,
+                verify=arguments.verify,
+                progress=_gauge(),
+            )
+
+    try:
+        pushed = asyncio.run(run())
+    except (EngineError, SyntaxFault) as error:
+        _say(error.text, language)
+        return 1
     _say(
         Text(
-            f"essgraph sert la version {snapshot.version[:12]} sur "
-            f"http://{arguments.host}:{arguments.port}",
-            f"essgraph serves version {snapshot.version[:12]} on "
-            f"http://{arguments.host}:{arguments.port}",
+            f"{pushed.dialect} : {pushed.added} quadruplets ajoutés, {pushed.removed} retirés"
+            + (", d'un coup" if pushed.at_once else ""),
+            f"{pushed.dialect}: {pushed.added} quads added, {pushed.removed} removed"
+            + (", at once" if pushed.at_once else ""),
         ),
         language,
     )
-    serve(
-        _out(arguments, project),
-        host=arguments.host,
-        port=arguments.port,
-        limits=Limits(timeout=arguments.timeout, result=arguments.result_limit * MIB),
-        workers=arguments.workers,
-        watch=arguments.watch,
-        log=not arguments.quiet,
-    )
+    if pushed.digest:
+        _say(Text("relu : contenu identique", "read back: content identical"), language)
+    print(f"version {snapshot.version}")
     return 0
+
+
+def _gauge() -> Callable[[int, int], None]:
+    """A progress bar of a known length on a terminal, nothing elsewhere."""
+
+    def show(done: int, whole: int) -> None:
+        full = 30 * done // max(whole, 1)
+        bar = "█" * full + "░" * (30 - full)
+        end = "\r\033[K" if done >= whole else ""
+        print(f"\r{bar} {done}/{whole}{end}", end="", file=sys.stderr, flush=True)
+
+    return show if sys.stderr.isatty() else lambda done, whole: None
+
+
+def _authorization() -> str | None:
+    """The value of the header field Authorization for endpoints: never on the command line, where
+    every user of the machine could read it."""
+    return os.environ.get("ESSGRAPH_ENDPOINT_AUTHORIZATION")
 
 
 # --- the grammar of the command line --------------------------------------------------------
@@ -550,6 +629,15 @@ def _parser(language: str) -> argparse.ArgumentParser:
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8000)
     serve.add_argument(
+        "--url",
+        default="",
+        metavar="URL",
+        help=say(
+            "adresse publique, pour le plan du site (défaut : http://HOST:PORT)",
+            "public address, for the sitemap (default: http://HOST:PORT)",
+        ),
+    )
+    serve.add_argument(
         "--timeout",
         type=_positive,
         default=10.0,
@@ -571,6 +659,14 @@ def _parser(language: str) -> argparse.ArgumentParser:
         help=say("taille limite d'une réponse, en Mio", "size limit of an answer, in MiB"),
     )
     serve.add_argument(
+        "--endpoint",
+        metavar="URL",
+        help=say(
+            "sert ce que contient un autre moteur SPARQL (essgraph push l'y charge)",
+            "serve what another SPARQL engine holds (essgraph push loads it)",
+        ),
+    )
+    serve.add_argument(
         "--watch",
         action="store_true",
         help=say(
@@ -584,6 +680,28 @@ def _parser(language: str) -> argparse.ArgumentParser:
         help=say("pas de journal des accès", "no access log"),
     )
     out(serve)
+    texts(serve)
+
+    push = command(
+        "push",
+        _push,
+        "charge l'instantané dans un autre moteur SPARQL",
+        "load the snapshot into another SPARQL engine",
+    )
+    push.add_argument("url", metavar="URL", help=say("adresse des requêtes", "address of queries"))
+    push.add_argument(
+        "--batch",
+        type=_count,
+        default=5_000,
+        metavar="N",
+        help=say("quadruplets par requête", "quads in a request"),
+    )
+    push.add_argument(
+        "--verify",
+        action="store_true",
+        help=say("relit tout et compare les empreintes", "read all of it back, compare digests"),
+    )
+    out(push)
 
     anchor = command(
         "anchor",

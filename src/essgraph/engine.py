@@ -1,7 +1,7 @@
 """The one seam to whatever answers SPARQL: a query in, the bytes of an answer out.
 
 An engine has one method. ``pool.Pool`` (forked workers over a snapshot) is the engine of the
-service; tests may put anything else with that method in its place.
+service, ``remote.Remote`` (an endpoint elsewhere) the other.
 """
 
 from __future__ import annotations

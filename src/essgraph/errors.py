@@ -12,7 +12,9 @@
     │   └── NotRepresentable the format asked for cannot say what was found
     ├── LimitExceeded       a query went past a limit of time, memory, size or number
     ├── Overloaded          no room for another query just now
-    └── EngineError         the engine failed, died or could not be reached
+    └── EngineError         the engine failed or died
+        ├── EngineUnreachable  an engine elsewhere could not be reached, or answered nonsense
+        └── EngineTimeout      an engine elsewhere did not answer in time
 
 None of them knows HTTP: ``service.problems`` holds the one table from exception to status code.
 """
@@ -117,4 +119,12 @@ class Overloaded(EssgraphError):
 
 
 class EngineError(EssgraphError):
-    """The engine failed, died or could not be reached."""
+    """The engine failed or died."""
+
+
+class EngineUnreachable(EngineError):
+    """An engine elsewhere could not be reached, or what it answered is no answer."""
+
+
+class EngineTimeout(EngineError):
+    """An engine elsewhere did not answer in time."""

@@ -13,11 +13,18 @@ from essgraph.engine import Dataset
 from essgraph.errors import EngineError, Position, SyntaxFault, Text
 from essgraph.formats import Format
 from essgraph.names import BASE
+from essgraph.query import explain, spell_out
 from essgraph.results import Writer
 
 Graph: TypeAlias = ox.NamedNode | ox.BlankNode | ox.DefaultGraph
 
-_PLACE = re.compile(r"error at (\d+):(\d+): expected (?:one of )?(.*)", re.DOTALL)
+_PLACE = re.compile(r"error at (\d+):(\d+)")
+#: A sentence of the engine, among the tokens it names.
+_RULE = re.compile(r"(?:The|A|An) [a-z A-Z]+[^,\"]*")
+_IN_FRENCH: Final = {
+    "The SELECT contains a variable that is unbound": "le SELECT nomme une variable que rien ne "
+    "lie, ou qu'un GROUP BY ne garde pas",
+}
 _UNKNOWN_FUNCTION = re.compile(r"The custom function <(.*)> is not supported")
 #: More unknown functions than this in one query are a mistake worth an error.
 _MAX_UNKNOWN: Final = 32
@@ -45,18 +52,25 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
             # Named outright, so that a FROM of the query does not come back into force.
             store, default = _merged(store, default, named), [ox.DefaultGraph()]
     functions: dict[ox.NamedNode, object] = {}
+
+    def ask(text: str) -> results.Result:
+        return store.query(
+            text,
+            base_iri=BASE,
+            default_graph=default,
+            named_graphs=named,
+            custom_functions=functions or None,  # type: ignore[arg-type]
+        )
+
     while True:
         try:
-            result = store.query(
-                query,
-                base_iri=BASE,
-                default_graph=default,
-                named_graphs=named,
-                custom_functions=functions or None,  # type: ignore[arg-type]
-            )
+            result = ask(query)
+            if isinstance(result, ox.QuerySolutions):
+                spelt = spell_out(query, [variable.value for variable in result.variables])
+                result = ask(spelt) if spelt else result
             return results.write(result, format, out)
         except SyntaxError as error:
-            raise _syntax(str(error.msg)) from error
+            raise explain(query) or _syntax(str(error.msg)) from error
         except RuntimeError as error:
             # SPARQL 1.1 Query, 17.6: an unknown function is an error of the expression, not of
             # the query. Nothing was written yet: the engine says so before the first row.
@@ -89,20 +103,21 @@ def _merged(
 
 
 def _syntax(message: str) -> SyntaxFault:
+    """The fault of a query whose form is right: a rule of scope, which the engine may name."""
     found = _PLACE.search(message)
-    if found is None:
-        return SyntaxFault(Text(f"requête mal formée : {message}", f"ill-formed query: {message}"))
-    line, column, expected = found.groups()
-    expected = re.sub(r"(, )?\[_\]", "", expected).strip()
-    at = Position(int(line), int(column))
-    if re.match(r"(The|A|An) ", expected):  # a rule of the grammar, not a token
+    at = Position(int(found[1]), int(found[2])) if found else None
+    rule = _RULE.search(message)
+    if rule:
+        french = _IN_FRENCH.get(rule[0], rule[0])
         return SyntaxFault(
-            Text(f"requête mal formée : {expected}", f"ill-formed query: {expected}"), at=at
+            Text(f"requête mal formée : {french}", f"ill-formed query: {rule[0]}"), at=at
         )
     return SyntaxFault(
         Text(
-            f"requête mal formée ; attendu : {expected or 'autre chose'}",
-            f"ill-formed query; expected: {expected or 'something else'}",
+            "requête mal formée avant ce point : une variable est liée deux fois (BIND, AS), "
+            "projetée hors d'un agrégat, ou un nœud anonyme sert dans deux groupes",
+            "ill-formed query before this point: a variable is bound twice (BIND, AS), projected "
+            "outside an aggregate, or a blank node is used in two groups",
         ),
         at=at,
     )

@@ -1,28 +1,31 @@
 """The engine of the service: a pool of query workers over one snapshot.
 
 Two lanes and admission. A query first has a worker of the fast lane, for ``Limits.fast`` seconds
-(``Limits.crowded`` where others wait). One that takes longer goes on in the slow lane, at low
-priority, and another worker takes its place; where the slow lane is full it is ended (503). At
-its wall-clock limit, or when its client is gone, its worker is killed: nothing else stops the
-engine. Clients take turns for free workers, whoever asks more often.
+of CPU time (``Limits.crowded`` where others wait). One that takes longer goes on in the slow
+lane, at low priority, and another worker takes its place; where the slow lane is full it is ended
+(503). At its wall-clock limit, or when its client is gone, its worker is killed: nothing else
+stops the engine. A free worker goes to who is due first (``_Claims``), whoever asks more often,
+and one worker is kept for clients whose queries are known to be short.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections import OrderedDict, deque
+import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Final, NamedTuple, Self, TypeAlias, cast
 
 from essgraph import query as queries
 from essgraph import workers
@@ -50,6 +53,29 @@ class Limits:
     waiting: int = 512
 
 
+class Loading(NamedTuple):
+    """A process that loads a snapshot, for a pool to take over."""
+
+    quads: Path
+    control: socket.socket
+    process: subprocess.Popen[bytes]
+
+
+def load(quads: Path, limits: Limits) -> Loading:
+    """Begins to load a snapshot, which goes on while the service is still being imported."""
+    ours, its = socket.socketpair()
+    arguments = (its.fileno(), quads, limits.memory, limits.result)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "essgraph.workers", *map(str, arguments)],
+        pass_fds=[its.fileno()],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # a Ctrl-C is for the service, which drains
+    )
+    its.close()
+    ours.setblocking(False)
+    return Loading(quads, ours, process)
+
+
 class _Worker(asyncio.Protocol):
     """One worker process as the service sees it."""
 
@@ -57,6 +83,7 @@ class _Worker(asyncio.Protocol):
         self.pid = 0
         self.spool = spool
         self.slow = False
+        self.long = False  # has a query, in the fast lane, that may not be short
         self.ended: str | None = None  # why we killed it: time, busy, left
         self.answer: asyncio.Future[Answer] | None = None
         self.gone: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -109,22 +136,72 @@ class _Worker(asyncio.Protocol):
             self._transport.close()
 
 
+def _cpu_time(pid: int) -> float:
+    """The CPU time of a process, in seconds; elsewhere than on Linux the time of day. For what is
+    gone it is infinite."""
+    if sys.platform != "linux":
+        return time.monotonic()
+    try:
+        return time.clock_gettime(~pid << 3 | 2)  # clock_getcpuclockid(3)
+    except OSError:
+        return math.inf
+
+
+class _Claims:
+    """Whose turn it is: each client's queries are due a while after they came, the longer the
+    more time its last ones took. So a client of short queries passes by those of long ones, and
+    those still have their turn."""
+
+    #: How long a client waits for others, in times of what its queries take.
+    _PATIENCE: Final = 500.0
+    _REMEMBERED: Final = 4096
+
+    def __init__(self, most: float) -> None:
+        self._most = most
+        self._mean: dict[str, float] = {}
+
+    def due(self, client: str, came: float) -> float:
+        """A point in time to compare with others. Of a newcomer nothing bad is known."""
+        return came + self._PATIENCE * self._mean.get(client, self._most / 2)
+
+    def short(self, client: str) -> bool:
+        """Whether its queries are known to be short."""
+        return self._mean.get(client, self._most) < self._most / 4
+
+    def took(self, client: str, seconds: float) -> None:
+        """How long a query of the client had a worker."""
+        mean = self._mean.pop(client, self._most / 2)
+        self._mean[client] = mean + (min(seconds, self._most) - mean) / 8
+        if len(self._mean) > self._REMEMBERED:
+            del self._mean[next(iter(self._mean))]
+
+
+#: When a query came, and what it waits for.
+_Turn: TypeAlias = tuple[float, asyncio.Future[_Worker]]
+
+
 class Pool:
     """An engine (``engine.Engine``) over the N-Quads of a snapshot.
 
-    Use it as an asynchronous context manager: inside, the workers run.
+    Use it as an asynchronous context manager: inside, the workers run. ``loading`` is the process
+    that loads the same quads, if it was begun before.
     """
 
-    def __init__(self, quads: Path, *, limits: Limits, workers: int) -> None:
+    def __init__(
+        self, quads: Path, *, limits: Limits, workers: int, loading: Loading | None = None
+    ) -> None:
         self._quads = quads
+        self._loading = loading
         self.limits = limits
         self._size = workers
         self._zygote: _Zygote | None = None
         self._idle: list[_Worker] = []
         self._fast = 0  # workers of the fast lane, idle, busy or being forked
         self._slow = 0
-        self._queues: OrderedDict[str, deque[asyncio.Future[_Worker]]] = OrderedDict()
+        self._long = 0
+        self._queues: dict[str, deque[_Turn]] = {}
         self._clients: dict[str, int] = {}
+        self._claims = _Claims(limits.crowded)
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
@@ -134,7 +211,7 @@ class Pool:
 
     async def __aenter__(self) -> Self:
         await self._start()
-        await asyncio.gather(*(self._add_worker() for _ in range(self._size)))
+        await asyncio.gather(*(self._add_worker() for _ in range(self._size + 1)))
         return self
 
     async def __aexit__(
@@ -147,7 +224,8 @@ class Pool:
             await self._zygote.stop()
 
     async def _start(self) -> None:
-        self._zygote = await _Zygote.start(self._quads, self.limits, self._zygote_gone)
+        loading, self._loading = self._loading or load(self._quads, self.limits), None
+        self._zygote = await _Zygote.take(loading, self._zygote_gone)
 
     def _zygote_gone(self) -> None:
         """It was killed, and with it all workers: begin again."""
@@ -155,12 +233,12 @@ class Pool:
             return
         self._zygote = None
         self._idle.clear()
-        self._fast = self._size
+        self._fast = self._size + 1
         self._spawn(self._restart())
 
     async def _restart(self) -> None:
         await self._start()
-        for _ in range(self._size):
+        for _ in range(self._size + 1):
             await self._fork()
 
     async def _add_worker(self) -> None:
@@ -207,35 +285,56 @@ class Pool:
 
     # --- whose turn it is -------------------------------------------------------------------
 
+    def _may_run(self, client: str) -> bool:
+        """One worker is kept for those whose queries are known to be short."""
+        return self._long < self._size or self._claims.short(client)
+
+    def _give(self, worker: _Worker, client: str) -> _Worker:
+        worker.long = not self._claims.short(client)
+        self._long += worker.long
+        return worker
+
+    def _no_longer(self, worker: _Worker) -> None:
+        """The worker is free again, or has left the fast lane."""
+        self._long -= worker.long
+        worker.long = False
+
     def _offer(self, worker: _Worker) -> None:
-        """A free worker: to the next client in turn, or to the idle ones."""
-        while self._queues:
-            client, queue = next(iter(self._queues.items()))
-            waiter = queue.popleft()
-            if queue:
-                self._queues.move_to_end(client)
-            else:
-                del self._queues[client]
-            if not waiter.done():
-                waiter.set_result(worker)
-                return
+        """A free worker: to the query that is due first, or to the idle ones."""
         if self._closing:
             worker.close()
-        else:
-            self._idle.append(worker)
+            return
+        while waiting := [client for client in self._queues if self._may_run(client)]:
+            client = min(waiting, key=lambda c: self._claims.due(c, self._queues[c][0][0]))
+            turn = self._queues[client][0]
+            self._leave_queue(client, turn)
+            if not turn[1].done():  # it is cancelled a moment before its task knows
+                turn[1].set_result(self._give(worker, client))
+                return
+        self._idle.append(worker)
+
+    def _leave_queue(self, client: str, turn: _Turn) -> None:
+        queue = self._queues.get(client)
+        if queue is not None and turn in queue:
+            queue.remove(turn)
+            if not queue:
+                del self._queues[client]
 
     async def _take(self, client: str) -> _Worker:
-        while self._idle:
+        while self._idle and self._may_run(client):
             worker = self._idle.pop()
             if not worker.lost:
-                return worker
+                return self._give(worker, client)
             self._spawn(self._fork())
         waiter: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
-        self._queues.setdefault(client, deque()).append(waiter)
+        turn = time.monotonic(), waiter
+        self._queues.setdefault(client, deque()).append(turn)
         try:
             return await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled():
+            self._leave_queue(client, turn)
+            if not waiter.cancelled():
+                self._no_longer(waiter.result())
                 self._offer(waiter.result())
             raise
 
@@ -289,19 +388,19 @@ class Pool:
         try:
             limit = min(timeout or self.limits.timeout, self.limits.timeout)
             worker = await self._take(client)
-            return await self._run(worker, frame, limit)
+            return await self._run(worker, frame, limit, client)
         finally:
             self._waiting -= 1
             self._clients[client] -= 1
             if not self._clients[client]:
                 del self._clients[client]
 
-    async def _run(self, worker: _Worker, frame: bytes, limit: float) -> Answer:
+    async def _run(self, worker: _Worker, frame: bytes, limit: float, client: str) -> Answer:
         loop = asyncio.get_running_loop()
+        begun = _cpu_time(worker.pid)
         answer = worker.ask(frame)
         deadline = loop.call_later(limit, self._kill, worker, "time")
-        rest = self.limits.fast - self.limits.crowded
-        worker.step = loop.call_later(self.limits.crowded, self._overdue, worker, rest)
+        worker.step = loop.call_later(self.limits.crowded, self._look_at, worker, begun)
         try:
             return await answer
         except ConnectionResetError:
@@ -313,32 +412,52 @@ class Pool:
             deadline.cancel()
             if worker.step is not None:
                 worker.step.cancel()
+            # What is gone had its time and more.
+            gone = worker.lost or worker.ended
+            used = self.limits.fast if gone else _cpu_time(worker.pid) - begun
+            self._claims.took(client, used)
             self._release(worker)
 
-    def _overdue(self, worker: _Worker, rest: float) -> None:
-        """The time in the fast lane is over: at once where others wait, else after ``rest``."""
-        if rest > 0 and not self._queues:
+    def _look_at(self, worker: _Worker, begun: float) -> None:
+        """Whether a query has used up its time in the fast lane, which is less where others wait.
+
+        It is CPU time: a query is not ended for what its neighbours do.
+        """
+        used = _cpu_time(worker.pid) - begun
+        crowded = self.limits.crowded
+        rest = (crowded if self._queues else self.limits.fast) - used
+        if rest > 0:
             loop = asyncio.get_running_loop()
-            worker.step = loop.call_later(rest, self._overdue, worker, 0.0)
+            step = min(max(rest, crowded / 4), crowded)
+            worker.step = loop.call_later(step, self._look_at, worker, begun)
         elif self._slow >= self.limits.slow:
             self._kill(worker, "busy")
         else:
             self._slow += 1
             worker.slow = True
+            self._no_longer(worker)
             with suppress(OSError):  # it may be gone
                 os.setpriority(os.PRIO_PROCESS, worker.pid, 15)
             self._spawn(self._fork())
 
     def _kill(self, worker: _Worker, reason: str) -> None:
+        if worker.ended:
+            return
         worker.ended = reason
         if self._zygote is not None:
             self._zygote.kill(worker)
+        if not worker.slow:
+            self._no_longer(worker)
+            self._spawn(self._fork())  # at once: to die takes a while
 
     def _release(self, worker: _Worker) -> None:
+        self._no_longer(worker)
         if worker.slow:
             self._slow -= 1
             worker.close()  # its priority cannot be raised again
-        elif worker.lost or worker.ended or worker.spool < 0:
+        elif worker.ended:
+            worker.close()
+        elif worker.lost or worker.spool < 0:
             worker.close()
             self._spawn(self._fork())
         else:
@@ -404,28 +523,18 @@ class _Zygote:
         self._data = b""
 
     @classmethod
-    async def start(cls, quads: Path, limits: Limits, gone: Callable[[], None]) -> Self:
-        """Starts the process and waits until the snapshot is loaded. ``gone`` is called when it
-        ends. Raises EngineError where it ends at once."""
-        ours, its = socket.socketpair()
-        arguments = (its.fileno(), quads, limits.memory, limits.result)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "essgraph.workers", *map(str, arguments)],
-            pass_fds=[its.fileno()],
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C is for the service, which drains
-        )
-        its.close()
-        ours.setblocking(False)
-        zygote = cls(ours, process)
-        zygote._loop.add_reader(ours, zygote._readable, gone)
+    async def take(cls, loading: Loading, gone: Callable[[], None]) -> Self:
+        """Waits until the snapshot is loaded. ``gone`` is called when the process ends. Raises
+        EngineError where it ends at once."""
+        zygote = cls(loading.control, loading.process)
+        zygote._loop.add_reader(loading.control, zygote._readable, gone)
         try:
             await zygote._ready
         except ConnectionError:
             raise EngineError(
                 Text(
-                    f"les processus de requête n'ont pas pu charger {quads}",
-                    f"the query processes could not load {quads}",
+                    f"les processus de requête n'ont pas pu charger {loading.quads}",
+                    f"the query processes could not load {loading.quads}",
                 )
             ) from None
         return zygote

@@ -47,6 +47,11 @@ class Project:
         return self.root / "data" / "dataset.ttl"
 
     @property
+    def withdrawn(self) -> Path:
+        """The names that are no longer in use, and what took their place; it may be missing."""
+        return self.root / "data" / "withdrawn.ttl"
+
+    @property
     def documents(self) -> list[Path]:
         return sorted((self.root / "data" / "documents").glob("*.trig"))
 
@@ -84,6 +89,7 @@ class Project:
         """Every file that the snapshot is made from, in a fixed order."""
         yield self.ontology
         yield self.dataset
+        yield self.withdrawn
         for document in self.documents:
             yield document
             yield self.anchors(document)
@@ -100,6 +106,14 @@ class Project:
             whole.update(f"{path.relative_to(self.root).as_posix()}\n{len(data)}\n".encode())
             whole.update(data)
         return whole.hexdigest()
+
+    def frame(self) -> dict[str, bytes]:
+        """The files of a snapshot beside its data: ontology, shapes, questions."""
+        return {
+            "ontology.ttl": self.read(self.ontology),
+            "shapes.ttl": b"\n".join(self.read(path) for path in self.shapes),
+            **{f"queries/{path.name}": self.read(path) for path in self.queries},
+        }
 
     def name(self, path: Path) -> str:
         """``path`` as reports show it: relative to the project where it lies inside."""

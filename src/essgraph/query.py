@@ -11,17 +11,18 @@ a boundary, ``<`` before a comment), the reading here is the stricter one.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Final, Literal, NoReturn
+from typing import Final, Literal, NamedTuple, NoReturn
 from urllib.parse import urljoin
 
+from essgraph import grammar
 from essgraph.errors import LimitExceeded, Position, QueryError, QueryRefused, SyntaxFault, Text
 from essgraph.names import BASE
 
 Form = Literal["SELECT", "ASK", "CONSTRUCT", "DESCRIBE"]
-Role = Literal["term", "project", "by", "bound", "assign"]
+Role = Literal["term", "project", "inner", "by", "bound", "assign"]
 
 #: The cheap limits. Each lies well above what people write and well below what harms: the engine
 #: dies of nesting (from 960 levels), of flat chains (from 2,000 or so), and its planner needs
@@ -151,6 +152,7 @@ _KEYWORDS: Final = (
         ]
     )
 )
+_LONGEST_WORD: Final = 256
 _LONGEST_KEYWORD = re.compile(
     "a(?![A-Za-z])|(?i:" + "|".join(sorted(_KEYWORDS, key=len, reverse=True)) + ")"
 )
@@ -229,7 +231,6 @@ class Query:
     named_graphs: tuple[str, ...] = ()
     key: str = field(default="", repr=False)
     volatile: bool = False
-    variables: tuple[Occurrence, ...] = field(default=(), repr=False, compare=False)
 
 
 def inspect(text: str) -> Query:
@@ -241,15 +242,79 @@ def inspect(text: str) -> Query:
     """
     if len(text) <= _REMEMBERED:
         return _remembered(text)
-    return _inspect(text)
+    return _read(text).query()
 
 
 @lru_cache(maxsize=512)
 def _remembered(text: str) -> Query:
-    return _inspect(text)
+    return _by_shape(text) or _read(text).query()
 
 
-def _inspect(text: str) -> Query:
+# --- queries of a shape that was read before ------------------------------------------------
+#
+# What people ask differs mostly in IRIs, strings, numbers and local names. None of what is told of
+# a query depends on their content: so the shape, which is the text without them, is read once, with
+# fixed fillings in their place, and the finding holds for every query of that shape.
+
+#: The parts that a shape leaves out; a comment is one, so that no quote in it opens a string.
+_PARTS = re.compile(
+    rf"({_IRIREF}|{_STRING}|#[^\r\n]*+|:[A-Za-z0-9_][A-Za-z0-9_-]*+"
+    r"|(?<![\w.?$%])[0-9]++(?![\w.]))"
+)
+_FILLINGS: Final = {"<": "<x:>", '"': '""', "'": "''", ":": ":x", "0": "0"}
+_DIGITS: Final = str.maketrans("123456789", "000000000")
+
+
+class _Shape(NamedTuple):
+    form: Form
+    key: str  # with a %s for each part
+    volatile: bool
+
+
+def _by_shape(text: str) -> Query | None:
+    """The query, where its shape tells all of it; None where the text itself is to be read."""
+    if "\\" in text:
+        return None  # with escapes, a string that never ends could be sought again and again
+    pieces = _PARTS.split(text)
+    parts = pieces[1::2]
+    shape = _shape("\0".join(pieces[::2]), "".join([part[0] for part in parts]).translate(_DIGITS))
+    if shape is None or not (text.isascii() or _is_text(text)):
+        return None
+    return Query(text, shape.form, (), (), shape.key % tuple(parts), shape.volatile)
+
+
+@lru_cache(maxsize=1024)
+def _shape(rest: str, kinds: str) -> _Shape | None:
+    """What a shape tells. Takes the text between the parts, joined by U+0000, and the first sign
+    of each part. None where the content of a part matters, or where tokens might be told
+    otherwise than by the signs at which a part begins."""
+    pieces = rest.split("\0")
+    unclear = any(sign in rest for sign in "<\"'#") or not rest.isascii()
+    if unclear or "#" in kinds or len(pieces) != len(kinds) + 1:
+        return None
+    fillings = [_FILLINGS[kind] for kind in kinds]
+    filled = pieces[0] + "".join(map(str.__add__, fillings, pieces[1:]))
+    try:
+        query = _Reader(filled).query()
+    except (SyntaxFault, QueryError, LimitExceeded):
+        return None  # the text itself has the right place
+    tokens = _PARTS.split(query.key)
+    # What is in the key in pieces was no IRI here, but an operator and more.
+    if tokens[1::2] != fillings or query.default_graphs or query.named_graphs:
+        return None
+    key = "%s".join(piece.replace("%", "%%") for piece in tokens[::2])
+    return _Shape(query.form, key, query.volatile)
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _read(text: str) -> _Reader:
     text = _unescape(text.removeprefix("\ufeff"))
     try:
         size = len(text.encode())
@@ -267,7 +332,7 @@ def _inspect(text: str) -> Query:
             ),
             f"{MAX_BYTES >> 10} KiB",
         )
-    return _Reader(text).read()
+    return _Reader(text)
 
 
 def bind(query: Query, bindings: Mapping[str, str]) -> Query:
@@ -289,20 +354,64 @@ def bind(query: Query, bindings: Mapping[str, str]) -> Query:
             )
     pieces: list[str] = []
     end = 0
-    for occurrence in query.variables:
+    occurrences = _occurrences(query.text)
+    projected = {occurrence.name for occurrence in occurrences if occurrence.role == "project"}
+    for occurrence in occurrences:
         if occurrence.name in bindings:
             pieces.append(query.text[end : occurrence.start])
-            pieces.append(_substitute(query.text, occurrence, bindings[occurrence.name]))
+            pieces.append(_substitute(query.text, occurrence, bindings[occurrence.name], projected))
             end = occurrence.end
     pieces.append(query.text[end:])
     fixed = "\n".join(f"{name} {term}" for name, term in sorted(bindings.items()))
-    return replace(query, text="".join(pieces), key=f"{query.key}\n{fixed}", variables=())
+    return replace(query, text="".join(pieces), key=f"{query.key}\n{fixed}")
+
+
+def explain(text: str) -> SyntaxFault | None:
+    """What is wrong with the form of a query that was inspected: the first token out of place, and
+    what could stand there. None where the form is right (by SPARQL 1.1)."""
+    reader = _Reader(text)
+    reader.query()
+    return reader.explain()
+
+
+#: ``SELECT *`` after a plain prologue, and the star in it.
+_STAR = re.compile(
+    rf"(?:\s*+(?i:PREFIX\s+[^\s<]*+\s*+{_IRIREF}|BASE\s*+{_IRIREF}))*+"
+    r"\s*+(?i:SELECT)\s*+(?:(?i:DISTINCT|REDUCED)\s*+)?(\*)"
+)
+_MENTION = re.compile(rf"[?$]([{_PN_CHARS_U}0-9][{_VARNAME}]*+)")
+#: With more mentions of variables, a query may be too dear to plan a second time.
+_MAX_MENTIONS: Final = 40
+
+
+def spell_out(text: str, names: Sequence[str]) -> str | None:
+    """The query with the variables that ``SELECT *`` stands for, in the order in which it first
+    names them; the engine has them in the order of the alphabet. Takes their names; None where
+    nothing is to change.
+    """
+    star = _STAR.match(text)
+    if star is None or len(names) < 2:
+        return None
+    mentions = _MENTION.findall(text, star.end())
+    ordered = [name for name in dict.fromkeys(mentions) if name in names]
+    if len(mentions) > _MAX_MENTIONS or len(ordered) != len(names) or ordered == list(names):
+        return None
+    listed = "".join(f" ?{name}" for name in ordered)
+    return f"{text[: star.start(1)]}{listed} {text[star.end() :]}"
+
+
+@lru_cache(maxsize=256)
+def _occurrences(text: str) -> tuple[Occurrence, ...]:
+    """The variables of a query that was inspected."""
+    reader = _Reader(text)
+    reader.query()
+    return tuple(reader.variables)
 
 
 _TERM = re.compile(rf'{_IRIREF}|"(?:[^"\\\n\r]|\\[^\n\r])*+"(?:@[A-Za-z0-9-]+|\^\^{_IRIREF})?')
 
 
-def _substitute(text: str, at: Occurrence, term: str) -> str:
+def _substitute(text: str, at: Occurrence, term: str, projected: set[str]) -> str:
     if at.role == "assign":
         raise QueryError(
             Text(
@@ -313,6 +422,9 @@ def _substitute(text: str, at: Occurrence, term: str) -> str:
         )
     if at.role == "project":
         return f" ({term} AS ?{at.name}) "
+    if at.role == "inner":
+        # Of the sub-SELECT, which must not give its name to what the outer SELECT assigns.
+        return f" ({term} AS ?{at.name}{'__' if at.name in projected else ''}) "
     if at.role == "by":
         return f" ({term}) "
     if at.role == "bound":
@@ -374,6 +486,7 @@ class _Reader:
         self.prefixes: dict[str, str] = {}
         self.graphs: dict[str, list[str]] = {"FROM": [], "NAMED": []}
         self.variables: list[Occurrence] = []
+        self.tokens: list[tuple[str, str, int]] = []  # kind, text, offset
         self.clauses = 0
         self.operators = 0
         self.volatile = False
@@ -381,9 +494,20 @@ class _Reader:
         self.previous: tuple[str, str] = ("", "")
         self.before: tuple[str, str] = ("", "")
 
-    def read(self) -> Query:
+    def query(self) -> Query:
+        """Reads the text whole."""
         text, match = self.text, _TOKEN.match
-        tokens: list[str] = []
+        readers: dict[str, Callable[[str, int], None]] = {
+            "var": self._var,
+            "pname": self._pname,
+            "iri": self._iri,
+            "word": self._word,
+            "string": self._plain,
+            "number": self._number,
+            "blank": self._plain,
+            "lang": self._lang,
+            "op": self._op,
+        }
         offset = 0
         while True:
             found = match(text, offset)
@@ -401,12 +525,12 @@ class _Reader:
                 token = self._keyword(token, start)
                 offset = start + len(token)
                 token = token if token == "a" else token.upper()
-            getattr(self, "_" + kind)(token, start)
-            tokens.append(token)
+            readers[kind](token, start)
+            self.tokens.append((kind, token, start))
             self.before, self.previous = self.previous, (kind, token)
-        return self._query(tokens)
+        return self._query()
 
-    def _query(self, tokens: list[str]) -> Query:
+    def _query(self) -> Query:
         if len(self.stack) > 1:
             frame = self.stack[-1]
             opening = next(o for o, c in _OPENING.items() if c == frame.closing)
@@ -414,24 +538,17 @@ class _Reader:
                 frame.offset,
                 Text(f"« {opening} » n'est jamais fermé", f'"{opening}" is never closed'),
             )
-        if not tokens:
+        if not self.tokens:
             raise QueryError(Text("la requête est vide", "the query is empty"), at=Position(1))
         if self.form is None:
-            self._fault(
-                len(self.text),
-                Text(
-                    "attendu : SELECT, ASK, CONSTRUCT ou DESCRIBE",
-                    "expected: SELECT, ASK, CONSTRUCT or DESCRIBE",
-                ),
-            )
+            self._misplaced(len(self.text), Text("requête incomplète", "incomplete query"))
         return Query(
             self.text,
             self.form,
             tuple(self.graphs["FROM"]),
             tuple(self.graphs["NAMED"]),
-            " ".join(tokens),
+            " ".join([token for _, token, _ in self.tokens]),
             self.volatile,
-            tuple(self.variables),
         )
 
     # --- one function for each kind of token ------------------------------------------------
@@ -450,20 +567,20 @@ class _Reader:
             return "term"
         if frame.region == "modifiers" and kind:
             return "by"
-        return "project" if frame.region == "select" else "term"
+        if frame.region != "select":
+            return "term"
+        return "project" if len(self.stack) == 1 else "inner"
 
     def _pname(self, token: str, start: int) -> None:
         prefix, _, local = token.partition(":")
         if self.previous[1] == "PREFIX":
             return
         if prefix not in self.prefixes:
-            self._fault(
-                start,
-                Text(
-                    f"le préfixe « {prefix}: » n'est pas déclaré (PREFIX {prefix}: <…>)",
-                    f'the prefix "{prefix}:" is not declared (PREFIX {prefix}: <…>)',
-                ),
+            message = Text(
+                f"le préfixe « {prefix}: » n'est pas déclaré (PREFIX {prefix}: <…>)",
+                f'the prefix "{prefix}:" is not declared (PREFIX {prefix}: <…>)',
             )
+            raise self.misplaced() or SyntaxFault(message, at=_position(self.text, start))
         self._term()
         self._graph(self.prefixes[prefix] + re.sub(r"\\(.)", r"\1", local), start)
 
@@ -478,10 +595,7 @@ class _Reader:
             if self.previous[1] in ("FROM", "NAMED"):
                 self._graph(self._resolve(iri, start), start)
 
-    def _string(self, token: str, start: int) -> None:
-        self._term()
-
-    def _blank(self, token: str, start: int) -> None:
+    def _plain(self, token: str, start: int) -> None:
         self._term()
 
     def _lang(self, token: str, start: int) -> None:
@@ -599,15 +713,7 @@ class _Reader:
     def _close(self, token: str, start: int) -> None:
         frame = self.stack[-1]
         if token != frame.closing:
-            self._fault(
-                start,
-                Text(
-                    f"« {token} » ne ferme rien"
-                    + (f" : attendu « {frame.closing} »" if frame.closing else ""),
-                    f'"{token}" closes nothing'
-                    + (f': expected "{frame.closing}"' if frame.closing else ""),
-                ),
-            )
+            self._misplaced(start, Text(f"« {token} » ne ferme rien", f'"{token}" closes nothing'))
         self.stack.pop()
         if frame.kind != "group":
             return
@@ -681,11 +787,11 @@ class _Reader:
         """The keyword that a word is or begins with: by the longest match, as in 19.8."""
         if word == "a" or word.upper() in _KEYWORDS:
             return word
-        found = _LONGEST_KEYWORD.match(word)
+        # Keywords may stand together; reading a very long word one by one would be quadratic.
+        found = _LONGEST_KEYWORD.match(word) if len(word) <= _LONGEST_WORD else None
         if found is None:
-            self._fault(
-                start,
-                Text(f"mot inconnu : « {word[:40]} »", f'unknown word: "{word[:40]}"'),
+            self._misplaced(
+                start, Text(f"mot inconnu : « {word[:40]} »", f'unknown word: "{word[:40]}"')
             )
         return found[0]
 
@@ -731,13 +837,46 @@ class _Reader:
         start = blanks.end() if blanks else offset
         sign = self.text[start : start + 1]
         if sign in ("'", '"'):
-            message = Text("chaîne jamais fermée", "this string is never closed")
-        else:
+            self._fault(start, Text("chaîne jamais fermée", "this string is never closed"))
+        shown = sign if sign.isprintable() else ascii(sign)
+        self._misplaced(
+            start, Text(f"caractère inattendu : {shown}", f"unexpected character: {shown}")
+        )
+
+    def _misplaced(self, offset: int, message: Text) -> NoReturn:
+        """Says what could stand here, or in the place of the first token that is out of place."""
+        raise self.misplaced() or self._expecting(offset, message)
+
+    def _expecting(self, offset: int, message: Text) -> SyntaxFault:
+        found = grammar.expected([*((kind, token) for kind, token, _ in self.tokens), ("", "")])
+        if found is not None:
+            french, english = found[1]
             message = Text(
-                f"caractère inattendu : {ascii(sign) if not sign.isprintable() else sign}",
-                f"unexpected character: {ascii(sign) if not sign.isprintable() else sign}",
+                f"{message.fr} ; attendu : {french}", f"{message.en}; expected: {english}"
             )
-        self._fault(start, message)
+        return SyntaxFault(message, at=_position(self.text, offset))
+
+    def misplaced(self) -> SyntaxFault | None:
+        """The fault of the first token that was read and is out of place."""
+        found = grammar.expected((kind, token) for kind, token, _ in self.tokens)
+        if found is None or found[0] == len(self.tokens):
+            return None
+        index, (french, english) = found
+        _, token, start = self.tokens[index]
+        return SyntaxFault(
+            Text(
+                f"« {token[:40]} » n'a pas sa place ici ; attendu : {french}",
+                f'"{token[:40]}" is out of place here; expected: {english}',
+            ),
+            at=_position(self.text, start),
+        )
+
+    def explain(self) -> SyntaxFault | None:
+        """What is wrong with the form of the query, read whole."""
+        end = len(self.text.rstrip())
+        incomplete = Text("requête incomplète", "incomplete query")
+        found = grammar.expected((kind, token) for kind, token, _ in self.tokens)
+        return found and (self.misplaced() or self._expecting(end, incomplete))
 
     def _fault(self, offset: int, message: Text) -> NoReturn:
         _fault(self.text, offset, message)

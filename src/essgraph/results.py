@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from typing import IO, Final, Protocol, cast
 
 import pyoxigraph as ox
@@ -187,6 +187,17 @@ def write_graph(triples: Iterable[ox.Triple], format: Format, out: Writer) -> No
     _GRAPHS[format.name](list(triples), out)
 
 
+def write_dataset(quads: Iterable[ox.Quad], format: Format, out: Writer) -> None:
+    """Writes a dataset as TriG or N-Quads."""
+    if format.name == "nq":
+        ox.serialize(quads, _io(out), ox.RdfFormat.N_QUADS)
+        return
+    listed = list(quads)
+    graphs = (q.graph_name for q in listed if isinstance(q.graph_name, ox.NamedNode))
+    prefixes = _used(q.triple for q in listed) | _prefixes({_space(g.value) for g in graphs})
+    ox.serialize(listed, _io(out), ox.RdfFormat.TRIG, prefixes=prefixes)
+
+
 def _turtle(triples: list[ox.Triple], out: Writer) -> None:
     ox.serialize(triples, _io(out), ox.RdfFormat.TURTLE, prefixes=_used(triples))
 
@@ -229,6 +240,10 @@ def _used(triples: Iterable[ox.Triple]) -> dict[str, str]:
                 spaces.add(_space(term.value))
             elif isinstance(term, ox.Literal):
                 spaces.add(_space(term.datatype.value))
+    return _prefixes(spaces)
+
+
+def _prefixes(spaces: Set[str]) -> dict[str, str]:
     return {prefix: space for prefix, space in names.PREFIXES.items() if space in spaces}
 
 

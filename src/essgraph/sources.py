@@ -388,12 +388,14 @@ class Sources:
     register: list[Statement] = field(default_factory=list)
     schemes: list[Statement] = field(default_factory=list)
     dataset: list[Statement] = field(default_factory=list)
+    withdrawn: list[Statement] = field(default_factory=list)
     ontology: list[Statement] = field(default_factory=list)
 
     def statements(self) -> Iterator[Statement]:
         """All statements, derived anchors last."""
         yield from self.ontology
         yield from self.dataset
+        yield from self.withdrawn
         yield from self.schemes
         yield from self.register
         for document in self.documents:
@@ -484,6 +486,7 @@ def read(project: Project, files: Sequence[Path] = ()) -> tuple[Sources, list[Sy
             ),
             schemes=statements(project.schemes),
             dataset=statements([project.dataset]),
+            withdrawn=statements(p for p in [project.withdrawn] if p.exists()),
             ontology=statements([project.ontology]),
         ),
         faults,

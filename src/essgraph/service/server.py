@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import resource
 import signal
@@ -20,21 +21,36 @@ from essgraph.service.live import Live
 
 
 def serve(
-    out: Path, *, host: str, port: int, limits: Limits, workers: int, watch: bool, log: bool
+    live: Live,
+    *,
+    host: str,
+    port: int,
+    limits: Limits,
+    watch: bool,
+    log: bool,
+    url: str = "",
+    texts: Path | None = None,
 ) -> None:
-    """Serves the current snapshot of a build folder until SIGTERM or SIGINT, then drains.
+    """Serves what is live until SIGTERM or SIGINT, then drains.
 
-    SIGHUP takes up another snapshot; ``watch`` does so when it appears. ``log`` writes a JSON
-    line a request to standard output. Raises EngineError where the workers cannot start.
+    SIGHUP takes up another version; ``watch`` does so when it appears. ``log`` writes a JSON
+    line a request to standard output, ``url`` is the public address of the service (without it,
+    that of ``host`` and ``port``), ``texts`` is the folder of the private texts. Raises
+    EngineError where the workers cannot start.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # not a line for each query
     _raise_descriptor_limit()
+    sys.setswitchinterval(0.0005)  # a large query read in a thread holds up the loop no longer
     uvicorn_loop = asyncio.Runner(loop_factory=_new_loop)
     with uvicorn_loop as runner:
         loop = runner.get_loop()
-        live, memo, metrics = Live(out, limits, workers), edge.Memo(), Metrics()
+        memo, metrics = edge.Memo(), Metrics()
         lines = AccessLog(sys.stdout if log else None, loop.call_later)
-        access = Access(create_app(live, metrics, watch=watch), metrics, lines)
+        public = url or f"http://{host}:{port}"
+        access = Access(
+            create_app(live, metrics, url=public, watch=watch, texts=texts), metrics, lines
+        )
         memo.heard = access.note_remembered
         live.changed = memo.clear
         server = uvicorn.Server(
@@ -64,6 +80,9 @@ def serve(
         loop.add_signal_handler(signal.SIGHUP, reload)
         # uvicorn raises SIGTERM again after its drain: then it is done, and no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
+        gc.collect()
+        gc.freeze()  # what is here now stays: let the collector pass it by
+        gc.set_threshold(10_000, 20, 50)
         runner.run(server.serve())
         lines.flush()
 

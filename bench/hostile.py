@@ -1,0 +1,581 @@
+"""A bounded soak: hostile clients on loopback, while canaries ask what they know the answer to.
+
+``run`` starts a service over a synthetic corpus, lets every hostile query and every hostile use
+of HTTP loose on it from many addresses at once, then kills workers under load. Canaries live in
+a process of their own, with a store of their own: what they hear is timed and compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Awaitable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+import pyoxigraph as ox
+
+from bench import corpus, load, sparql
+from bench.load import Server
+
+AIM_P99: Final = 0.25
+
+
+# --- hostile queries ------------------------------------------------------------------------
+
+
+def _nested(opening: str, closing: str, depth: int, inside: str = "") -> str:
+    return opening * depth + inside + closing * depth
+
+
+def _doubling(function: str, times: int) -> str:
+    steps = " ".join(
+        f"BIND ({function.replace('?x', f'?x{n}')} AS ?x{n + 1})" for n in range(times)
+    )
+    return f'SELECT (STRLEN(?x{times}) AS ?n) {{ BIND ("aaaaaaaaaaaaaaaa" AS ?x0) {steps} }}'
+
+
+_TRIPLE = "?a ?b ?c . ?d ?e ?f"
+_THREE = f"{_TRIPLE} . ?g ?h ?i"
+_ANY = "(!<http://e/none>|!^<http://e/none>)"
+
+QUERIES: Final[dict[str, list[str]]] = {
+    "cross product": [
+        f"SELECT (COUNT(*) AS ?n) {{ {_THREE} }}",
+        f"ASK {{ {_THREE} FILTER (?a = ?f && ?c = <http://e/none>) }}",
+        f"SELECT (SUM(STRLEN(STR(?a)) * STRLEN(STR(?f))) AS ?n) {{ {_THREE} }}",
+        f"SELECT (MAX(CONCAT(STR(?a), STR(?i))) AS ?n) {{ {_THREE} }}",
+    ],
+    "nesting": [
+        f"SELECT * {_nested('{', '}', 5000)}",
+        f"SELECT * {_nested('{', '}', 62, ' ?s ?p ?o ')}",
+        f"SELECT * {{ {_nested('OPTIONAL { ?s ?p ?o ', '}', 60)} }}",
+        f"ASK {{ {_nested('FILTER EXISTS { ?s ?p ?o ', '}', 60)} }}",
+        f"SELECT * {{ {_nested('{ SELECT * { ?s ?p ?o ', '} }', 30)} }}",
+        f"ASK {{ {_nested('FILTER NOT EXISTS { ?a ?b ?c ', '}', 900)} }}",
+    ],
+    "parentheses": [
+        f"SELECT ({_nested('(', ')', 5000, '1')} AS ?x) {{}}",
+        f"SELECT ({_nested('IF(true, ', ', 2)', 60, '1')} AS ?x) {{}}",
+        f"SELECT ({_nested('IF(true, ', ', 2)', 3000, '1')} AS ?x) {{}}",
+        f"SELECT ({'!' * 3900}true AS ?x) {{}}",
+        f"SELECT ({'-' * 20000}1 AS ?x) {{}}",
+        f"SELECT ({'+'.join(['1'] * 3900)} AS ?x) {{}}",
+        f"SELECT ({' || '.join(['?x'] * 3900)} AS ?y) {{ ?s ?p ?x }}",
+        f"SELECT ({_nested('(', ')', 60, '+'.join(['1'] * 2000))} AS ?x) {{}}",
+        f"ASK {{ ?s {_nested('(', ')', 500, '?p')} ?o }}",
+    ],
+    "VALUES": [
+        f"SELECT * {{ VALUES ?x {{ {' '.join(map(str, range(30_000)))} }} }}",
+        "SELECT (COUNT(*) AS ?n) { "
+        + " ".join(f"VALUES ?x{k} {{ {' '.join(map(str, range(2000)))} }}" for k in range(3))
+        + " }",
+        f"SELECT * {{ VALUES ?x {{ {' '.join(['UNDEF'] * 20_000)} }} ?s ?p ?x }}",
+    ],
+    "paths": [
+        f"SELECT (COUNT(*) AS ?n) {{ ?s {_ANY}* ?o }}",
+        f"SELECT (COUNT(*) AS ?n) {{ ?s ({_ANY}/{_ANY}/{_ANY})+ ?o }}",
+        f"SELECT (COUNT(*) AS ?n) {{ ?s {_nested('(', ')*', 40, _ANY)} ?o }}",
+        f"ASK {{ ?s {'/'.join([_ANY] * 100)} <http://e/none> }}",
+        f"SELECT (COUNT(*) AS ?n) {{ ?a {_ANY}* ?b . ?b {_ANY}* ?c . ?c {_ANY}* ?a }}",
+    ],
+    "regex": [
+        'SELECT * { ?s ?p ?o FILTER REGEX(STR(?o), "(((a{1,90}){1,90}){1,90})z") }',
+        f'SELECT * {{ ?s ?p ?o FILTER REGEX(STR(?o), "{"(.*)" * 500}$") }}',
+        f'ASK {{ {_THREE} FILTER REGEX(CONCAT(STR(?a), STR(?f), STR(?i)), "(a|aa)+$z") }}',
+        'SELECT (REPLACE(REPLACE(REPLACE(STR(?o), "", "xxxxxxxxxxxxxxxx"), "", "yyyyyyyyyyyyyy"), '
+        '"", "zzzzzzzzzzzzzz") AS ?x) { ?s ?p ?o }',
+    ],
+    "doubling": [
+        _doubling("CONCAT(?x, ?x)", 40),
+        _doubling("CONCAT(?x, ?x, ?x, ?x)", 25),
+        _doubling('REPLACE(?x, "a", "aa")', 30),
+        _doubling("ENCODE_FOR_URI(CONCAT(?x, '%', ?x))", 30),
+    ],
+    "sort": [
+        f"SELECT * {{ {_THREE} }} ORDER BY ?a ?f ?i",
+        f"SELECT * {{ {_TRIPLE} }} ORDER BY DESC(STRLEN(CONCAT(STR(?a), STR(?f)))) LIMIT 1",
+        f"SELECT ?x {{ {_TRIPLE} BIND (CONCAT(STR(?a), STR(?c), STR(?f)) AS ?x) }} ORDER BY ?x",
+    ],
+    "DISTINCT": [
+        f"SELECT DISTINCT * {{ {_THREE} }}",
+        f"SELECT (COUNT(DISTINCT CONCAT(STR(?a), STR(?f))) AS ?n) {{ {_TRIPLE} }}",
+        f"SELECT REDUCED * {{ {_TRIPLE} FILTER (?a != ?f) }}",
+    ],
+    "aggregates": [
+        f"SELECT (GROUP_CONCAT(CONCAT(STR(?a), STR(?f))) AS ?x) {{ {_TRIPLE} }}",
+        f"SELECT ?a ?f (GROUP_CONCAT(?c; SEPARATOR='{'x' * 10_000}') AS ?x) {{ {_TRIPLE} }} "
+        "GROUP BY ?a ?f",
+        f"SELECT ?x (COUNT(*) AS ?n) {{ {_TRIPLE} BIND (CONCAT(STR(?c), STR(?f)) AS ?x) }} "
+        "GROUP BY ?x HAVING (COUNT(*) > 100000)",
+    ],
+    "planning": [
+        "ASK { " + " . ".join(f"?s ?p{n} ?o{n}" for n in range(149)) + " }",
+        "ASK { " + " . ".join(f"?x{n} ?p{n} ?x{n + 1}" for n in range(149)) + " }",
+        "SELECT * { ?s ?p ?o "
+        + " ".join(f"OPTIONAL {{ ?s ?p{n} ?o{n} }}" for n in range(60))
+        + " }",
+        "ASK { " + " . ".join(f"?s{n} ?p{n} ?o{n}" for n in range(400)) + " }",
+        "SELECT * {" + " UNION ".join(["{ ?s ?p ?o }"] * 490) + "}",
+    ],
+    "literals": [
+        "ASK { ?s ?p '" + "x" * 250_000 + "' }",
+        "ASK { ?s ?p '" + "x" * 900_000 + "' }",
+        f"SELECT (SHA512('{'x' * 200_000}') AS ?x) {{ {_TRIPLE} }}",
+        f"SELECT (CONCAT('{'é' * 60_000}', STR(?a)) AS ?x) {{ {_TRIPLE} }}",
+        f"SELECT ({'9' * 100_000} * {'9' * 100_000} AS ?x) {{}}",
+    ],
+    "endless results": [
+        f"SELECT * {{ {_TRIPLE} }}",
+        f"CONSTRUCT {{ ?a ?e ?i }} WHERE {{ {_THREE} }}",
+        "CONSTRUCT { " + " . ".join(f"?a <http://e/{n}> ?f" for n in range(100)) + " } WHERE { "
+        f"{_TRIPLE} }}",
+        "DESCRIBE * { ?s ?p ?o . ?x ?y ?z }",
+    ],
+    "differences": [
+        f"SELECT (COUNT(*) AS ?n) {{ {_TRIPLE} MINUS {{ ?a ?y ?f . ?f ?z ?q }} }}",
+        "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f FILTER NOT EXISTS { ?a ?x ?f . ?f ?y ?a } }",
+        "SELECT (COUNT(*) AS ?n) { { SELECT * { ?a ?b ?c } } { SELECT * { ?d ?e ?f } } "
+        "{ SELECT * { ?g ?h ?i } } }",
+    ],
+    "forbidden": [
+        "SELECT * { SERVICE <http://127.0.0.1:1/> { ?s ?p ?o } }",
+        "SELECT * { OPTIONAL { SERVICE SILENT ?x {} } VALUES ?x { <http://127.0.0.1/> } }",
+        "SELECT * FROM <file:///etc/passwd> { ?s ?p ?o }",
+        "LOAD <http://127.0.0.1:1/>",
+        "DELETE WHERE { ?s ?p ?o }",
+    ],
+    "malformed queries": [
+        "SELECT * { ?s ?p 'unterminated }",
+        "SELECT * { ?s ?p \x00 ?o }",
+        "}" * 10_000,
+        "SELECT" * 10_000,
+        "ASK { ?s ?p '" + "\\" * 100_001,
+        "# comment only",
+    ],
+}
+
+
+# --- hostile uses of HTTP -------------------------------------------------------------------
+
+Outcome = tuple[str, str]  # family, what came of it
+
+
+@dataclass
+class Soak:
+    """What happened."""
+
+    seconds: float
+    outcomes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    slowest: float = 0.0
+    broken: list[str] = field(default_factory=list)  # answers that are not what HTTP promises
+    peak: int = 0
+    burnt: float = 0.0  # CPU share after the attack
+    kills: int = 0
+    left: int = 0
+    alive: bool = False
+
+
+class _Attack:
+    """Clients that mean harm, each from an address of its own."""
+
+    def __init__(self, server: Server, soak: Soak, timeout: float, seed: int) -> None:
+        self.server = server
+        self.soak = soak
+        self.timeout = timeout
+        self.chance = random.Random(seed)
+        # Encoded once: the attack should not use up the machine itself.
+        self.every = [(family, quote(text)) for family, texts in QUERIES.items() for text in texts]
+        self.end = time.monotonic() + soak.seconds
+
+    async def connect(self, host: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection(
+            "127.0.0.1", self.server.port, local_addr=(f"127.0.0.{host}", 0)
+        )
+
+    async def queries(self, host: int) -> None:
+        """Asks one hostile query after another, in an order of its own."""
+        every = list(self.every)
+        number = 0
+        while time.monotonic() < self.end:
+            self.chance.shuffle(every)
+            for family, text in every:
+                if time.monotonic() > self.end:
+                    return
+                number += 1
+                # Another name of a variable makes it another query, which no cache answers.
+                await self.ask(host, family, text.replace("%3Fa", f"%3Fa{host}_{number}"))
+
+    async def ask(self, host: int, family: str, text: str) -> None:
+        body = f"query={text}".encode()
+        head = (
+            f"POST {self.server.path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            "Accept: application/sparql-results+json, application/n-triples;q=0.9\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        begun = time.monotonic()
+        said = await self.exchange(host, head.encode() + body)
+        taken = time.monotonic() - begun
+        status = said.split(" ", 1)[0]
+        self.soak.outcomes[family][status] += 1
+        self.soak.slowest = max(self.soak.slowest, taken)
+        if status not in ("200", "400", "403", "406", "413", "429", "503"):
+            self.soak.broken.append(f"{family}: {said[:200]} after {taken:.1f} s for {text[:160]}")
+
+    async def exchange(self, host: int, request: bytes) -> str:
+        """Sends a request; the status of the answer if it is whole, else what is wrong."""
+        try:
+            reader, writer = await self.connect(host)
+        except OSError as error:
+            return f"no connection ({error})"
+        try:
+            writer.write(request)
+            with suppress(ConnectionError):
+                await writer.drain()
+            async with asyncio.timeout(self.timeout + 20):
+                fields = await reader.readuntil(b"\r\n\r\n")
+                size = 0
+                while piece := await reader.read(1 << 20):
+                    size += len(piece)
+        except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
+            return f"no answer ({type(error).__name__})"
+        finally:
+            writer.close()
+        lower = fields.lower()
+        status = fields[9:12].decode("latin-1")
+        length = int(lower.partition(b"content-length:")[2].partition(b"\r\n")[0] or b"-1")
+        if length != size:
+            return f"cut: {size} of {length} bytes, status {status}"
+        if status != "200" and b"application/problem+json" not in lower:
+            return f"no problem: status {status}"
+        return status
+
+    async def trickle(self, host: int, family: str, start: bytes) -> None:
+        """Sends a byte now and then, and never ends."""
+        while time.monotonic() < self.end:
+            try:
+                _, writer = await self.connect(host)
+                writer.write(start)
+                while time.monotonic() < self.end:
+                    await asyncio.sleep(0.2)
+                    writer.write(b"x")
+                    await writer.drain()
+                self.soak.outcomes[family]["held to the end"] += 1
+                writer.close()
+            except OSError:
+                self.soak.outcomes[family]["closed by the server"] += 1
+
+    async def malformed(self, host: int) -> None:
+        """Requests that are none."""
+        path = self.server.path
+        requests = [
+            b"\x00\xff\xfe\r\n\r\n",
+            b"GET\r\n\r\n",
+            f"GET {path} HTTP/9.9\r\nHost: x\r\n\r\n".encode(),
+            f"GET {path}?query={'a' * 100_000} HTTP/1.1\r\nHost: x\r\n\r\n".encode(),
+            f"GET {path} HTTP/1.1\r\nHost: x\r\nX: {'y' * 200_000}\r\n\r\n".encode(),
+            f"GET {path} HTTP/1.1\r\nHost: x\r\n{'X: y' * 1}\r\n".encode() * 5000 + b"\r\n",
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+            "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n".encode(),
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n".encode(),
+            f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n".encode(),
+            f"GET {path}?query=%ff%fe HTTP/1.1\r\nHost: x\r\n\r\n".encode(),
+            f"GET {path}?query=ASK%7B%7D HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 500,
+        ]
+        while time.monotonic() < self.end:
+            for request in requests:
+                try:
+                    reader, writer = await self.connect(host)
+                    writer.write(request)
+                    async with asyncio.timeout(0.5):
+                        said = await reader.read(12)
+                    self.soak.outcomes["malformed requests"][said[9:12].decode() or "closed"] += 1
+                except TimeoutError:
+                    self.soak.outcomes["malformed requests"]["waits for more"] += 1
+                except OSError:
+                    self.soak.outcomes["malformed requests"]["closed"] += 1
+                finally:
+                    writer.close()
+            await asyncio.sleep(0.1)
+
+    async def leave(self, host: int) -> None:
+        """Asks what takes long and is gone before the answer."""
+        number = 0
+        while time.monotonic() < self.end:
+            number += 1
+            text = quote(f"SELECT (COUNT(*) AS ?n{number}) {{ {_THREE} }}")
+            try:
+                _, writer = await self.connect(host)
+                target = f"{self.server.path}?query={text}"
+                writer.write(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                await writer.drain()
+                await asyncio.sleep(self.chance.choice((0.0, 0.005, 0.05)))
+                writer.transport.abort()
+                self.soak.outcomes["disconnect flood"]["left"] += 1
+            except OSError:
+                self.soak.outcomes["disconnect flood"]["refused"] += 1
+            await asyncio.sleep(0.01)
+
+    async def idle_reader(self, host: int) -> None:
+        """Asks for a large answer and does not read it."""
+        text = quote("SELECT * { ?s ?p ?o }")
+        while time.monotonic() < self.end:
+            with suppress(OSError):
+                _, writer = await self.connect(host)
+                target = f"{self.server.path}?query={text}"
+                writer.write(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * 4)
+                writer.transport.pause_reading()  # type: ignore[attr-defined]
+                self.soak.outcomes["readers that do not read"]["asked"] += 1
+                await asyncio.sleep(min(3.0, max(0.0, self.end - time.monotonic())))
+                writer.transport.abort()
+
+    async def all(self, clients: int) -> None:
+        """Everything at once, until the end."""
+        path = self.server.path
+        post = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n".encode()
+        body = post + b"Content-Type: application/sparql-query\r\n\r\n"
+        work: list[Awaitable[None]] = [self.queries(2 + n) for n in range(clients)]
+        work += [self.trickle(200, "slow headers", b"GET / HTTP/1.1\r\nX: ") for _ in range(150)]
+        work += [self.trickle(201, "slow bodies", body) for _ in range(150)]
+        work += [self.malformed(202), self.leave(203), self.idle_reader(204)]
+        await asyncio.gather(*work)
+
+
+# --- canaries -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Canaries:
+    """What the canaries heard. Times in seconds; ``refused`` are answers that were not 200."""
+
+    asked: int
+    wrong: int
+    refused: int
+    p50: float
+    p99: float
+    worst: float
+
+
+class _Canary:
+    """Asks short queries of which it knows the answer."""
+
+    def __init__(self, port: int, quads: Path, counts: dict[str, int], seconds: float) -> None:
+        self.port = port
+        self.store = ox.Store()
+        self.store.bulk_load(path=str(quads), format=ox.RdfFormat.N_QUADS)
+        self.counts = counts
+        self.end = time.monotonic() + seconds
+        self.times: list[float] = []
+        self.wrong = self.refused = 0
+
+    async def sing(self, number: int, host: int) -> None:
+        chance = random.Random(number)
+        kinds = [kind for kind in sparql.POINTS if kind not in ("DESCRIBE", "CONSTRUCT")]
+        at = 0
+        while time.monotonic() < self.end:
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", self.port, local_addr=(f"127.0.0.{host}", 0)
+            )
+            for _ in range(20):
+                if time.monotonic() > self.end:
+                    break
+                at += 1
+                template = sparql.request(chance.choice(kinds)).query
+                text = sparql.fill(template, self.counts, chance, 1_000_000 * (number + 1) + at)
+                if not await self.ask(reader, writer, text):
+                    break
+                await asyncio.sleep(0.02)
+            writer.close()
+
+    async def ask(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, text: str
+    ) -> bool:
+        """Whether the connection goes on."""
+        result = self.store.query(text)
+        assert isinstance(result, ox.QuerySolutions | ox.QueryBoolean)
+        expected = result.serialize(format=ox.QueryResultsFormat.JSON)
+        assert expected is not None  # it is None only when written to a file
+        target = f"/sparql?query={quote(text)}"
+        begun = time.perf_counter()
+        writer.write(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        try:
+            fields = (await reader.readuntil(b"\r\n\r\n")).lower()
+            size = int(fields.partition(b"content-length:")[2].partition(b"\r\n")[0])
+            body = await reader.readexactly(size)
+        except (OSError, asyncio.IncompleteReadError):
+            self.refused += 1
+            return False
+        self.times.append(time.perf_counter() - begun)
+        if not fields.startswith(b"http/1.1 200"):
+            self.refused += 1
+        elif sparql.meaning(body) != sparql.meaning(expected):
+            self.wrong += 1
+            print(f"wrong answer to {text}: {body[:500]!r}", file=sys.stderr)
+        return True
+
+    async def all(self) -> Canaries:
+        await asyncio.gather(*(self.sing(n, 210 + n) for n in range(4)))
+        times = sorted(self.times)
+        return Canaries(
+            len(times),
+            self.wrong,
+            self.refused,
+            times[len(times) // 2],
+            times[len(times) * 99 // 100],
+            times[-1],
+        )
+
+
+async def _canaries(port: int, quads: Path, counts: dict[str, int], seconds: float) -> Canaries:
+    """Canaries in a process of their own, so that the attack's own work does not slow them."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bench.hostile",
+        str(port),
+        str(quads),
+        json.dumps(counts),
+        str(seconds),
+        cwd=corpus.ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    return Canaries(**json.loads(out))
+
+
+# --- the soak -------------------------------------------------------------------------------
+
+
+async def _watch(server: Server, soak: Soak) -> None:
+    while True:
+        soak.peak = max(soak.peak, await asyncio.to_thread(server.memory))
+        await asyncio.sleep(0.5)
+
+
+async def _attack(
+    server: Server, made: corpus.Corpus, soak: Soak, timeout: float, clients: int
+) -> Canaries:
+    watching = asyncio.create_task(_watch(server, soak))
+    singing = asyncio.create_task(
+        _canaries(server.port, made.snapshot.quads, made.counts, soak.seconds)
+    )
+    await _Attack(server, soak, timeout, seed=1).all(clients)
+    canaries = await singing
+    watching.cancel()
+    await asyncio.sleep(timeout + 1)  # what still runs may run as long as it may
+    before = server.cpu()
+    await asyncio.sleep(1)
+    soak.burnt = server.cpu() - before
+    return canaries
+
+
+async def _kill(server: Server, made: corpus.Corpus, soak: Soak) -> Canaries:
+    """Workers are killed at random while canaries sing."""
+    singing = asyncio.create_task(
+        _canaries(server.port, made.snapshot.quads, made.counts, soak.seconds)
+    )
+    chance = random.Random(3)
+    await asyncio.sleep(0.5)
+    while not singing.done():
+        await asyncio.sleep(0.05)
+        workers = server.processes()[2:]  # after the service and the zygote
+        if workers:
+            with suppress(ProcessLookupError):
+                os.kill(chance.choice(workers), signal.SIGKILL)
+                soak.kills += 1
+    return await singing
+
+
+Result = tuple[Soak, Canaries, Soak, Canaries]
+
+
+def soak(seconds: float, kill_seconds: float, *, timeout: float, clients: int) -> Result:
+    """The whole soak: the attack with what its canaries heard, and the same of the killing."""
+    attack, killing = Soak(seconds), Soak(kill_seconds)
+    with tempfile.TemporaryDirectory(prefix="essgraph-hostile-") as folder:
+        made = corpus.write(Path(folder), 10_000)
+        with load.essgraph(Path(folder), "--timeout", timeout) as server:
+            heard = asyncio.run(_attack(server, made, attack, timeout, clients))
+            heard_killing = asyncio.run(_kill(server, made, killing))
+            attack.alive = sparql.alive(server)
+            below = server.processes()
+        attack.left = sum(Path(f"/proc/{pid}").exists() for pid in below)
+    return attack, heard, killing, heard_killing
+
+
+def run(*, quick: bool) -> str:
+    """The section of the report."""
+    clients, timeout = 40, 3.0
+    attack, heard, killing, heard_killing = soak(
+        15 if quick else 60, 5 if quick else 15, timeout=timeout, clients=clients
+    )
+    number = sum(map(len, QUERIES.values()))
+    families = {*QUERIES, *attack.outcomes}
+    rows = [
+        f"| {family} | {len(QUERIES.get(family, ())) or ''} | "
+        + ", ".join(f"{what}: {n}" for what, n in sorted(counted.items()))
+        + " |"
+        for family, counted in attack.outcomes.items()
+    ]
+    reached = "reached" if heard.p99 < AIM_P99 else "**not reached**"
+    faults = "".join(f"- {fault}\n" for fault in attack.broken[:20])
+    return "\n".join(
+        [
+            "## Hostile clients\n",
+            f"{number} hostile queries, {len(families)} families with the hostile uses of HTTP; "
+            f"{clients} heavy clients, 300 slow connections and the rest at once for "
+            f"{attack.seconds:g} s, on {os.cpu_count()} cores that the attackers share; time "
+            f"limit {timeout:g} s; 10 thousand triples. Canaries ask points, none asked before.\n",
+            "| | attack | workers killed |",
+            "|---|---|---|",
+            *(
+                f"| {what} | {one} | {other} |"
+                for what, one, other in (
+                    ("canaries asked", heard.asked, heard_killing.asked),
+                    ("wrong answers", heard.wrong, heard_killing.wrong),
+                    ("refused or lost", heard.refused, heard_killing.refused),
+                    ("workers killed from outside", "", killing.kills),
+                    ("p50, ms", *(f"{1000 * h.p50:.1f}" for h in (heard, heard_killing))),
+                    (
+                        f"p99, ms (aim: < {1000 * AIM_P99:g}: {reached})",
+                        *(f"{1000 * h.p99:.1f}" for h in (heard, heard_killing)),
+                    ),
+                    ("worst, ms", *(f"{1000 * h.worst:.1f}" for h in (heard, heard_killing))),
+                    ("slowest hostile answer, s", f"{attack.slowest:.2f}", ""),
+                    ("hostile answers cut, lost or unexplained", len(attack.broken), ""),
+                    ("peak memory of all processes (PSS), MiB", f"{attack.peak / 2**20:.0f}", ""),
+                    ("CPU in the second after, cores", f"{attack.burnt:.2f}", ""),
+                    ("alive at the end", "", "yes" if attack.alive else "**no**"),
+                    ("processes left behind", "", attack.left),
+                )
+            ),
+            "",
+            faults,
+            "| family | queries | answers by status |",
+            "|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    """The canaries' own process: ``python -m bench.hostile PORT QUADS COUNTS SECONDS``."""
+    port, quads, counts, seconds = sys.argv[1:]
+    canary = _Canary(int(port), Path(quads), json.loads(counts), float(seconds))
+    print(json.dumps(asdict(asyncio.run(canary.all()))))
+
+
+if __name__ == "__main__":
+    main()

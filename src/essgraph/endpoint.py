@@ -1,0 +1,458 @@
+"""A SPARQL 1.1 endpoint by HTTP: one client for what asks it questions and what writes to it.
+
+Connections are pooled. A read that fails on the way (no connection, cut off, 502 to 504) is tried
+again, with a growing pause of random length; a write never is. Where connections fail in a row
+the circuit opens: for a while nothing is sent, and callers are told at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import random
+import time
+from collections.abc import Generator, Mapping, Sequence
+from types import TracebackType
+from typing import Final, Self
+
+import httpx
+import pyoxigraph as ox
+
+from essgraph import dialects, names
+from essgraph.dialects import Dialect
+from essgraph.errors import (
+    EngineError,
+    EngineTimeout,
+    EngineUnreachable,
+    LimitExceeded,
+    ProjectError,
+    SyntaxFault,
+    Text,
+)
+
+MIB: Final = 2**20
+JSON: Final = "application/sparql-results+json"
+TRIPLES: Final = "application/n-triples"
+_DESCRIPTION: Final = "text/turtle, application/rdf+xml;q=0.9, application/n-triples;q=0.8"
+
+#: Seconds to a connection, the tries of a read, failures in a row that open the circuit, and for
+#: how many seconds: doubled each time until the longest.
+_CONNECT: Final = 3.0
+_TRIES: Final = 3
+_PAUSE: Final = 0.05
+_FAILURES: Final = 5
+_OPEN: Final = 1.0
+_OPEN_LONGEST: Final = 30.0
+#: Idle connections are closed by us before common servers and proxies do.
+_IDLE: Final = 4.0
+_ANOTHER_TRY: Final = frozenset((502, 503, 504))
+#: Deeper than any answer goes; the parser would not survive what is much deeper.
+_DEEPEST: Final = 16
+
+Pairs = Sequence[tuple[str, str]]
+
+
+class _Auth(httpx.Auth):
+    """The value of ``Authorization`` as it was given; where the server asks a Basic user for
+    Digest (RFC 7616), the answer to that."""
+
+    requires_response_body = True
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+        self._digest: httpx.DigestAuth | None = None
+        scheme, _, given = value.partition(" ")
+        if scheme.lower() == "basic":
+            try:
+                user, _, password = base64.b64decode(given, validate=True).decode().partition(":")
+                self._digest = httpx.DigestAuth(user, password)
+            except (binascii.Error, UnicodeDecodeError):
+                pass  # the server will say what it thinks of it
+        self._digested = False
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if not self._digested:
+            request.headers["Authorization"] = self._value
+            response = yield request
+            if response.status_code != 401 or self._digest is None:
+                return
+            # Virtuoso says so only to a request without any credentials.
+            self._digested = True
+            del request.headers["Authorization"]
+        assert self._digest is not None
+        yield from self._digest.auth_flow(request)
+
+
+class _Circuit:
+    """Open after failures in a row, then half open: one request may try."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._until = 0.0
+        self._pause = _OPEN
+
+    @property
+    def closed(self) -> bool:
+        return self._failures < _FAILURES
+
+    def check(self, url: str) -> None:
+        """Raises EngineUnreachable while the circuit is open."""
+        if self.closed:
+            return
+        now = time.monotonic()
+        if now < self._until:
+            raise EngineUnreachable(
+                Text(
+                    f"le moteur {url} a échoué {self._failures} fois de suite ; nouvel essai dans "
+                    f"{self._until - now:.0f} s",
+                    f"the engine {url} failed {self._failures} times in a row; next try in "
+                    f"{self._until - now:.0f} s",
+                )
+            )
+        self._until = now + self._pause  # this one tries, the others wait
+
+    def passed(self) -> None:
+        self._failures, self._pause = 0, _OPEN
+
+    def failed(self) -> None:
+        self._failures += 1
+        if not self.closed:
+            self._until = time.monotonic() + self._pause * random.uniform(0.5, 1.0)
+            self._pause = min(2 * self._pause, _OPEN_LONGEST)
+
+
+class Endpoint:
+    """One endpoint. Use it as an asynchronous context manager.
+
+    ``authorization`` is the value of the header field of that name; ``connections`` bounds how
+    many requests are under way at once. Raises ProjectError for an address that is not http(s).
+    """
+
+    def __init__(
+        self, url: str, *, authorization: str | None = None, connections: int = 16
+    ) -> None:
+        parsed = httpx.URL(url) if url.startswith(("http://", "https://")) else None
+        if parsed is None or not parsed.host:
+            raise ProjectError(
+                Text(
+                    f"une adresse http(s) est attendue, pas {url}",
+                    f"an http(s) address is expected, not {url}",
+                )
+            )
+        if parsed.userinfo:
+            raise ProjectError(
+                Text(
+                    "pas de mot de passe dans l'adresse : ESSGRAPH_ENDPOINT_AUTHORIZATION le porte",
+                    "no password in the address: ESSGRAPH_ENDPOINT_AUTHORIZATION carries it",
+                )
+            )
+        self.url = url
+        self.dialect: Dialect = dialects.STANDARD
+        self.circuit = _Circuit()
+        self._client = httpx.AsyncClient(
+            auth=_Auth(authorization) if authorization else None,
+            limits=httpx.Limits(
+                max_connections=connections,
+                max_keepalive_connections=connections,
+                keepalive_expiry=_IDLE,
+            ),
+            # The caller's deadline bounds the whole; a dead host is known sooner.
+            timeout=httpx.Timeout(None, connect=_CONNECT),
+            headers={"User-Agent": "essgraph", "Accept-Encoding": "identity"},
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def discover(self, timeout: float = 10.0) -> Dialect:
+        """Reads the service description and chooses the dialect. Raises what ``ask`` does."""
+        request = self._client.build_request("GET", self.url, headers={"Accept": _DESCRIPTION})
+        response, body = await self._read(request, timeout, MIB)
+        if response.status_code in (401, 403):
+            raise self._refused(response, body)
+        # Many an engine has no description: a 4xx here says that somebody is at home, no more.
+        self.dialect = dialects.choose(
+            response.headers.get("server", ""), body.decode("utf-8", "replace")
+        )
+        return self.dialect
+
+    async def ask(
+        self,
+        query: str,
+        media_type: str,
+        *,
+        dataset: Pairs = (),
+        timeout: float,
+        limit: int = 64 * MIB,
+    ) -> bytes:
+        """The answer to a query, whole, in that media type (SPARQL 1.1 Protocol, 2.1.2).
+
+        ``dataset`` are the parameters that name its graphs. Raises SyntaxFault where the engine
+        finds the query ill-formed, LimitExceeded for an answer above ``limit`` bytes or one that
+        the engine cut, EngineTimeout, EngineUnreachable, EngineError.
+        """
+        request = self._client.build_request(
+            "POST",
+            self.url,
+            data=_form([("query", query), *dataset]),
+            headers={"Accept": media_type},
+        )
+        response, body = await self._read(request, timeout, limit)
+        status = response.status_code
+        if status == 200:
+            self._require(response, media_type)
+            return self.dialect.repair(media_type, body)
+        if status in (400, 422):
+            said = _said(body)
+            raise SyntaxFault(
+                Text(
+                    f"le moteur refuse la requête : {said}", f"the engine refuses the query: {said}"
+                )
+            )
+        raise self._refused(response, body)
+
+    def _require(self, response: httpx.Response, media_type: str) -> None:
+        given = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if given != media_type:
+            raise EngineUnreachable(
+                Text(
+                    f"le moteur {self.url} répond en {given or 'aucun type'} au lieu de "
+                    f"{media_type}",
+                    f"the engine {self.url} answers in {given or 'no type'} instead of "
+                    f"{media_type}",
+                )
+            )
+        if "S1TAT" in response.headers.get("x-sql-state", ""):
+            # Virtuoso's "anytime": at its time limit, what it has so far, as if that were all.
+            raise LimitExceeded(
+                Text(
+                    "le moteur a atteint sa limite de temps et n'a rendu qu'une partie",
+                    "the engine reached its time limit and gave only a part",
+                ),
+                limit="time",
+                value="engine",
+            )
+
+    async def _read(
+        self, request: httpx.Request, timeout: float, limit: int
+    ) -> tuple[httpx.Response, bytes]:
+        """A read, tried again where it failed on the way, all within ``timeout`` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                for left in reversed(range(_TRIES)):
+                    self.circuit.check(self.url)
+                    try:
+                        response, body = await self._once(request, limit)
+                        if response.status_code not in _ANOTHER_TRY:
+                            self.circuit.passed()
+                            return response, body
+                        failure: EngineError = self._refused(response, body)
+                    except httpx.TransportError as error:
+                        failure = self._broken(error)
+                    self.circuit.failed()
+                    if not left:
+                        raise failure
+                    # Full jitter: callers that failed together do not come back together.
+                    await asyncio.sleep(random.uniform(0, _PAUSE * 2 ** (_TRIES - left)))
+        except TimeoutError:
+            raise EngineTimeout(
+                Text(
+                    f"le moteur {self.url} n'a pas répondu en {timeout:g} s",
+                    f"the engine {self.url} did not answer within {timeout:g} s",
+                )
+            ) from None
+        raise AssertionError  # the loop returns or raises
+
+    async def _once(self, request: httpx.Request, limit: int) -> tuple[httpx.Response, bytes]:
+        response = await self._client.send(request, stream=True)
+        try:
+            parts, size = [], 0
+            async for part in response.aiter_bytes():
+                parts.append(part)
+                size += len(part)
+                if size > limit:
+                    raise too_large(limit)
+            return response, b"".join(parts)
+        finally:
+            await response.aclose()
+
+    def _broken(self, error: httpx.TransportError) -> EngineUnreachable:
+        why = str(error) or type(error).__name__
+        return EngineUnreachable(
+            Text(
+                f"le moteur {self.url} n'a pas pu être joint jusqu'au bout : {why}",
+                f"the engine {self.url} could not be reached to the end: {why}",
+            )
+        )
+
+    def _refused(self, response: httpx.Response, body: bytes) -> EngineUnreachable:
+        status, said = response.status_code, _said(body)
+        if status in (401, 403):
+            return EngineUnreachable(
+                Text(
+                    f"le moteur {self.url} refuse l'accès ({status}) : voyez "
+                    "ESSGRAPH_ENDPOINT_AUTHORIZATION",
+                    f"the engine {self.url} refuses access ({status}): see "
+                    "ESSGRAPH_ENDPOINT_AUTHORIZATION",
+                )
+            )
+        return EngineUnreachable(
+            Text(
+                f"le moteur {self.url} répond {status} : {said}",
+                f"the engine {self.url} answers {status}: {said}",
+            )
+        )
+
+    # --- what both sides ask ----------------------------------------------------------------
+
+    async def select(self, query: str, *, timeout: float) -> list[dict[str, object]]:
+        """The solutions of a query of ours, terms by variable."""
+        solutions = parse_results(await self.ask(query, JSON, timeout=timeout, limit=1024 * MIB))
+        assert isinstance(solutions, ox.QuerySolutions)
+        named = [variable.value for variable in solutions.variables]
+        return [
+            {name: term for name, term in zip(named, row, strict=True) if term is not None}
+            for row in solutions
+        ]
+
+    async def graphs(self, *, timeout: float) -> dict[str, int]:
+        """The engine's named graphs, all of them, with their counts of triples."""
+        rows = await self.select(_GRAPHS, timeout=timeout)
+        return {
+            str(getattr(row["g"], "value", "")): int(getattr(row["n"], "value", "0"))
+            for row in rows
+            if "g" in row  # with no graph at all there is one empty group
+        }
+
+    async def version(self, *, timeout: float = 10.0) -> str | None:
+        """What the engine says it holds: a version, ``loading …`` while it is being changed, None
+        where it says nothing."""
+        found = await self.select(_STATE, timeout=timeout)
+        values = sorted(str(getattr(row["version"], "value", "")) for row in found)
+        # Two at once: a write of the state that is half seen.
+        return values[0] if len(values) == 1 else None if not values else f"loading {values[0]}"
+
+    # --- writes -----------------------------------------------------------------------------
+
+    async def update(self, update: str, *, timeout: float = 600.0) -> None:
+        """One update request (SPARQL 1.1 Protocol, 2.2.2), once. Raises EngineError."""
+        await self._write(
+            self._client.build_request(
+                "POST",
+                self.dialect.update_url(self.url),
+                content=update.encode(),
+                headers={"Content-Type": "application/sparql-update; charset=utf-8"},
+            ),
+            timeout,
+        )
+
+    async def load(self, graph: str, triples: bytes, *, timeout: float = 600.0) -> None:
+        """Adds N-Triples to a graph (SPARQL 1.1 Graph Store HTTP Protocol, 5.5)."""
+        address = httpx.URL(self.dialect.store_url(self.url)).copy_with(
+            params={"graph-uri" if self.dialect.loads else "graph": graph}
+        )
+        await self._write(
+            self._client.build_request(
+                "POST", address, content=triples, headers={"Content-Type": "text/turtle"}
+            ),
+            timeout,
+        )
+
+    async def _write(self, request: httpx.Request, timeout: float) -> None:
+        try:
+            async with asyncio.timeout(timeout):
+                response, body = await self._once(request, MIB)
+        except TimeoutError:
+            raise EngineTimeout(
+                Text(
+                    f"l'écriture dans {self.url} a dépassé {timeout:g} s",
+                    f"the write to {self.url} took longer than {timeout:g} s",
+                )
+            ) from None
+        except httpx.TransportError as error:
+            raise self._broken(error) from error
+        if not response.is_success:
+            raise self._refused(response, body)
+
+
+#: Not SELECT DISTINCT, on which Virtuoso 7.2.5 does not come back.
+_GRAPHS: Final = "SELECT ?g (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } } GROUP BY ?g"
+_STATE: Final = (
+    f"SELECT ?version {{ GRAPH <{dialects.STATE}> "
+    f"{{ <{names.DATASET}> <{names.OWL}versionInfo> ?version }} }}"
+)
+
+
+def _form(pairs: Pairs) -> Mapping[str, list[str]]:
+    fields: dict[str, list[str]] = {}
+    for name, value in pairs:
+        fields.setdefault(name, []).append(value)
+    return fields
+
+
+def _said(body: bytes) -> str:
+    """The first words of an error message, on one line."""
+    words = " ".join(body[:2000].decode("utf-8", "replace").split())
+    return words[:300] or "–"
+
+
+def too_large(limit: int) -> LimitExceeded:
+    """The answer went past the limit of its size."""
+    return LimitExceeded(
+        Text(
+            f"la réponse dépasse {limit / MIB:g} Mio ; demandez-la par pages (ORDER BY, LIMIT, "
+            "OFFSET)",
+            f"the answer is larger than {limit / MIB:g} MiB; ask for it in pages (ORDER BY, "
+            "LIMIT, OFFSET)",
+        ),
+        limit="result",
+        value=f"{limit / MIB:g} MiB",
+    )
+
+
+def parse_results(body: bytes) -> ox.QuerySolutions | ox.QueryBoolean:
+    """SPARQL results in JSON. Raises EngineUnreachable for what is none, or only half."""
+    if b'"triple"' in body and _depth(body, b"{", b"}") > _DEEPEST:
+        raise nonsense("…")
+    try:
+        return ox.parse_query_results(body, format=ox.QueryResultsFormat.JSON)
+    except (SyntaxError, ValueError) as error:
+        raise nonsense(str(error)) from error
+
+
+def parse_triples(body: bytes) -> list[ox.Triple]:
+    """N-Triples. Raises EngineUnreachable for what is none, or only half."""
+    if b"<<(" * _DEEPEST in body.replace(b" ", b""):
+        raise nonsense("<<(…")
+    try:
+        return [quad.triple for quad in ox.parse(body, format=ox.RdfFormat.N_TRIPLES)]
+    except (SyntaxError, ValueError) as error:
+        raise nonsense(str(error)) from error
+
+
+def nonsense(why: str) -> EngineUnreachable:
+    """What the engine answered does not parse."""
+    return EngineUnreachable(
+        Text(
+            f"la réponse du moteur n'est pas lisible, ou pas entière : {why}",
+            f"the answer of the engine cannot be read, or is not whole: {why}",
+        )
+    )
+
+
+def _depth(body: bytes, opening: bytes, closing: bytes) -> int:
+    depth = deepest = 0
+    for sign in body:
+        if sign == opening[0]:
+            depth += 1
+            deepest = max(deepest, depth)
+        elif sign == closing[0]:
+            depth -= 1
+    return deepest

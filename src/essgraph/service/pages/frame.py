@@ -1,0 +1,211 @@
+"""What all pages share: language, templates, header fields, and the answer as a whole."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+from starlette.requests import Request
+from starlette.responses import Response
+
+from essgraph import formats, names
+from essgraph.formats import Format
+from essgraph.service import encodings
+from essgraph.service.live import Served
+from essgraph.service.pages import naming, static, wording
+from essgraph.service.pages.naming import Names
+from essgraph.service.pages.rows import Term
+from essgraph.service.problems import preferred_language
+from essgraph.service.reply import entity_tag, matches
+
+#: Nothing from another host, no script or style but from our files (CSP Level 3).
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+
+_ENVIRONMENT: Final = Environment(
+    loader=PackageLoader("essgraph.service", "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+class Words:
+    """The words of the pages in one language, as attributes."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+
+    def __getattr__(self, name: str) -> str:
+        try:
+            return wording.WORDS[name].in_language(self._language)
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+@dataclass(frozen=True)
+class View:
+    """How one request is answered: its language, and what templates do with terms in it."""
+
+    language: str
+    #: Whether the address names the language: then our links go on naming it.
+    chosen: bool
+    path: str
+    query: tuple[tuple[str, str], ...]
+
+    @cached_property
+    def t(self) -> Words:
+        return Words(self.language)
+
+    def say(self, fr: str, en: str) -> str:
+        """Words that only one place needs."""
+        return en if self.language == "en" else fr
+
+    def link(self, path: str, **parameters: str) -> str:
+        """An address of ours, with parameters, in the language of the request if it was named."""
+        path, mark, fragment = path.partition("#")
+        if self.chosen:
+            parameters.setdefault("lang", self.language)
+        if parameters:
+            path += ("&" if "?" in path else "?") + urlencode(parameters)
+        return path + mark + fragment
+
+    def other(self) -> str:
+        """This page in the other language."""
+        kept = [(k, v) for k, v in self.query if k != "lang"]
+        return f"?{urlencode([*kept, ('lang', self.say('en', 'fr'))])}"
+
+    def to(self, iri: str) -> str | None:
+        """The target of a link to an IRI, or None where it is not to be followed."""
+        own = naming.path(iri)
+        return self.link(own) if own is not None else naming.href(iri)
+
+    def kind(self, key: str, many: bool = False) -> str:
+        return wording.KINDS[key][many].in_language(self.language)
+
+    def words(self, term: Term, property: str = "") -> Markup:
+        """A literal as people read it, marked where it is in another language."""
+        text = wording.literal(term, self.language, property)
+        if term.language and term.language != self.language:
+            return Markup('<span lang="{}">{}</span>').format(term.language, text)
+        return escape(text)
+
+    def typo(self, text: str) -> str:
+        """Words of ours in the language of the page, as a typesetter would print them."""
+        return wording.typographic(text, self.language)
+
+    def short(self, iri: str) -> str:
+        """An IRI with its prefix, where it has one."""
+        return names.shorten(iri).strip("<>")
+
+    def name(self, known: Names, iri: str) -> Markup:
+        """The label of a thing, no link."""
+        return self.words(known.label(iri, self.language))
+
+    def plain(self, known: Names, iri: str) -> str:
+        """The label of a thing as a bare string (titles, attributes)."""
+        return wording.literal(known.label(iri, self.language), self.language)
+
+    def anchor(self, known: Names, iri: str) -> Markup:
+        """A link to a thing, under its label; for the Web's things, their address."""
+        target = self.to(iri)
+        if iri in known.labels or target is None:
+            text = self.name(known, iri)
+        elif iri.startswith(names.PASSAGE):
+            text = escape(f"passage {iri.rpartition('/')[2]}")
+        else:
+            text = escape(_shown(iri))
+        if target is None:
+            return Markup("<code>{}</code>").format(iri)
+        kind = known.kind(iri)
+        if target.startswith("/"):
+            return Markup('<a href="{}" class="k k-{}">{}</a>').format(target, kind, text)
+        return Markup('<a href="{}" rel="external" class="out">{}</a>').format(target, text)
+
+
+def _shown(iri: str) -> str:
+    """An IRI as a link shows it: without scheme."""
+    short = names.shorten(iri)
+    if not short.startswith("<"):
+        return short
+    return iri.split("://", 1)[-1].removeprefix("www.").rstrip("/")
+
+
+_CALLED: Final = {
+    "csv": "CSV",
+    "json": "JSON",
+    "jsonld": "JSON-LD",
+    "nq": "N-Quads",
+    "nt": "N-Triples",
+    "rdfxml": "RDF/XML",
+    "trig": "TriG",
+    "tsv": "TSV",
+    "turtle": "Turtle",
+    "xml": "XML",
+}
+
+
+def called(format: Format) -> str:
+    """What people call a format."""
+    return _CALLED.get(format.name, format.name)
+
+
+def view(request: Request) -> View:
+    """The language by ``?lang=``, then ``Accept-Language``, French by default."""
+    asked = request.query_params.get("lang", "")
+    chosen = asked in wording.LANGUAGES
+    language = asked if chosen else preferred_language(request.headers.getlist("accept-language"))
+    query = tuple(request.query_params.multi_items())
+    return View(language, chosen, request.url.path, query)
+
+
+Context = Mapping[str, Any]
+
+
+def html(
+    request: Request, served: Served, template: str, v: View, context: Context, status: int = 200
+) -> Response:
+    """The page, with its header fields; 304 where the browser has it."""
+    body = render(template, v, context, version=served.snapshot.version)
+    return respond(request, v, body, status)
+
+
+def render(template: str, v: View, context: Context, version: str = "") -> bytes:
+    """A page's bytes. Every value is escaped where a template puts it."""
+    functions: dict[str, Callable[..., Any]] = {"static": static.address, "called": called}
+    return (
+        _ENVIRONMENT.get_template(template)
+        .render(v=v, t=v.t, say=v.say, version=version, **functions, **context)
+        .encode()
+    )
+
+
+def respond(request: Request, v: View, body: bytes, status: int = 200) -> Response:
+    """An HTML answer with the header fields of all pages."""
+    coding = encodings.choose(tuple(request.headers.getlist("accept-encoding")))
+    tag = entity_tag(hashlib.blake2b(body, digest_size=15).hexdigest(), coding)
+    headers = {
+        "Content-Language": v.language,
+        "Content-Security-Policy": POLICY,
+        "Referrer-Policy": "strict-origin-when-cross-origin",
+        "X-Content-Type-Options": "nosniff",
+        "Vary": "Accept, Accept-Language, Accept-Encoding",
+        "Cache-Control": "public, max-age=60" if status == 200 else "no-store",
+    }
+    if status == 200:
+        headers["ETag"] = tag
+        if matches(tuple(request.headers.getlist("if-none-match")), tag):
+            return Response(None, 304, headers)
+    if coding != "identity":
+        headers["Content-Encoding"] = coding
+    return Response(encodings.encode(body, coding), status, headers, formats.HTML.content_type)

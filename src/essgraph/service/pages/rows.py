@@ -1,0 +1,93 @@
+"""Answers of the engine as rows of RDF terms: how every page reads the graph."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from essgraph import formats, names
+from essgraph.engine import Answer, Dataset
+from essgraph.query import Query, inspect
+from essgraph.service.live import Served
+
+
+@dataclass(frozen=True, order=True)
+class Term:
+    """An RDF term: an IRI, or a literal with its language or datatype."""
+
+    value: str
+    iri: bool = False
+    language: str = ""
+    datatype: str = ""
+
+    @property
+    def ntriples(self) -> str:
+        """The term in N-Triples form."""
+        if self.iri:
+            return f"<{self.value}>"
+        escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
+        quoted = '"' + "".join(escapes.get(c, c) for c in self.value) + '"'
+        if self.language:
+            return f"{quoted}@{self.language}"
+        return f"{quoted}^^<{self.datatype}>" if self.datatype else quoted
+
+
+Row = Mapping[str, Term]
+
+PREFIXES = "".join(f"PREFIX {prefix}: <{space}>\n" for prefix, space in names.PREFIXES.items())
+
+
+@dataclass(frozen=True)
+class Table:
+    """The answer to a SELECT: its variables in order, and its rows."""
+
+    variables: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+@cache
+def prepared(body: str) -> Query:
+    """A query of ours, with all our prefixes before it."""
+    return inspect(PREFIXES + body)
+
+
+def readable(body: str) -> str:
+    """A query of ours as the editor shows it: with the prefixes that it uses, no more."""
+    used = (
+        f"PREFIX {prefix}: <{space}>\n"
+        for prefix, space in names.PREFIXES.items()
+        if re.search(rf"(?<![\w-]){prefix}:", body)
+    )
+    return "".join(used) + body.lstrip("\n")
+
+
+async def select(served: Served, body: str, **bindings: str) -> tuple[Row, ...]:
+    """The rows of a SELECT of ours. ``bindings`` are IRIs by variable."""
+    bound = {name: f"<{iri}>" for name, iri in bindings.items()}
+    kept = await served.answers.ask(prepared(body), Dataset(), bound, formats.JSON)
+    return read(whole(kept.answer)).rows
+
+
+def whole(answer: Answer) -> bytes:
+    """All bytes of an answer, wherever they are kept."""
+    return answer.spool.read(0, answer.size) if answer.spool else answer.body
+
+
+def read(body: bytes) -> Table:
+    """A table from SPARQL 1.1 Query Results JSON."""
+    answer = json.loads(body)
+    rows = tuple(
+        {name: _term(value) for name, value in row.items()} for row in answer["results"]["bindings"]
+    )
+    return Table(tuple(answer["head"]["vars"]), rows)
+
+
+def _term(value: Mapping[str, str]) -> Term:
+    if value["type"] == "uri":
+        return Term(value["value"], iri=True)
+    if value["type"] == "bnode":
+        return Term("_:" + value["value"])
+    return Term(value["value"], False, value.get("xml:lang", ""), value.get("datatype", ""))

@@ -1,0 +1,63 @@
+"""The private texts, where they are at hand: the words of a passage in their context."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+#: How much of the text is shown around a passage, in characters.
+CONTEXT = 160
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """The words of a passage, and those before and after."""
+
+    before: str
+    words: str
+    after: str
+
+
+class Texts:
+    """The folder of the texts. One that differs from what was mapped is as good as none."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+        self._read = lru_cache(maxsize=64)(self._verified)
+
+    def text(self, file: str, digest: str) -> str | None:
+        """The text of that file name if its SHA-256 is ``digest``."""
+        return self._read(file, digest)
+
+    def _verified(self, file: str, digest: str) -> str | None:
+        if self._folder is None or not digest or Path(file).name != file:
+            return None
+        try:
+            data = (self._folder / file).read_bytes()
+        except OSError:
+            return None
+        if hashlib.sha256(data).hexdigest() != digest:
+            return None
+        return data.decode("utf-8")
+
+    def excerpt(self, file: str, digest: str, start: int, end: int) -> Excerpt | None:
+        """The words from ``start`` to ``end`` (code points), in context."""
+        text = self.text(file, digest)
+        if text is None or not 0 <= start < end <= len(text):
+            return None
+        before = text[max(0, start - CONTEXT) : start]
+        after = text[end : end + CONTEXT]
+        # Cut at a space, not within a word.
+        if start > CONTEXT:
+            before = "…" + before[before.find(" ") :]
+        if end + CONTEXT < len(text):
+            after = after[: after.rfind(" ") + 1] + "…"
+        return Excerpt(_close(before), _close(text[start:end]), _close(after))
+
+
+def _close(text: str) -> str:
+    """The text with empty lines left out, as it is shown."""
+    return re.sub(r"\s*\n\s*", "\n", text)

@@ -1,0 +1,256 @@
+"""The words of the pages in both languages, and French and English typography."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from essgraph import names
+from essgraph.errors import Text
+from essgraph.service.pages.dates import edtf_in_words, in_words
+from essgraph.service.pages.rows import Term
+
+LANGUAGES: Final = ("fr", "en")
+
+#: Names of kinds: one thing, many things.
+KINDS: Final[Mapping[str, tuple[Text, Text]]] = {
+    "city": (Text("Ville", "City"), Text("Villes", "Cities")),
+    "region": (Text("Région", "Region"), Text("Régions", "Regions")),
+    "country": (Text("Pays", "Country"), Text("Pays", "Countries")),
+    "territory": (Text("Territoire", "Territory"), Text("Territoires", "Territories")),
+    "network": (Text("Réseau", "Network"), Text("Réseaux", "Networks")),
+    "organization": (Text("Organisation", "Organisation"), Text("Organisations", "Organisations")),
+    "person": (Text("Personne", "Person"), Text("Personnes", "People")),
+    "group": (Text("Groupe", "Group"), Text("Groupes", "Groups")),
+    "mandate": (Text("Mandat", "Mandate"), Text("Mandats", "Mandates")),
+    "event": (Text("Événement", "Event"), Text("Événements", "Events")),
+    "intervention": (Text("Intervention", "Talk"), Text("Interventions", "Talks")),
+    "recommendation": (
+        Text("Recommandation", "Recommendation"),
+        Text("Recommandations", "Recommendations"),
+    ),
+    "initiative": (Text("Initiative", "Initiative"), Text("Initiatives", "Initiatives")),
+    "text": (Text("Texte de référence", "Reference text"), Text("Textes cités", "Texts cited")),
+    "statistic": (Text("Chiffre", "Figure"), Text("Chiffres", "Figures")),
+    "document": (Text("Document source", "Source document"), Text("Documents", "Documents")),
+    "passage": (Text("Passage", "Passage"), Text("Passages", "Passages")),
+    "aside": (Text("Pièce écartée", "Set-aside piece"), Text("Pièces écartées", "Set aside")),
+    "note": (Text("Note éditoriale", "Editorial note"), Text("Notes éditoriales", "Notes")),
+    "concept": (Text("Notion", "Concept"), Text("Notions", "Concepts")),
+    "scheme": (Text("Liste", "List"), Text("Listes", "Lists")),
+    "thing": (Text("Entité", "Entity"), Text("Autres", "Others")),
+}
+
+#: The groups of facts, in the order of a page.
+GROUPS: Final[Mapping[str, Text]] = {
+    "identity": Text("Nom et nature", "Name and nature"),
+    "place": Text("Lieu et appartenance", "Place and belonging"),
+    "time": Text("Dates", "Dates"),
+    "people": Text("Qui", "Who"),
+    "content": Text("Contenu", "Content"),
+    "elsewhere": Text("Ailleurs", "Elsewhere"),
+}
+
+
+def _properties() -> dict[str, tuple[str, Text, Text]]:
+    ess, schema, dct, org = names.ESS, names.SCHEMA, names.DCTERMS, names.ORG
+
+    def entry(
+        group: str, fr: str, en: str, back_fr: str = "", back_en: str = ""
+    ) -> tuple[str, Text, Text]:
+        return group, Text(fr, en), Text(back_fr or f"{fr} (de)", back_en or f"{en} (of)")
+
+    return {
+        ess + "acronym": entry("identity", "sigle", "acronym"),
+        names.SKOS + "altLabel": entry("identity", "autre nom", "other name"),
+        names.SKOS + "hiddenLabel": entry("identity", "nom mal orthographié", "misspelt name"),
+        ess + "isoCode": entry("identity", "code ISO", "ISO code"),
+        ess + "organizationType": entry("identity", "type", "type", "de ce type", "of this type"),
+        ess + "eventType": entry("identity", "type", "type", "de ce type", "of this type"),
+        dct + "type": entry("identity", "type", "type", "de ce type", "of this type"),
+        names.SKOS + "inScheme": entry("identity", "liste", "list", "contient", "contains"),
+        names.SKOS + "broader": entry(
+            "identity", "plus général", "broader", "plus précis", "narrower"
+        ),
+        ess + "status": entry("identity", "état", "status", "dans cet état", "with this status"),
+        ess + "size": entry("identity", "effectif", "size"),
+        schema + "value": entry("identity", "valeur", "value"),
+        schema + "unitText": entry("identity", "unité", "unit"),
+        dct + "title": entry("identity", "titre", "title"),
+        dct + "language": entry("identity", "langue", "language"),
+        dct + "identifier": entry("identity", "fichier", "file"),
+        ess + "locatedIn": entry("place", "situé dans", "located in", "situés ici", "located here"),
+        names.GEO + "lat": entry("place", "latitude", "latitude"),
+        names.GEO + "long": entry("place", "longitude", "longitude"),
+        ess + "partOf": entry("place", "partie de", "part of", "comprend", "comprises"),
+        ess + "partOfEvent": entry(
+            "place", "partie de", "part of", "au programme", "on the programme"
+        ),
+        ess + "memberOf": entry("place", "membre de", "member of", "membres", "members"),
+        schema + "position": entry("place", "rang", "position"),
+        schema + "startDate": entry("time", "début", "start"),
+        schema + "endDate": entry("time", "fin", "end"),
+        schema + "startTime": entry("time", "heure de début", "start time"),
+        schema + "endTime": entry("time", "heure de fin", "end time"),
+        schema + "duration": entry("time", "durée", "duration"),
+        ess + "edtfDate": entry("time", "date approchée", "approximate date"),
+        ess + "attestedOn": entry("time", "attesté en date du", "attested on"),
+        dct + "date": entry("time", "date", "date"),
+        ess + "organizer": entry("people", "organisateur", "organiser", "organise", "organises"),
+        ess + "partner": entry("people", "partenaire", "partner", "partenaire de", "partner of"),
+        ess + "chair": entry("people", "présidence", "chair", "préside", "chairs"),
+        ess + "moderator": entry("people", "animation", "moderator", "anime", "moderates"),
+        ess + "speaker": entry("people", "intervenant", "speaker", "intervient", "speaks at"),
+        ess + "participant": entry(
+            "people", "participant", "participant", "participe à", "takes part in"
+        ),
+        ess + "supporter": entry("people", "soutien", "supporter", "soutient", "supports"),
+        ess + "carriedBy": entry("people", "portée par", "carried by", "porte", "carries"),
+        ess + "proposedBy": entry("people", "proposée par", "proposed by", "propose", "proposes"),
+        ess + "addressedTo": entry(
+            "people", "adressée à", "addressed to", "recommandations reçues", "asked to"
+        ),
+        org + "member": entry("people", "titulaire", "holder", "mandats", "mandates"),
+        org + "organization": entry("people", "auprès de", "at", "mandats ici", "mandates here"),
+        org + "role": entry("people", "fonction", "role", "mandats de ce type", "such mandates"),
+        dct + "creator": entry("people", "auteur", "author", "auteur de", "author of"),
+        dct + "publisher": entry("people", "éditeur", "publisher", "éditeur de", "publisher of"),
+        ess + "theme": entry("content", "thème", "theme", "sur ce thème", "on this theme"),
+        ess + "about": entry("content", "sujet", "about", "sujet de", "subject of"),
+        ess + "mentions": entry("content", "cite", "mentions", "cité par", "mentioned by"),
+        ess + "formulatedAt": entry(
+            "content", "formulée lors de", "formulated at", "recommandations", "recommendations"
+        ),
+        ess + "resultedIn": entry(
+            "content", "a donné lieu à", "resulted in", "issu de", "came out of"
+        ),
+        ess + "repliesTo": entry("content", "répond à", "replies to", "réponses", "replies"),
+        names.PROV + "hadPrimarySource": entry(
+            "content", "repris de", "reprinted from", "repris par", "reprinted by"
+        ),
+        ess + "reason": entry("content", "motif", "reason", "pièces écartées", "set-aside pieces"),
+        ess + "evidenceLevel": entry(
+            "content", "niveau de preuve", "evidence level", "passages", "passages"
+        ),
+        names.FOAF + "homepage": entry("elsewhere", "site", "website"),
+        names.FOAF + "page": entry("elsewhere", "page", "page"),
+        schema + "sameAs": entry("elsewhere", "la même chose chez", "the same thing at"),
+        dct + "source": entry("elsewhere", "source", "source", "source de", "source of"),
+    }
+
+
+PROPERTIES: Final = _properties()
+
+#: The words of the pages themselves.
+WORDS: Final[Mapping[str, Text]] = {
+    "tagline": Text(
+        "L’économie sociale et solidaire des villes francophones, fait par fait, preuve à l’appui",
+        "The social and solidarity economy of French-speaking cities, fact by fact, with evidence",
+    ),
+    "skip": Text("Aller au contenu", "Skip to content"),
+    "home": Text("Accueil", "Home"),
+    "recommendations": Text("Recommandations", "Recommendations"),
+    "documents": Text("Documents", "Documents"),
+    "queries": Text("Questions", "Questions"),
+    "browse": Text("Répertoire", "Directory"),
+    "menu": Text("Rubriques", "Sections"),
+    "breadcrumb": Text("Fil d’Ariane", "Breadcrumb"),
+    "search": Text("Chercher", "Search"),
+    "search_hint": Text("Une ville, un réseau, un thème…", "A city, a network, a theme…"),
+    "search_label": Text("Chercher une entité", "Search for an entity"),
+    "suggestions": Text("suggestions", "suggestions"),
+    "other_language": Text("English", "Français"),
+    "facts": Text("Faits", "Facts"),
+    "linked_from": Text("Ce qui s’y rattache", "What links here"),
+    "evidence": Text("Preuves", "Evidence"),
+    "evidence_intro": Text(
+        "Chaque fait porte le numéro du passage qui l’énonce.",
+        "Each fact bears the number of the passage that states it.",
+    ),
+    "no_evidence": Text(
+        "Aucun passage n’énonce de fait sur cette entité : elle vient du référentiel.",
+        "No passage states a fact about this entity: it comes from the register.",
+    ),
+    "passage": Text("Passage", "Passage"),
+    "position": Text("caractères", "characters"),
+    "to": Text("à", "to"),
+    "words": Text("Les mots du texte", "The words of the text"),
+    "from_words": Text("de", "from"),
+    "to_words": Text("à", "to"),
+    "not_published": Text(
+        "Le texte n’est pas publié : voici ses premiers et derniers mots.",
+        "The text is not published: here are its first and last words.",
+    ),
+    "doubtful": Text("douteux", "doubtful"),
+    "implied": Text("implicite", "implied"),
+    "explicit": Text("explicite", "explicit"),
+    "doubtful_fact": Text(
+        "énoncé douteux, absent du graphe publié",
+        "doubtful statement, absent from the published graph",
+    ),
+    "register": Text("référentiel", "register"),
+    "register_fact": Text(
+        "fait d’identité, tenu par le référentiel", "fact of identity, kept in the register"
+    ),
+    "notes": Text("Doutes et désaccords", "Doubts and disagreements"),
+    "retains": Text("Version retenue", "Version kept"),
+    "conflict": Text("Désaccord", "Disagreement"),
+    "note": Text("Note éditoriale", "Editorial note"),
+    "also": Text("aussi", "also"),
+    "downloads": Text("Données de cette page", "Data of this page"),
+    "cite": Text("Citer cette page", "Cite this page"),
+    "cite_text": Text("Référence", "Reference"),
+    "where": Text("Où", "Where"),
+    "when": Text("Quand", "When"),
+    "map_of": Text("Carte", "Map"),
+    "more": Text("Voir tout", "See all"),
+    "permanent": Text("Identifiant", "Identifier"),
+    "see_query": Text("La requête SPARQL", "The SPARQL query"),
+    "version": Text("Version des données", "Data version"),
+    "footer": Text(
+        "Chaque fait est relevé à la main et nomme le passage qui l’énonce. Les textes eux-mêmes "
+        "ne sont pas publiés.",
+        "Every fact is mapped by hand and names the passage that states it. The texts themselves "
+        "are not published.",
+    ),
+    "licences": Text("Licences", "Licences"),
+    "data_licence": Text("Données sous licence CC BY 4.0", "Data under CC BY 4.0"),
+    "ontology": Text("Ontologie", "Ontology"),
+    "truncated": Text(
+        "Seuls les premiers liens sont montrés ; les données en ligne les ont tous.",
+        "Only the first links are shown; the data has them all.",
+    ),
+}
+
+
+def typographic(text: str, language: str) -> str:
+    """Our own words as a typesetter would print them; for no word of a source."""
+    text = re.sub(r"(?<=\w)'(?=\w)", "’", text)
+    if language == "fr":
+        text = re.sub(r" (?=[;!?])", "\u202f", text)
+        text = re.sub(r" (?=[:»])|(?<=«) ", "\u00a0", text)
+    return text
+
+
+def literal(term: Term, language: str, property: str = "") -> str:
+    """The text of a literal as people read it: dates in words, numbers with their sign."""
+    kind = term.datatype.removeprefix(names.XSD)
+    if property == names.ESS + "edtfDate":
+        return edtf_in_words(term.value, language)
+    if kind in ("date", "gYear", "gYearMonth"):
+        return in_words(term.value, language)
+    if kind == "time":
+        return term.value[:5].replace(":", "\u00a0h\u00a0") if language == "fr" else term.value[:5]
+    if kind == "duration":
+        match = re.fullmatch(r"PT(?:(\d+)H)?(?:(\d+)M)?", term.value)
+        if match:
+            parts = [f"{match[1]}\u00a0h" if match[1] else "", f"{match[2]}\u00a0min"]
+            return " ".join(parts[: 1 + bool(match[2])]).strip()
+    if kind == "decimal" and language == "fr":
+        return term.value.replace(".", ",").replace("-", "\u2212")
+    if kind in ("decimal", "integer"):
+        return term.value.replace("-", "\u2212")
+    if term.language in LANGUAGES:
+        return typographic(term.value, term.language)
+    return term.value
