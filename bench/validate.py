@@ -33,10 +33,9 @@ T = TypeVar("T")
 
 
 def _renamed(term: sources.Term, copy: int) -> sources.Term:
-    if isinstance(term, ox.NamedNode) and term.value.startswith(OWN):
-        if not term.value.startswith(SHARED):
-            return ox.NamedNode(f"{term.value}-{copy}")
-    return term
+    if not isinstance(term, ox.NamedNode) or term.value.startswith(SHARED):
+        return term
+    return ox.NamedNode(f"{term.value}-{copy}") if term.value.startswith(OWN) else term
 
 
 def corpus(project: Project, triples: int) -> list[shacl.Triple]:

@@ -17,6 +17,7 @@ from pyshacl_turbo.rdf import Input
 from rdflib import RDF, SH, Graph, URIRef
 from rdflib.namespace import RDFS
 from rdflib.plugins.sparql import processor
+from rdflib.plugins.sparql.parser import parseQuery
 
 from essgraph import shacl
 from essgraph.project import Project
@@ -144,7 +145,7 @@ def parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processor, "parseQuery", PARSED)
 
 
-PARSED = cache(processor.parseQuery)
+PARSED = cache(parseQuery)
 
 
 @pytest.mark.parametrize("part", range(8))

@@ -460,6 +460,28 @@ def _authorization() -> str | None:
     return os.environ.get("ESSGRAPH_ENDPOINT_AUTHORIZATION")
 
 
+def _mcp(arguments: argparse.Namespace, language: str) -> int:
+    project = _project(arguments)
+    snapshot = _snapshot(arguments, project, language)
+    try:
+        from essgraph.assistant import create_server
+    except ModuleNotFoundError as error:
+        if error.name != "mcp":
+            raise
+        raise ProjectError(
+            Text(
+                "il manque le paquet mcp : pip install 'essgraph[mcp]'",
+                "the package mcp is missing: pip install 'essgraph[mcp]'",
+            )
+        ) from error
+    from essgraph.pool import Limits
+    from essgraph.service.live import Live
+
+    live = Live(_out(arguments, project), Limits(timeout=arguments.timeout), workers=1)
+    create_server(live, snapshot.version[:16]).run("stdio")
+    return 0
+
+
 # --- the grammar of the command line --------------------------------------------------------
 
 
@@ -562,8 +584,8 @@ def _parser(language: str) -> argparse.ArgumentParser:
         default="",
         metavar="URL",
         help=say(
-            "adresse publique, pour le plan du site (défaut : http://HOST:PORT)",
-            "public address, for the sitemap (default: http://HOST:PORT)",
+            "adresse publique, pour ce qui la nomme (défaut : http://HOST:PORT)",
+            "public address, for what must name it (default: http://HOST:PORT)",
         ),
     )
     serve.add_argument(
@@ -610,6 +632,15 @@ def _parser(language: str) -> argparse.ArgumentParser:
     )
     out(serve)
     texts(serve)
+
+    mcp = command(
+        "mcp",
+        _mcp,
+        "sert le graphe à un assistant (Model Context Protocol, entrée et sortie standard)",
+        "serve the graph to an assistant (Model Context Protocol, over standard input and output)",
+    )
+    mcp.add_argument("--timeout", type=_positive, default=10.0, metavar="S")
+    out(mcp)
 
     push = command(
         "push",

@@ -152,13 +152,7 @@ def _line(triple: ox.Triple) -> bytes:
 async def _held(endpoint: Endpoint, ours: set[str]) -> Graphs:
     """What the engine holds of ours: its default graph, and the named graphs under our base."""
     default = endpoint.dialect.default
-    counts = {
-        str(getattr(row["g"], "value", "")): int(getattr(row["n"], "value", "0"))
-        for row in await endpoint.select(
-            "SELECT ?g (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } } GROUP BY ?g", timeout=_PATIENCE
-        )
-        if "g" in row
-    }
+    counts = await endpoint.graphs(timeout=_PATIENCE)
     if default is None:
         rows = await endpoint.select("SELECT (COUNT(*) AS ?n) { ?s ?p ?o }", timeout=_PATIENCE)
         counts[""] = int(getattr(rows[0]["n"], "value", "0"))

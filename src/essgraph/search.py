@@ -324,6 +324,8 @@ class Index:
         words = query.split()
         if not words:
             return
+        if all(len(word) == 1 for word in words):
+            words.append("".join(words))  # an acronym with its full stops
         prefixes = " OR ".join(f'"{word}"*' for word in words)
         rows = self._texts("word", prefixes)
         grams = {query[i : i + 3] for i in range(len(query) - 2)}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from essgraph import formats, names, search
 from essgraph.errors import QueryError, Text
@@ -18,7 +18,8 @@ from essgraph.search import Entity, Found, Hit, Index
 from essgraph.service import api
 from essgraph.service.api import Api
 from essgraph.service.encodings import fields
-from essgraph.service.live import Live, Served
+from essgraph.service.live import Served
+from essgraph.service.problems import HttpProblem
 from essgraph.service.sparql import not_acceptable
 
 MAX_TEXT: Final = 200
@@ -29,7 +30,20 @@ _READER: Final = ThreadPoolExecutor(1, "index")
 
 @lru_cache(maxsize=3)
 def _index(directory: Path) -> Index:
+    if not (directory / search.FILE).exists():
+        raise elsewhere()
     return Index(directory / search.FILE)
+
+
+def elsewhere() -> HttpProblem:
+    """501: what the build adds to a snapshot is not there where the data are elsewhere."""
+    return HttpProblem(
+        501,
+        Text(
+            "ce service n'a que l'adresse des données : ni index des noms, ni preuve des lignes",
+            "this service has but the address of the data: no index of names, no evidence of rows",
+        ),
+    )
 
 
 async def consult(served: Served, reading: Callable[[Index], _T]) -> _T:
@@ -70,27 +84,19 @@ def name(entity: Entity, index: Index, language: str) -> dict[str, Any]:
 class Finding(Api):
     """Search and completion over the names of the version in service."""
 
-    def __init__(self, live: Live, pages: ASGIApp | None = None) -> None:
-        super().__init__(live)
-        self._pages = pages
-
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         suggesting = scope["path"] == "/suggest"
         known = ("q", "limit", "lang") if suggesting else (
             "q", "kind", "limit", "offset", "lang", "format")  # fmt: skip
         values = api.once(api.parameters(scope["query_string"]), known)
         form = values.pop("format", None)
-        offers = (api.JSON, formats.HTML) if self._pages else (api.JSON,)
         chosen = (
-            formats.by_name(form, offers)
+            formats.by_name(form, (api.JSON,))
             if form is not None
-            else formats.negotiate(fields(scope["headers"], b"accept"), offers)
+            else formats.negotiate(fields(scope["headers"], b"accept"), (api.JSON,))
         )
         if chosen is None:
-            raise not_acceptable(offers)
-        if self._pages and not suggesting and chosen.name == "html":
-            await self._pages(scope, receive, send)
-            return
+            raise not_acceptable((api.JSON,))
         language = api.language(values, scope)
         text = _text(values)
         served = self._live.now
@@ -148,7 +154,7 @@ class Finding(Api):
                 for hit in index.suggest(text, language=language, limit=limit)
             ]
 
-        body = {"query": text, "suggestions": await consult(served, reading)}
+        body = {"query": text, "results": await consult(served, reading)}
         headers = [(b"content-language", language.encode())]
         await api.send_made(scope, send, api.encode(body), "application/json", headers)
 

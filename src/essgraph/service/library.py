@@ -8,8 +8,8 @@
 
 A value is made a term of the declared type before it meets the query (see ``catalog``). Besides
 its own parameters each question has ``lang``, ``limit``, ``offset``, ``format``, ``evidence``,
-``version`` and ``answer``. Pages for people are those of ``pages``, an ASGI application that is
-handed every request that prefers HTML.
+``version`` and ``answer``. Requests that prefer HTML do not come here: ``pages`` answers them, with
+``asked`` and ``supports.of`` for the evidence of a row.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from essgraph import catalog, formats, names
 from essgraph.catalog import Question
@@ -37,7 +37,7 @@ from essgraph.service import api, citations, supports
 from essgraph.service.answers import Kept
 from essgraph.service.api import Api, Parameters
 from essgraph.service.encodings import fields
-from essgraph.service.live import Live, Served
+from essgraph.service.live import Served
 from essgraph.service.problems import HttpProblem
 from essgraph.service.reply import Headers, send_kept
 from essgraph.service.sparql import not_acceptable
@@ -157,15 +157,11 @@ def _offers(query: Query) -> tuple[Format, ...]:
 class Library(Api):
     """The question library of the version in service."""
 
-    def __init__(self, live: Live, pages: ASGIApp | None = None) -> None:
-        super().__init__(live)
-        self._pages = pages
-
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         name, _, rest = scope["path"].removeprefix("/queries").strip("/").partition("/")
         given = api.parameters(scope["query_string"])
         if not name:
-            await self._list(scope, receive, send, given)
+            await self._list(scope, send, given)
         elif rest == "changes":
             await self._changes(scope, send, name, given)
         elif rest or scope["path"].endswith("/"):
@@ -173,16 +169,13 @@ class Library(Api):
                 Text(f"rien à l'adresse {scope['path'][:80]}", f"nothing at {scope['path'][:80]}")
             )
         else:
-            await self._ask(scope, receive, send, name, given)
+            await self._ask(scope, send, name, given)
 
     # --- the list -----------------------------------------------------------------------------
 
-    async def _list(self, scope: Scope, receive: Receive, send: Send, given: Parameters) -> None:
+    async def _list(self, scope: Scope, send: Send, given: Parameters) -> None:
         values = api.once(given, ("lang", "format"))
-        chosen = self._choose(scope, values.pop("format", None), (api.JSON,))
-        if chosen is formats.HTML and self._pages:
-            await self._pages(scope, receive, send)
-            return
+        _choose(scope, values.pop("format", None), (api.JSON,))
         api.language(values, scope)
         served = self._live.now
         body = {
@@ -195,14 +188,9 @@ class Library(Api):
 
     # --- an answer ----------------------------------------------------------------------------
 
-    async def _ask(
-        self, scope: Scope, receive: Receive, send: Send, name: str, given: Parameters
-    ) -> None:
+    async def _ask(self, scope: Scope, send: Send, name: str, given: Parameters) -> None:
         values = api.once(given)
         question = catalog.find(questions(self._live.now), name)
-        if self._prefers_pages(scope, values, question) and self._pages:
-            await self._pages(scope, receive, send)
-            return
         form = values.pop("format", None)
         version, digest = values.pop("version", None), values.pop("answer", None)
         evidence = api.is_true(values, "evidence")
@@ -217,9 +205,9 @@ class Library(Api):
         offers = (*_offers(query), *formats.CITATIONS)
         if evidence:
             offers = (formats.JSON, formats.CSV) if query.form == "SELECT" else ()
-        chosen = self._choose(scope, form, offers)
+        chosen = _choose(scope, form, offers)
         headers = await self._headers(it, page, evidence, chosen, version)
-        if chosen in formats.CITATIONS or chosen.name in ("bibtex", "csl"):
+        if chosen in formats.CITATIONS:
             body = await citations.cite(it, await _permanent(it), chosen)
             await api.send_made(scope, send, body, chosen.content_type, headers)
             return
@@ -237,28 +225,6 @@ class Library(Api):
             (b"cache-control", caching if served else b"public, max-age=60"),
         ]
         await send_kept(scope, send, kept, fixed + headers)
-
-    def _prefers_pages(self, scope: Scope, values: Mapping[str, str], question: Question) -> bool:
-        if not self._pages:
-            return False
-        offers = (*_offers(inspect(question.query)), *formats.CITATIONS, formats.HTML)
-        form = values.get("format")
-        if form is not None:
-            return formats.by_name(form, offers) is formats.HTML
-        chosen = formats.negotiate(fields(scope["headers"], b"accept"), offers)
-        return chosen is not None and chosen.name == "html"
-
-    def _choose(self, scope: Scope, form: str | None, offers: Sequence[Format]) -> Format:
-        if self._pages and api.JSON in offers:
-            offers = (*offers, formats.HTML)
-        chosen = (
-            formats.by_name(form, offers)
-            if form is not None
-            else formats.negotiate(fields(scope["headers"], b"accept"), offers)
-        )
-        if chosen is None:
-            raise not_acceptable(offers)
-        return formats.HTML if chosen.name == "html" else chosen
 
     async def _headers(
         self, it: Asked, page: _Page, evidence: bool, chosen: Format, version: str | None
@@ -316,7 +282,7 @@ class Library(Api):
         digest = values.pop("answer", None)
         if since is None:
             raise QueryError(Text("il manque le paramètre since", "the parameter since is missing"))
-        self._choose(scope, values.pop("format", None), (api.JSON,))
+        _choose(scope, values.pop("format", None), (api.JSON,))
         language = api.language(values, scope)
         now = await asked(self._live.now, name, values, language)
         former = await self._live.at(since)
@@ -339,6 +305,18 @@ class Library(Api):
             "application/json",
             [(b"content-language", language.encode())] if now.speaks else None,
         )
+
+
+def _choose(scope: Scope, form: str | None, offers: Sequence[Format]) -> Format:
+    """By ``format=``, else by Accept. Raises HttpProblem (406)."""
+    chosen = (
+        formats.by_name(form, offers)
+        if form is not None
+        else formats.negotiate(fields(scope["headers"], b"accept"), offers)
+    )
+    if chosen is None:
+        raise not_acceptable(offers)
+    return chosen
 
 
 async def _difference(former: Served, now: Asked) -> dict[str, Any]:
