@@ -154,6 +154,11 @@ def _offers(query: Query) -> tuple[Format, ...]:
     return formats.RESULTS if query.form in ("SELECT", "ASK") else formats.GRAPHS
 
 
+def offers_of(question: Question) -> tuple[Format, ...]:
+    """The result formats in which a question is answered, the preferred first."""
+    return _offers(inspect(question.query))
+
+
 class Library(Api):
     """The question library of the version in service."""
 
@@ -417,5 +422,5 @@ def describe(question: Question) -> dict[str, Any]:
             }
             for parameter in question.parameters
         ],
-        "formats": [f.name for f in (*_offers(inspect(question.query)), *formats.CITATIONS)],
+        "formats": [f.name for f in (*offers_of(question), *formats.CITATIONS)],
     }
