@@ -246,8 +246,9 @@ def _media(offers: tuple[Format, ...], schema: str | None = None) -> dict[str, A
     types: dict[str, Any] = {}
     for offer in offers:
         for media_type in (offer.media_type, *offer.aliases):
-            named = schema and (media_type.endswith("/json") or media_type.endswith("results+json"))
-            types[media_type] = {"schema": _ref("schemas", str(schema)) if named else _STRING}
+            json = media_type.endswith(("/json", "+json"))
+            named = _ref("schemas", schema) if schema and json else {}
+            types[media_type] = {"schema": named if json else _STRING}
     return types
 
 
