@@ -3,8 +3,8 @@
 Modules are small and flat, and each imports only those before it:
 errors, names, formats, turtle → grammar, dialects → project, findings → catalog, search, snapshot,
 query → sources, report, engine → anchors, merge, shacl, jsonld, why → evidence, results
-→ evaluation → workers, ask, endpoint → build, pool, push → remote → service → assistant, client
-→ cli.
+→ evaluation → workers, ask, endpoint → build, pool, push → changes, remote → service → assistant,
+client → cli.
 """
 
 from __future__ import annotations

@@ -25,12 +25,13 @@ from essgraph.errors import (
 
 if TYPE_CHECKING:
     from essgraph.anchors import Coverage
+    from essgraph.changes import Changes
     from essgraph.findings import Finding
     from essgraph.project import Project
     from essgraph.snapshot import Snapshot
 
 FORMATS = ("table", "csv", "tsv", "json", "xml", "turtle", "nt", "jsonld")
-REPORTS = ("text", "json", "turtle", "sarif", "junit", "github", "html")
+REPORTS = ("text", "json", "turtle", "sarif", "junit", "github", "html", "markdown")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -99,17 +100,31 @@ def _counts(quads: frozenset[object], language: str) -> None:
 
 
 def _validate(arguments: argparse.Namespace, language: str) -> int:
+    language = arguments.lang or language
+    if arguments.watch:
+        return _watch(arguments, language)
+    return _validated(arguments, language)
+
+
+def _validated(arguments: argparse.Namespace, language: str) -> int:
+    """One check, reported; its exit code."""
     from essgraph.build import check
     from essgraph.findings import fails
 
-    language = arguments.lang or language
     project = _project(arguments)
     texts = _texts(arguments, project)
-    findings = check(project, texts, arguments.files, _bar(language)).findings
+    checked = check(project, texts, arguments.files, _bar(language))
+    findings = checked.findings
+    changes = None
+    if arguments.since:
+        from essgraph import changes as changed
+
+        changes = changed.since(arguments.since, project, texts, checked)
+        findings = changes.findings
     if arguments.files:
         asked = {project.name(file) for file in arguments.files}
         findings = [finding for finding in findings if finding.file in asked]
-    _report(findings, arguments.format, language, sys.stdout)
+    _report(findings, arguments.format, language, sys.stdout, changes)
     if texts is None:
         _say(
             Text(
@@ -123,15 +138,58 @@ def _validate(arguments: argparse.Namespace, language: str) -> int:
     return 1 if fails(findings) else 0
 
 
-def _report(findings: list[Finding], form: str, language: str, to: TextIO) -> None:
+def _watch(arguments: argparse.Namespace, language: str) -> int:
+    """Checks now and whenever a file of the project changes, until interrupted: 0."""
+    from watchfiles import DefaultFilter, watch
+
+    project = _project(arguments)
+    folders = [folder for folder in project.folders if folder.is_dir()]
+    try:
+        _again(arguments, language)
+        # The build folder is none of these: what the check writes never starts it again.
+        for _ in watch(*folders, watch_filter=DefaultFilter(), raise_interrupt=True):
+            _again(arguments, language)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+    return 0
+
+
+def _again(arguments: argparse.Namespace, language: str) -> None:
+    """One check of a watch: what cannot be checked just now is said, and the watch goes on."""
+    try:
+        _validated(arguments, language)
+    except EssgraphError as error:
+        _say(error.text, language)
+    sys.stdout.flush()
+
+
+def _report(
+    findings: list[Finding],
+    form: str,
+    language: str,
+    to: TextIO,
+    changes: Changes | None = None,
+) -> None:
     from essgraph import report
 
     if form == "text":
         # https://no-color.org
         colour = to.isatty() and not os.environ.get("NO_COLOR")
         to.write(report.text(findings, language, colour=colour))
+    elif form == "json" and changes:
+        import json
+
+        from essgraph import changes as changed
+
+        whole = {**report.as_object(findings), "changes": changed.to_json(changes)}
+        to.write(json.dumps(whole, ensure_ascii=False, indent=1) + "\n")
     else:
         to.write(report.FORMS[form](findings, language))
+    if changes and form in ("text", "markdown"):
+        from essgraph import changes as changed
+
+        write = changed.text if form == "text" else changed.markdown
+        to.write("\n" + write(changes, language))
 
 
 def _anchor(arguments: argparse.Namespace, language: str) -> int:
@@ -563,6 +621,19 @@ def _parser(language: str) -> argparse.ArgumentParser:
     texts(validate)
     validate.add_argument("--format", choices=REPORTS, default="text")
     validate.add_argument("--lang", choices=("fr", "en"))
+    validate.add_argument(
+        "--since",
+        metavar="REV",
+        help=say(
+            "ne dire que ce qui est nouveau depuis une révision git, et ce qui a changé",
+            "say only what is new since a git revision, and what changed",
+        ),
+    )
+    validate.add_argument(
+        "--watch",
+        action="store_true",
+        help=say("vérifier à chaque changement", "check again at every change"),
+    )
 
     query = command(
         "query",

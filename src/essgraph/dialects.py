@@ -30,7 +30,8 @@ class Dialect:
     ``server`` is what its ``Server`` field holds. ``default`` names the graph that stands for the
     default graph; without it the engine has one. ``listed`` says that ``GRAPH`` reaches more than
     our graphs unless they are listed in the request. ``merges`` says that several default graphs
-    are merged as SPARQL 1.1 Query, 13.2 wants. ``atomic`` says that no reader sees half of an
+    are merged as SPARQL 1.1 Query, 13.2 wants; ``overrides`` that the dataset of a request prevails
+    over that of the query (Protocol, 2.1.4). ``atomic`` says that no reader sees half of an
     update request. ``loads`` says that data go in by the Graph Store Protocol, for ``INSERT DATA``
     does not take them all. ``update`` and ``store`` are the ends of the addresses of updates and
     of the graph store, by the end of the address of queries. ``repairs`` mend, by media type,
@@ -42,6 +43,7 @@ class Dialect:
     default: str | None = None
     listed: bool = False
     merges: bool = True
+    overrides: bool = True
     atomic: bool = True
     loads: bool = False
     update: tuple[tuple[str, str], ...] = ()
@@ -141,6 +143,7 @@ TABLE: Final = (
         default=DEFAULT,
         listed=True,
         merges=False,
+        overrides=False,
         atomic=False,
         loads=True,  # INSERT DATA refuses xsd:duration
         update=(("/sparql-auth", "/sparql-auth"), ("/sparql", "/sparql-auth")),

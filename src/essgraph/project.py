@@ -75,6 +75,11 @@ class Project:
     def texts(self) -> Path:
         return self.root / "data" / "texts"
 
+    @property
+    def folders(self) -> list[Path]:
+        """The folders that hold its files."""
+        return [self.root / name for name in ("ontology", "data", "shapes", "queries")]
+
     @staticmethod
     def anchors(document: Path) -> Path:
         """The derived file beside a document's TriG file."""

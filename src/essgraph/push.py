@@ -81,7 +81,7 @@ async def push(
 ) -> Pushed:
     """Makes the engine hold the snapshot, and say so.
 
-    ``verify`` reads all of it back and compares the digest of it with the version. Raises
+    ``verify`` reads all of it back and compares its digest with that of the snapshot. Raises
     EngineError where the engine refuses, fails or (``verify``) holds something else.
     """
     dialect = await endpoint.discover()
@@ -104,13 +104,14 @@ async def push(
     digest = None
     if verify:
         digest = _digest(await _held(endpoint, set(wanted)))
-        if digest != snapshot.version:
+        expected = _digest(wanted)
+        if digest != expected:
             raise EngineError(
                 Text(
                     f"le moteur contient autre chose que l'instantané : {digest[:16]} au lieu de "
-                    f"{snapshot.version[:16]}",
+                    f"{expected[:16]}",
                     f"the engine holds something else than the snapshot: {digest[:16]} instead of "
-                    f"{snapshot.version[:16]}",
+                    f"{expected[:16]}",
                 )
             )
     return Pushed(dialect.name, added, removed, at_once, digest)
@@ -152,13 +153,7 @@ def _line(triple: ox.Triple) -> bytes:
 async def _held(endpoint: Endpoint, ours: set[str]) -> Graphs:
     """What the engine holds of ours: its default graph, and the named graphs under our base."""
     default = endpoint.dialect.default
-    counts = {
-        str(getattr(row["g"], "value", "")): int(getattr(row["n"], "value", "0"))
-        for row in await endpoint.select(
-            "SELECT ?g (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } } GROUP BY ?g", timeout=_PATIENCE
-        )
-        if "g" in row
-    }
+    counts = await endpoint.graphs(timeout=_PATIENCE)
     if default is None:
         rows = await endpoint.select("SELECT (COUNT(*) AS ?n) { ?s ?p ?o }", timeout=_PATIENCE)
         counts[""] = int(getattr(rows[0]["n"], "value", "0"))

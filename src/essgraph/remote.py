@@ -40,7 +40,6 @@ _GRAPH = re.compile(r"\bGRAPH\b", re.IGNORECASE)
 #: How many graphs may be listed in a request.
 _MOST_LISTED: Final = 5_000
 
-_GRAPHS: Final = "SELECT DISTINCT ?g { GRAPH ?g { ?s ?p ?o } }"
 _DESCRIBED: Final = f"""SELECT ?version {{ <{names.DATASET}> ?p ?version .
   FILTER (?p IN (<http://www.w3.org/ns/dcat#version>, <{names.OWL}versionInfo>)) }}"""
 
@@ -69,8 +68,8 @@ class Remote:
         return self
 
     async def _open(self) -> None:
-        await self.endpoint.discover(self.limits.timeout)
-        version = await self.endpoint.version(timeout=self.limits.timeout)
+        await self.endpoint.discover()
+        version = await self.endpoint.version()
         self._state = version
         if version is not None and version.startswith("loading"):
             raise EngineError(
@@ -84,15 +83,14 @@ class Remote:
         # After the version stands what tells one push of it from another.
         self.version = version.partition(" ")[0] if version else await self._described()
         if self.endpoint.dialect.listed:
-            found = await self.endpoint.select(_GRAPHS, timeout=max(60, self.limits.timeout))
-            all_graphs = (str(getattr(row["g"], "value", "")) for row in found)
+            found = await self.endpoint.graphs(timeout=max(60, self.limits.timeout))
             self._graphs = tuple(
-                g for g in all_graphs if g.startswith(names.BASE) and g not in (DEFAULT, STATE)
+                g for g in found if g.startswith(names.BASE) and g not in (DEFAULT, STATE)
             )
 
     async def _described(self) -> str:
         """The version that the dataset's own description states. Raises EngineError."""
-        found = await self.endpoint.select(_DESCRIBED, timeout=self.limits.timeout)
+        found = await self.endpoint.select(_DESCRIBED, timeout=10.0)
         values = sorted(str(getattr(row["version"], "value", "")) for row in found)
         if not values:
             raise EngineError(
@@ -191,6 +189,16 @@ class Remote:
                     "ou interrogez-les par GRAPH",
                     f"{dialect.name} does not merge several default graphs: give one, or ask them "
                     "by GRAPH",
+                )
+            )
+        own = Dataset(query.default_graphs, query.named_graphs)
+        if own and dataset != own and not dialect.overrides:
+            raise QueryError(
+                Text(
+                    f"{dialect.name} ne remplace pas FROM par le jeu de données de la requête "
+                    "HTTP : donnez l'un ou l'autre",
+                    f"{dialect.name} does not put the dataset of the request in place of FROM: "
+                    "give one or the other",
                 )
             )
         default, named = dataset.default, dataset.named

@@ -2,7 +2,8 @@
 
 Each form is one function from findings and a language to text: ``text``, ``json``, ``turtle``
 (a SHACL validation report, SHACL 3.6, with pointers of EARL and the W3C's pointer methods),
-``sarif`` (OASIS SARIF 2.1.0), ``junit``, ``github`` (workflow command annotations) and ``html``.
+``sarif`` (OASIS SARIF 2.1.0), ``junit``, ``github`` (workflow command annotations), ``html`` and
+``markdown``.
 """
 
 from __future__ import annotations
@@ -105,9 +106,8 @@ def text(findings: Sequence[Finding], language: str, *, colour: bool = False) ->
     return "\n".join([*lines, count(findings).in_language(language)]) + "\n"
 
 
-def to_json(findings: Sequence[Finding], language: str) -> str:
-    """A JSON object: ``conforms`` and ``findings``, messages in both languages."""
-    del language  # a report carries both
+def as_object(findings: Sequence[Finding]) -> dict[str, object]:
+    """``conforms`` (no violation) and ``findings``, messages in both languages."""
 
     def both(said: Text | None) -> dict[str, str] | None:
         return said._asdict() if said else None
@@ -131,8 +131,13 @@ def to_json(findings: Sequence[Finding], language: str) -> str:
         }
         for f in findings
     ]
-    whole = {"conforms": not fails(list(findings)), "findings": found}
-    return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
+    return {"conforms": not fails(list(findings)), "findings": found}
+
+
+def to_json(findings: Sequence[Finding], language: str) -> str:
+    """A JSON object (``as_object``)."""
+    del language  # a report carries both
+    return json.dumps(as_object(findings), ensure_ascii=False, indent=1) + "\n"
 
 
 _TERM: Final = re.compile(
@@ -335,6 +340,24 @@ def _article(f: Finding, language: str) -> str:
     return f"{head}<p>{said}</p>\n{source}</article>"
 
 
+def markdown(findings: Sequence[Finding], language: str) -> str:
+    """A heading with the counts and a table, for a pull request (GitHub-flavoured Markdown)."""
+
+    def cell(said: str) -> str:
+        # In a table a bar ends the cell, and markup of a file must not become that of the page.
+        return re.sub(r"([\\`*_{}\[\]<>#|~])", r"\\\1", _plain(said).replace("\n", " "))
+
+    title = Text("Validation du graphe", "Validation of the graph").in_language(language)
+    lines = [f"## {title}", "", f"{count(findings).in_language(language)}."]
+    if findings:
+        heads = Text("lieu | règle | constat", "place | rule | finding").in_language(language)
+        lines += ["", f"| {heads} |", "|---|---|---|"]
+    for f in findings:
+        icon = {"Violation": "❌", "Warning": "⚠️", "Info": "ℹ️"}[f.severity]
+        lines.append(f"| {cell(place(f))} | {icon} {cell(f.rule)} | {cell(message(f, language))} |")
+    return "\n".join(lines) + "\n"
+
+
 FORMS: Final[dict[str, Callable[[Sequence[Finding], str], str]]] = {
     "text": text,
     "json": to_json,
@@ -343,4 +366,5 @@ FORMS: Final[dict[str, Callable[[Sequence[Finding], str], str]]] = {
     "junit": junit,
     "github": github,
     "html": html,
+    "markdown": markdown,
 }

@@ -61,6 +61,9 @@ def create_app(
         summary="A knowledge graph in which every fact names its passage",
         lifespan=lifespan,
         redirect_slashes=False,
+        # Their pages load from other hosts; /docs is a page of ours.
+        docs_url=None,
+        redoc_url=None,
     )
 
     @app.get("/health", summary="Whether the service is alive, and the version it serves")

@@ -37,7 +37,7 @@ LINGER: Final = 2.0
 MAX_URL: Final = 2**16 - 1
 MAX_HEAD: Final = 96 * 2**10
 #: What the memo may hold in all, and the largest request and response it holds, in bytes.
-MEMO: Final = 32 * 2**20
+MEMO: Final = 12 * 2**20
 MEMO_REQUEST: Final = 16 * 2**10
 MEMO_RESPONSE: Final = 256 * 2**10
 

@@ -202,6 +202,7 @@ class Site:
             {
                 "anchor": f"{self._url}/id/",
                 "service-desc": [to("/ontology.ttl", "text/turtle")],
+                "service-doc": [to("/ontology", "text/html")],
                 "service-meta": [to("/dataset.ttl", "text/turtle")],
                 "status": [to("/health", "application/json")],
                 "license": [{"href": "https://creativecommons.org/licenses/by/4.0/"}],

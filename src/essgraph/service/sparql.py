@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from binascii import a2b_qp
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -261,8 +263,15 @@ def _decode(encoded: bytes) -> Parameters:
         raise _not_utf8() from error
 
 
+_NOT_QUOTED: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
 def _unquote(encoded: bytes) -> str:
-    return unquote_to_bytes(encoded.replace(b"+", b" ")).decode("utf-8")
+    spaced = encoded.replace(b"+", b" ")
+    if _NOT_QUOTED.search(spaced):
+        return unquote_to_bytes(spaced).decode("utf-8")
+    # Quoted-printable (RFC 2045, 6.7) differs in the sign alone, and is decoded in C.
+    return a2b_qp(spaced.replace(b"=", b"=3D").replace(b"%", b"=")).decode("utf-8")
 
 
 def _not_utf8() -> QueryError:

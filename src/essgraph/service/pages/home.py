@@ -46,11 +46,12 @@ SELECT ?document ?summary (COUNT(DISTINCT ?passage) AS ?passages) WHERE {
   ?passage a ess:Passage ; oa:hasSource ?document .
 } GROUP BY ?document ?summary ORDER BY ?document"""
 NAMES: Final = """
-SELECT DISTINCT ?named ?label ?type WHERE {
+SELECT DISTINCT ?named ?label ?type ?acronym WHERE {
   VALUES ?class {
     ess:Territory ess:Organization ess:Person ess:AgentGroup ess:Event ess:SourceDocument
   }
   ?named a ?class , ?type ; rdfs:label ?label .
+  OPTIONAL { ?named ess:acronym ?acronym }
 }"""
 
 

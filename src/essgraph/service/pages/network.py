@@ -101,7 +101,8 @@ def draw(rows: Iterable[Row], known: Names, v: View, families: Sequence[str] | N
         x, y = at[iri]
         r = 4.5 + 2.1 * math.sqrt(degree[iri])
         label = v.plain(known, iri)
-        short = label if len(label) <= 26 else label[:25].rsplit(" ", 1)[0] + "…"
+        called = known.acronyms.get(iri, label)
+        short = called if len(called) <= 26 else called[:25].rsplit(" ", 1)[0] + "…"
         half = 3.1 * len(short) + 2
         area = (x - half, y + r + 1, x + half, y + r + 17)
         free = all(

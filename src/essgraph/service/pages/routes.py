@@ -18,6 +18,7 @@ from essgraph.service.encodings import fields
 from essgraph.service.live import Live
 from essgraph.service.pages import (
     editor,
+    guide,
     home,
     outcome,
     questions,
@@ -42,11 +43,11 @@ class Pages:
     def __init__(self, live: Live, rest: ASGIApp) -> None:
         self._live: Final = live
         self._rest: Final = rest
-        self._indexes: Final = searching.Indexes()
         self._library: Final = questions.Library()
         #: Whole paths, and first segments of paths; those of ``_negotiated`` are shared with rest.
         self._paths: Final[dict[str, Handler]] = {
             "/": self._home,
+            "/docs": self._guide,
             "/queries": self._question,
             "/recommendations": self._recommendations,
             "/search": self._search,
@@ -101,7 +102,7 @@ class Pages:
         return await recommendations.page(request, self._live.now)
 
     async def _search(self, request: Request, rest: str) -> Response:
-        return await searching.page(request, self._live.now, self._indexes)
+        return await searching.page(request, self._live.now)
 
     async def _question(self, request: Request, rest: str) -> Response:
         served = self._live.now
@@ -123,6 +124,9 @@ class Pages:
     async def _view(self, request: Request, rest: str) -> Response:
         return await editor.fragment(request, self._live.now)
 
+    async def _guide(self, request: Request, rest: str) -> Response:
+        return await guide.page(request, self._live.now)
+
     async def _static(self, request: Request, rest: str) -> Response:
         return await static.serve(request, rest)
 
@@ -135,11 +139,12 @@ def _wants_page(scope: Scope) -> bool:
     """
     if not _wants_html(fields(scope["headers"], b"accept")):
         return False
-    named = [name for name, _ in parse_qsl(scope["query_string"], keep_blank_values=True)]
+    # Names alone matter here, so that any bytes will do for the values.
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    named = [name for name, _ in pairs]
     if scope["path"] == "/sparql":
-        given = {name.decode("latin-1") for name in named}
-        return given <= {"query", "view", "lang"} and named.count(b"query") <= 1
-    return not {b"format", b"output"} & set(named)
+        return set(named) <= {"query", "view", "lang"} and named.count("query") <= 1
+    return not {"format", "output"} & set(named)
 
 
 @lru_cache(maxsize=1024)

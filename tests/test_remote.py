@@ -1,0 +1,286 @@
+"""What the service does when the engine behind it is slow, ill or gone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+from conftest import Run, serving
+from engines import Running, free_port, oxigraph, push
+
+from essgraph.snapshot import open_snapshot
+
+RESULTS = "application/sparql-results+json"
+EMPTY = b'{"head":{"vars":["x"]},"results":{"bindings":[]}}'
+STATE = (
+    b'{"head":{"vars":["version"]},"results":{"bindings":[{"version":'
+    b'{"type":"literal","value":"1234 abcd"}}]}}'
+)
+
+
+class Ill(BaseHTTPRequestHandler):
+    """An endpoint that answers as its server's ``ail`` says, but always tells its version."""
+
+    protocol_version = "HTTP/1.1"
+    server: IllServer
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self._send(200, "text/turtle", b"")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        query = parse_qs(body.decode())["query"][0]
+        self.server.authorization.append(self.headers.get("Authorization"))
+        if "graph/state" in query:
+            self._send(200, RESULTS, STATE)
+            return
+        self.server.asked += 1
+        ail = self.server.ail
+        if ail == "once" and self.server.asked == 1:
+            self.close_connection = True
+        elif ail == "slow headers":
+            self.server.over.wait(20)
+        elif ail == "half":
+            self._send(200, RESULTS, EMPTY[:20], length=len(EMPTY))
+            self.close_connection = True
+        elif ail == "half, but of the right length":
+            self._send(200, RESULTS, EMPTY[:20])
+        elif ail == "half, in chunks":
+            self.wfile.write(
+                b"HTTP/1.1 200 OK\r\nContent-Type: application/sparql-results+json\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n10\r\n" + EMPTY[:16] + b"\r\n"
+            )
+            self.close_connection = True
+        elif ail == "html":
+            self._send(200, "text/html", b"<h1>Welcome</h1>")
+        elif ail.isdigit():
+            self._send(int(ail), "text/plain", b"out of\norder")
+        elif ail == "nested":
+            self._send(200, RESULTS, b'{"type":"triple","value":' * 5000)
+        else:
+            self._send(200, RESULTS, EMPTY)
+
+    def _send(self, status: int, kind: str, body: bytes, length: int | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body) if length is None else length))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class IllServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Ill)
+        self.ail = ""
+        self.asked = 0
+        self.authorization: list[str | None] = []
+        self.over = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/query"
+
+
+@contextmanager
+def made_ill() -> Iterator[IllServer]:
+    server = IllServer()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server
+    server.over.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@contextmanager
+def over(url: str, *options: object, **more: str) -> Iterator[httpx.Client]:
+    """A client of a service over an endpoint."""
+    env = {**os.environ, **more}
+    with (
+        serving(None, "--endpoint", url, *options, env=env) as service,
+        httpx.Client(base_url=service.url, timeout=30) as client,
+    ):
+        yield client
+
+
+def ask(client: httpx.Client, variable: str = "x") -> httpx.Response:
+    """A query that no cache knows, if its variable is new."""
+    return client.get(
+        "/sparql", params={"query": f"SELECT ?{variable} {{ ?{variable} ?y ?z }} LIMIT 9"}
+    )
+
+
+@pytest.fixture
+def ill() -> Iterator[IllServer]:
+    with made_ill() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def ailing() -> Iterator[tuple[IllServer, httpx.Client]]:
+    """An endpoint and one service over it, for what leaves the circuit closed."""
+    with made_ill() as server, over(server.url, "--timeout", 3) as client:
+        yield server, client
+
+
+AILS = {
+    "slow headers": (504, "within 3 s"),
+    "half": (502, "to the end"),
+    "half, but of the right length": (502, "not whole"),
+    "half, in chunks": (502, "to the end"),
+    "html": (502, "text/html instead of application/sparql-results+json"),
+    "500": (502, "answers 500: out of order"),
+    "503": (502, "answers 503: out of order"),
+    "401": (502, "refuses access (401): see ESSGRAPH_ENDPOINT_AUTHORIZATION"),
+    "400": (400, "refuses the query: out of order"),
+    "nested": (502, "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("ail", AILS)
+def test_what_is_no_answer_is_told_as_such_and_kept_answers_go_on(
+    ail: str, ailing: tuple[IllServer, httpx.Client]
+) -> None:
+    ill, client = ailing
+    ill.ail = ""
+    kept = ask(client, "kept")
+    assert kept.status_code == 200
+    ill.ail = ail
+    answer = client.get(
+        "/sparql",
+        params={"query": f"SELECT ?x {{ ?x ?y {len(ail)} }}"},
+        headers={"Accept-Language": "en"},
+    )
+    status, reason = AILS[ail]
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert reason in answer.json()["detail"]
+    again = ask(client, "kept")
+    assert (again.status_code, again.content) == (200, kept.content)
+    ill.ail = ""
+    assert ask(client, f"well{len(reason)}").status_code == 200
+
+
+def test_a_read_that_is_cut_off_is_tried_again(ill: IllServer) -> None:
+    with over(ill.url) as client:
+        ill.ail = "once"
+        assert ask(client).status_code == 200
+        assert ill.asked == 2
+
+
+def test_the_circuit_opens_after_failures_and_closes_again(ill: IllServer) -> None:
+    with over(ill.url) as client:
+        ill.ail = "503"
+        for variable in ("a", "b"):
+            assert ask(client, variable).status_code == 502
+        asked = ill.asked
+        shut = client.get(
+            "/sparql?query=SELECT%20*%20{?c ?d ?e}", headers={"Accept-Language": "en"}
+        )
+        assert shut.status_code == 502
+        assert "times in a row" in shut.json()["detail"]
+        assert ill.asked == asked, "nothing was sent"
+        assert client.get("/ready").status_code == 503
+        ill.ail = ""
+        for _ in range(100):
+            if ask(client, "well").status_code == 200:
+                break
+            time.sleep(0.05)
+        assert ask(client, "better").status_code == 200
+        assert client.get("/ready").status_code == 200
+
+
+def test_the_authorization_of_the_environment_is_sent(ill: IllServer) -> None:
+    with over(ill.url, ESSGRAPH_ENDPOINT_AUTHORIZATION="Bearer of-news") as client:
+        ask(client)
+    assert set(ill.authorization) == {"Bearer of-news"}
+
+
+def test_an_engine_that_is_not_there_is_told_at_the_start(run: Run) -> None:
+    left = run("serve", "--endpoint", f"http://127.0.0.1:{free_port()}/query")
+    assert left.code == 2
+    assert "could not be reached" in left.err
+
+
+@pytest.mark.parametrize("url", ["ftp://example.org/", "http://user:secret@example.org/", "query"])
+def test_an_address_that_will_not_do_is_told_at_the_start(url: str, run: Run) -> None:
+    left = run("serve", "--endpoint", url)
+    assert left.code == 2
+    assert "address" in left.err
+    assert "secret" not in left.err
+
+
+def test_an_engine_without_a_version_is_told_at_the_start(run: Run, tmp_path: Path) -> None:
+    with oxigraph(tmp_path) as engine:
+        left = run("serve", "--endpoint", engine.url)
+    assert left.code == 2
+    assert "essgraph push" in left.err
+
+
+@pytest.fixture
+def engine(tmp_path: Path, built: Path) -> Iterator[Running]:
+    with oxigraph(tmp_path) as running:
+        push(running, built)
+        yield running
+
+
+def test_an_engine_killed_in_the_middle_of_a_query(engine: Running) -> None:
+    with over(engine.url) as client:
+        kept = ask(client, "kept")
+        found: list[httpx.Response] = []
+        heavy = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i FILTER (?a != ?h) }"
+        asking = threading.Thread(
+            target=lambda: found.append(client.get("/sparql", params={"query": heavy}))
+        )
+        asking.start()
+        time.sleep(0.3)
+        engine.process.send_signal(signal.SIGKILL)
+        asking.join()
+        assert found[0].status_code == 502
+        assert ask(client, "kept").content == kept.content
+        assert ask(client, "fresh").status_code == 502
+
+
+def test_an_engine_that_stands_still_is_504(engine: Running) -> None:
+    with over(engine.url, "--timeout", 1) as client:
+        engine.process.send_signal(signal.SIGSTOP)
+        assert ask(client).status_code == 504
+        engine.process.send_signal(signal.SIGCONT)
+        assert ask(client, "again").status_code == 200
+
+
+def test_another_version_takes_over_when_it_is_whole(engine: Running, other: Path) -> None:
+    with over(engine.url) as client:
+        first = client.get("/health").json()["version"]
+        tag = ask(client).headers["etag"]
+        push(engine, other)
+        for _ in range(200):
+            if client.get("/health").json()["version"] != first:
+                break
+            time.sleep(0.05)
+        assert client.get("/health").json()["version"] == open_snapshot(other).version
+        assert ask(client).headers["etag"] != tag
+
+
+@pytest.fixture(scope="session")
+def other(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A snapshot of another version of the data."""
+    from conftest import with_quads
+
+    out = tmp_path_factory.mktemp("other")
+    return with_quads(built, out, '<http://e/a> <http://e/p> "new" .\n')
