@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from essgraph.errors import EssgraphError, Text, UnknownName
-from essgraph.service import problems
+from essgraph.service import openapi, problems
 from essgraph.service.access import Metrics
 from essgraph.service.collections import Collections
 from essgraph.service.entities import SEGMENTS, Entities
@@ -82,6 +82,7 @@ def create_app(
     async def measured() -> Response:
         return Response(generate_latest(metrics.registry), 200, None, CONTENT_TYPE_LATEST)
 
+    app.openapi = lambda: openapi.document(live)  # type: ignore[method-assign]
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
