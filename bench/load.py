@@ -222,6 +222,16 @@ end
 """
 
 
+def settle(servers: Sequence[Server], seconds: float = 15) -> None:
+    """Waits until the servers rest: some go on with what nobody waits for any more."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        before = sum(server.cpu() for server in servers)
+        time.sleep(0.1)
+        if sum(server.cpu() for server in servers) - before < 0.03:
+            return
+
+
 class Load:
     """A mix of requests that ``wrk`` makes: every one new, or the same few again and again."""
 

@@ -44,6 +44,13 @@ ABSENT = {
     "Seoul as the place of anything": "?x ess:locatedIn id:seoul",
     "a speaker of the talk on Nantes": "id:talk-nantes-policy ess:speaker ?x",
     "who put the question on cultures": "id:question-on-indian-ocean-cultures ess:speaker ?x",
+    "a decision on the scheme that Nouvelle-Aquitaine wants":
+        "id:nouvelle-aquitaine-regional-scheme ess:status status:planned",
+    "a theme that the title of the talk on Geneva does not give":
+        "id:talk-geneva-policy ess:theme ?x",
+    "a year of Véron's post in a passage that is explicit":
+        "GRAPH ?p { id:pauline-veron-deputy-mayor-of-paris ess:attestedOn ?x } "
+        "?p ess:evidenceLevel ev:explicit",
 }  # fmt: skip
 
 PRESENT = {
@@ -56,6 +63,7 @@ PRESENT = {
     "the session's day": 'id:gsef-forum-session schema:startDate "2021-10-08"^^xsd:date',
     "the unemployment rate": "?s schema:value 22.7 ; dcterms:source id:onzus-2012",
     "a talk known by two documents": "id:talk-quebec ess:speaker id:nancy-neamtan",
+    "the year of Véron's post": "id:pauline-veron-deputy-mayor-of-paris ess:attestedOn ?x",
 }
 
 

@@ -99,14 +99,14 @@ write_snapshot(out, {"data.nq": word.encode() * 50_000, **files}, word)
 
 def test_killed_anywhere_a_write_leaves_a_whole_snapshot_in_force(tmp_path: Path) -> None:
     seeded = random.Random(8)
-    write = [sys.executable, "-c", _WRITE, tmp_path]
+    write = [sys.executable, "-c", _WRITE, str(tmp_path)]
     start = time.monotonic()
     subprocess.run([*write, "word0"], check=True)
     whole_time = time.monotonic() - start
     killed = 0
     known = {open_snapshot(tmp_path).version}
     for n in range(1, 41):
-        process = subprocess.Popen([*map(str, write), f"word{n % 3}"])
+        process = subprocess.Popen([*write, f"word{n % 3}"])
         try:
             process.wait(whole_time * seeded.uniform(0.3, 1.2))
         except subprocess.TimeoutExpired:

@@ -359,6 +359,28 @@ def test_no_rows(awkward: str, media_type: str, format: str) -> None:
     assert not result.bindings
 
 
+@pytest.mark.parametrize(
+    ("query", "columns"),
+    [
+        ("SELECT * { ?s ?p ?o } LIMIT 1", "s p o"),
+        ("PREFIX x: <x:>\nBASE <x:>\nselect distinct* { ?s ?p ?o } LIMIT 1", "s p o"),
+        ("SELECT * { ?z ?p ?a OPTIONAL { ?a ?q ?b } FILTER (BOUND(?b)) } LIMIT 1", "z p a q b"),
+        ("SELECT * { ?z ?p ?a MINUS { ?a ?none ?b } } LIMIT 1", "z p a"),
+        ("SELECT * { { SELECT ?y ?x { ?y ?hidden ?x } } } LIMIT 1", "y x"),
+        ("SELECT * { VALUES (?b ?a) { (1 2) } }", "b a"),
+        ("SELECT ?p ?s { ?s ?p ?o } LIMIT 1", "p s"),
+        ("SELECT * {}", ""),
+    ],
+)
+def test_columns_stand_in_the_order_of_the_query(awkward: str, query: str, columns: str) -> None:
+    header = answer(awkward, query, "text/csv").decode().splitlines()[0]
+    assert header.split(",") == columns.split(" ")
+    header = answer(awkward, query, "text/tab-separated-values").decode().splitlines()[0]
+    assert header.replace("?", "").split("\t") == columns.split(" ")
+    said = json.loads(answer(awkward, query, "application/sparql-results+json"))
+    assert said["head"]["vars"] == columns.split()
+
+
 @pytest.mark.parametrize("code", [*range(1, 9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF])
 def test_what_xml_cannot_carry_is_said(awkward: str, code: int) -> None:
     """Such a character is sent whole in the other formats, and never as ill-formed XML."""
@@ -471,6 +493,15 @@ def test_what_rdfxml_cannot_carry_is_said(awkward: str, predicate: str) -> None:
     assert response.status_code == 406
     assert predicate in response.json()["detail"]
     assert predicate in answer(awkward, query, "application/n-triples").decode()
+
+
+def test_a_graph_is_a_set_of_triples(awkward: str) -> None:
+    """However often a solution states one, and always in the same order."""
+    query = f"CONSTRUCT {{ <{EX}s> <{EX}p> ?o }} {{ VALUES (?o ?n) {{ (2 1) (1 2) (2 3) (1 4) }} }}"
+    lines = answer(awkward, query, "application/n-triples").decode().splitlines()
+    assert len(lines) == 2
+    assert lines == sorted(lines)
+    assert answer(awkward, query, "text/turtle").decode().count(f"{EX}p") == 1
 
 
 def test_blank_nodes_keep_their_shape(awkward: str) -> None:

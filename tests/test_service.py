@@ -30,9 +30,7 @@ def test_health_and_metrics(server: str, built: Path) -> None:
     assert 'essgraph_requests_total{status="200"}' in metrics
 
 
-@pytest.mark.parametrize(
-    "path", ["/nowhere", "/id/", "/id/nobody", "/data/bamako.xyz", "/id/a/b/c"]
-)
+@pytest.mark.parametrize("path", ["/nowhere", "/id/nobody", "/data/bamako.xyz", "/id/a/b/c"])
 def test_unknown_addresses_are_problems(server: str, path: str) -> None:
     response = httpx.get(server + path, headers={"Accept": "application/json"})
     assert response.status_code == 404

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyoxigraph as ox
 
-from essgraph import catalog, evidence, merge, names, shacl, snapshot, sources
+from essgraph import catalog, evidence, merge, names, search, shacl, snapshot, sources, why
 from essgraph.catalog import Question
 from essgraph.errors import SyntaxFault, Text
 from essgraph.findings import Finding, Place, causes, fails
@@ -61,16 +62,19 @@ def check(
     found, faults = sources.read(project, files)
     questions, question_faults = _questions(project)
     findings = [_fault(project, fault) for fault in (*faults, *question_faults)]
-    progress(Text("règles de preuve", "evidence rules"))
-    findings += evidence.check_sources(found, texts)
-    progress(Text("SHACL", "SHACL"))
-    try:
-        findings += shacl.validate(found, shacl.shapes(project))
-    except SyntaxFault as fault:
-        findings.append(_fault(project, fault))
-    progress(Text("fusion et entraînement logique", "merge and entailment"))
-    quads = merge.merge(found, _described(questions))
-    findings += merge.check_dataset(quads, found.doubtful)
+    quads: set[ox.Quad] = set()
+    # What does not parse would be judged by what is missing: it is mended first.
+    if not findings:
+        progress(Text("règles de preuve", "evidence rules"))
+        findings += evidence.check_sources(found, texts)
+        progress(Text("SHACL", "SHACL"))
+        try:
+            findings += shacl.validate(found, shacl.shapes(project))
+        except SyntaxFault as fault:
+            findings.append(_fault(project, fault))
+        progress(Text("fusion et entraînement logique", "merge and entailment"))
+        quads = merge.merge(found, _described(questions))
+        findings += merge.check_dataset(quads, found.doubtful)
     told = [replace(f, label=found.labels.get(f.focus or "")) for f in causes(findings)]
     return Checked(found, questions, frozenset(quads), told)
 
@@ -86,8 +90,21 @@ def build(
     if not checked.valid:
         return Built(checked, None)
     progress(Text("écriture", "writing"))
-    files = {snapshot.DATA: merge.canonical(checked.quads), **project.frame()}
+    data = merge.canonical(checked.quads)
+    files = {
+        snapshot.DATA: data,
+        "dump.nq.gz": _packed(data),
+        "dump.trig.gz": _packed(merge.trig(data)),
+        search.FILE: search.index(checked.quads),
+        why.FILE: why.plans(checked.questions),
+        **project.frame(),
+    }
     return Built(checked, snapshot.write_snapshot(out, files, project.digest()))
+
+
+def _packed(data: bytes) -> bytes:
+    """``data`` compressed, without a time: the same bytes for the same data."""
+    return gzip.compress(data, compresslevel=9, mtime=0)
 
 
 def _fault(project: Project, fault: SyntaxFault) -> Finding:

@@ -24,28 +24,48 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Final
 
 from essgraph import names
 from essgraph.errors import Position, QueryError, SyntaxFault, Text, UnknownName
+from essgraph.project import read_bytes
 
 _HEAD = re.compile(r"#\s*(title|description|keywords|parameter)(?:@(fr|en))?:\s*(.+)")
 _PARAMETER = re.compile(r"(\w+)\s+(\w+)\s*\|\s*([^|]+?)\s*\|\s*([^|]+)")
 _VALUES = re.compile(r"^(\s*VALUES \?(\w+) \{) (\S.*?) (\}\s*)$", re.MULTILINE)
-_FORBIDDEN_IN_IRI = re.compile(r'[\x00-\x20<>"{}|^`\\]')
+_UCS = r"\u00a0-\ud7ff\uf900-\ufdcf\ufdf0-\uffef" + "".join(
+    f"\\U000{plane:x}0000-\\U000{plane:x}fffd" for plane in range(1, 15)
+)
+_ICHAR = rf"[\w.~!$&'()*+,;=:@\-{_UCS}]|%[0-9A-Fa-f]{{2}}".replace(r"\w", "A-Za-z0-9_")
+#: RFC 3987, 2.2, but for IP literals and private characters: no thing has such a name.
+_IRI = re.compile(
+    rf"[A-Za-z][A-Za-z0-9+.-]*:(//([A-Za-z0-9_.~!$&'()*+,;=@\-{_UCS}]|%[0-9A-Fa-f]{{2}})+"
+    rf"(:[0-9]{{1,5}})?(?=[/?#]|\Z)|(?!//))({_ICHAR}|/)*(\?({_ICHAR}|[/?])*)?(#({_ICHAR}|[/?])*)?"
+)
+
+#: Controls but tab and line ends, and halves of pairs: no text that anybody writes.
+_NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+def _is_day(value: str) -> bool:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _iri(value: str) -> str | None:
     prefix, colon, local = value.partition(":")
     if colon and prefix in names.PREFIXES and not local.startswith("//"):
         value = names.PREFIXES[prefix] + local
-    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", value) or _FORBIDDEN_IN_IRI.search(value):
-        return None
-    return f"<{value}>"
+    return f"<{value}>" if _IRI.fullmatch(value) else None
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """A string literal of SPARQL and N-Triples."""
     escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
     return '"' + "".join(escapes.get(c, c) for c in value) + '"'
 
@@ -68,7 +88,7 @@ class _Iri(Type):
 
 class _String(Type):
     def term(self, value: str) -> str | None:
-        return _quoted(value)
+        return None if _NOT_TEXT.search(value) else quoted(value)
 
 
 @dataclass(frozen=True)
@@ -78,6 +98,8 @@ class _Typed(Type):
 
     def term(self, value: str) -> str | None:
         if not re.fullmatch(self.pattern, value):
+            return None
+        if self.datatype == "date" and not _is_day(value):
             return None
         return f'"{value}"^^<{names.XSD}{self.datatype}>'
 
@@ -105,6 +127,11 @@ class Parameter:
     default: str  # as a term of the query, such as id:bamako
     description: Text
 
+    @property
+    def value(self) -> str:
+        """The default as a value that one would give for it."""
+        return self.default.rpartition('"')[0][1:] if self.default[0] == '"' else self.default
+
     def term(self, value: str) -> str:
         """``value`` as an N-Triples term. Raises QueryError if it is not of the type."""
         kind = TYPES[self.type]
@@ -112,8 +139,8 @@ class Parameter:
         if term is None:
             raise QueryError(
                 Text(
-                    f"paramètre {self.name} : « {value} » n'est pas {kind.fr}",
-                    f'parameter {self.name}: "{value}" is not {kind.en}',
+                    f"paramètre {self.name} : « {value[:80]} » n'est pas {kind.fr}",
+                    f'parameter {self.name}: "{value[:80]}" is not {kind.en}',
                 )
             )
         return term
@@ -142,8 +169,8 @@ class Question:
                 listed = ", ".join(by_name) or "—"
                 raise QueryError(
                     Text(
-                        f"paramètre inconnu : {name} (connus : {listed})",
-                        f"unknown parameter: {name} (known: {listed})",
+                        f"paramètre inconnu : {name[:40]} (connus : {listed})",
+                        f"unknown parameter: {name[:40]} (known: {listed})",
                     )
                 )
             terms[name] = by_name[name].term(value)
@@ -214,10 +241,17 @@ def _parameter(value: str, text: str, file: str, line: int) -> Parameter:
 
 def load(files: list[Path]) -> dict[str, Question]:
     """The questions of a folder's ``.rq`` files by name. Raises SyntaxFault."""
-    return {
-        path.stem: read(path.stem, path.read_text("utf-8"), f"queries/{path.name}")
-        for path in files
-    }
+    return {path.stem: read(path.stem, _text(path), f"queries/{path.name}") for path in files}
+
+
+def _text(path: Path) -> str:
+    name = f"queries/{path.name}"
+    try:
+        return read_bytes(path, name).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise SyntaxFault(
+            Text("la question n'est pas en UTF-8", "the question is not in UTF-8"), file=name
+        ) from error
 
 
 def find(questions: Mapping[str, Question], name: str) -> Question:

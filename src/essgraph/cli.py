@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from essgraph import project as projects
 from essgraph.errors import (
@@ -25,12 +25,13 @@ from essgraph.errors import (
 
 if TYPE_CHECKING:
     from essgraph.anchors import Coverage
+    from essgraph.changes import Changes
     from essgraph.findings import Finding
     from essgraph.project import Project
     from essgraph.snapshot import Snapshot
 
 FORMATS = ("table", "csv", "tsv", "json", "xml", "turtle", "nt", "jsonld")
-REPORTS = ("text", "json", "turtle", "sarif", "junit", "github")
+REPORTS = ("text", "json", "turtle", "sarif", "junit", "github", "html", "markdown")
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -76,7 +77,7 @@ def _build(arguments: argparse.Namespace, language: str) -> int:
 
     project = _project(arguments)
     built = build(project, _out(arguments, project), _texts(arguments, project), _bar(language))
-    _report(built.checked.findings, "text", language, sys.stderr.write)
+    _report(built.checked.findings, "text", language, sys.stderr)
     if built.snapshot is None:
         _say(
             Text(
@@ -99,20 +100,31 @@ def _counts(quads: frozenset[object], language: str) -> None:
 
 
 def _validate(arguments: argparse.Namespace, language: str) -> int:
+    language = arguments.lang or language
+    if arguments.watch:
+        return _watch(arguments, language)
+    return _validated(arguments, language)
+
+
+def _validated(arguments: argparse.Namespace, language: str) -> int:
+    """One check, reported; its exit code."""
     from essgraph.build import check
     from essgraph.findings import fails
 
-    language = arguments.lang or language
     project = _project(arguments)
     texts = _texts(arguments, project)
-    for file in arguments.files:
-        if not file.is_file():
-            raise ProjectError(Text(f"fichier manquant : {file}", f"file missing: {file}"))
-    findings = check(project, texts, arguments.files, _bar(language)).findings
+    checked = check(project, texts, arguments.files, _bar(language))
+    findings = checked.findings
+    changes = None
+    if arguments.since:
+        from essgraph import changes as changed
+
+        changes = changed.since(arguments.since, project, texts, checked)
+        findings = changes.findings
     if arguments.files:
         asked = {project.name(file) for file in arguments.files}
         findings = [finding for finding in findings if finding.file in asked]
-    _report(findings, arguments.format, language, sys.stdout.write)
+    _report(findings, arguments.format, language, sys.stdout, changes)
     if texts is None:
         _say(
             Text(
@@ -126,12 +138,58 @@ def _validate(arguments: argparse.Namespace, language: str) -> int:
     return 1 if fails(findings) else 0
 
 
+def _watch(arguments: argparse.Namespace, language: str) -> int:
+    """Checks now and whenever a file of the project changes, until interrupted: 0."""
+    from watchfiles import DefaultFilter, watch
+
+    project = _project(arguments)
+    folders = [folder for folder in project.folders if folder.is_dir()]
+    try:
+        _again(arguments, language)
+        # The build folder is none of these: what the check writes never starts it again.
+        for _ in watch(*folders, watch_filter=DefaultFilter(), raise_interrupt=True):
+            _again(arguments, language)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+    return 0
+
+
+def _again(arguments: argparse.Namespace, language: str) -> None:
+    """One check of a watch: what cannot be checked just now is said, and the watch goes on."""
+    try:
+        _validated(arguments, language)
+    except EssgraphError as error:
+        _say(error.text, language)
+    sys.stdout.flush()
+
+
 def _report(
-    findings: list[Finding], form: str, language: str, write: Callable[[str], object]
+    findings: list[Finding],
+    form: str,
+    language: str,
+    to: TextIO,
+    changes: Changes | None = None,
 ) -> None:
     from essgraph import report
 
-    write(report.FORMS[form](findings, language))
+    if form == "text":
+        # https://no-color.org
+        colour = to.isatty() and not os.environ.get("NO_COLOR")
+        to.write(report.text(findings, language, colour=colour))
+    elif form == "json" and changes:
+        import json
+
+        from essgraph import changes as changed
+
+        whole = {**report.as_object(findings), "changes": changed.to_json(changes)}
+        to.write(json.dumps(whole, ensure_ascii=False, indent=1) + "\n")
+    else:
+        to.write(report.FORMS[form](findings, language))
+    if changes and form in ("text", "markdown"):
+        from essgraph import changes as changed
+
+        write = changed.text if form == "text" else changed.markdown
+        to.write("\n" + write(changes, language))
 
 
 def _anchor(arguments: argparse.Namespace, language: str) -> int:
@@ -351,7 +409,7 @@ def _snapshot(arguments: argparse.Namespace, project: Project, language: str) ->
     _say(Text("construction de l'instantané", "building the snapshot"), language)
     built = build(project, out, None, _bar(language))
     if built.snapshot is None:
-        _report(built.checked.findings, "text", language, sys.stderr.write)
+        _report(built.checked.findings, "text", language, sys.stderr)
         raise SnapshotError(Text("le graphe n'est pas valide", "the graph is not valid"))
     return built.snapshot
 
@@ -360,7 +418,7 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
     from contextlib import ExitStack
     from tempfile import TemporaryDirectory
 
-    from essgraph.pool import MIB, Limits
+    from essgraph.pool import MIB, Limits, load
 
     project = _project(arguments)
     endpoint: str | None = arguments.endpoint
@@ -368,10 +426,11 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
     with ExitStack() as stack:
         if endpoint is None:
             snapshot = _snapshot(arguments, project, language)
+            loading = load(snapshot.quads, limits)
             # After a build, so that a service whose snapshot is fresh never loads the build side.
             from essgraph.service.live import Live
 
-            live = Live(_out(arguments, project), limits, arguments.workers)
+            live = Live(_out(arguments, project), limits, arguments.workers, loading)
             what = f"version {snapshot.version[:12]}"
         else:
             from essgraph.service.live import RemoteLive
@@ -399,6 +458,7 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
             reuse_port=arguments.reuse_port,
             watch=arguments.watch or endpoint is not None,
             log=not arguments.quiet,
+            url=arguments.url.rstrip("/"),
             texts=_texts(arguments, project),
         )
     return 0
@@ -459,6 +519,28 @@ def _authorization() -> str | None:
     """The value of the header field Authorization for endpoints: never on the command line, where
     every user of the machine could read it."""
     return os.environ.get("ESSGRAPH_ENDPOINT_AUTHORIZATION")
+
+
+def _mcp(arguments: argparse.Namespace, language: str) -> int:
+    project = _project(arguments)
+    snapshot = _snapshot(arguments, project, language)
+    try:
+        from essgraph.assistant import create_server
+    except ModuleNotFoundError as error:
+        if error.name != "mcp":
+            raise
+        raise ProjectError(
+            Text(
+                "il manque le paquet mcp : pip install 'essgraph[mcp]'",
+                "the package mcp is missing: pip install 'essgraph[mcp]'",
+            )
+        ) from error
+    from essgraph.pool import Limits
+    from essgraph.service.live import Live
+
+    live = Live(_out(arguments, project), Limits(timeout=arguments.timeout), workers=1)
+    create_server(live, snapshot.version[:16]).run("stdio")
+    return 0
 
 
 # --- the grammar of the command line --------------------------------------------------------
@@ -542,6 +624,19 @@ def _parser(language: str) -> argparse.ArgumentParser:
     texts(validate)
     validate.add_argument("--format", choices=REPORTS, default="text")
     validate.add_argument("--lang", choices=("fr", "en"))
+    validate.add_argument(
+        "--since",
+        metavar="REV",
+        help=say(
+            "ne dire que ce qui est nouveau depuis une révision git, et ce qui a changé",
+            "say only what is new since a git revision, and what changed",
+        ),
+    )
+    validate.add_argument(
+        "--watch",
+        action="store_true",
+        help=say("vérifier à chaque changement", "check again at every change"),
+    )
 
     query = command(
         "query",
@@ -558,6 +653,15 @@ def _parser(language: str) -> argparse.ArgumentParser:
     serve = command("serve", _serve, "sert le graphe en HTTP", "serve the graph over HTTP")
     serve.add_argument("--host", default="127.0.0.1")
     serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument(
+        "--url",
+        default="",
+        metavar="URL",
+        help=say(
+            "adresse publique, pour ce qui la nomme (défaut : http://HOST:PORT)",
+            "public address, for what must name it (default: http://HOST:PORT)",
+        ),
+    )
     serve.add_argument(
         "--timeout",
         type=_positive,
@@ -610,6 +714,15 @@ def _parser(language: str) -> argparse.ArgumentParser:
     )
     out(serve)
     texts(serve)
+
+    mcp = command(
+        "mcp",
+        _mcp,
+        "sert le graphe à un assistant (Model Context Protocol, entrée et sortie standard)",
+        "serve the graph to an assistant (Model Context Protocol, over standard input and output)",
+    )
+    mcp.add_argument("--timeout", type=_positive, default=10.0, metavar="S")
+    out(mcp)
 
     push = command(
         "push",

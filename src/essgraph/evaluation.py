@@ -13,7 +13,7 @@ from essgraph.engine import Dataset
 from essgraph.errors import EngineError, Position, SyntaxFault, Text
 from essgraph.formats import Format
 from essgraph.names import BASE
-from essgraph.query import explain
+from essgraph.query import explain, spell_out
 from essgraph.results import Writer
 
 Graph: TypeAlias = ox.NamedNode | ox.BlankNode | ox.DefaultGraph
@@ -52,15 +52,22 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
             # Named outright, so that a FROM of the query does not come back into force.
             store, default = _merged(store, default, named), [ox.DefaultGraph()]
     functions: dict[ox.NamedNode, object] = {}
+
+    def ask(text: str) -> results.Result:
+        return store.query(
+            text,
+            base_iri=BASE,
+            default_graph=default,
+            named_graphs=named,
+            custom_functions=functions or None,  # type: ignore[arg-type]
+        )
+
     while True:
         try:
-            result = store.query(
-                query,
-                base_iri=BASE,
-                default_graph=default,
-                named_graphs=named,
-                custom_functions=functions or None,  # type: ignore[arg-type]
-            )
+            result = ask(query)
+            if isinstance(result, ox.QuerySolutions):
+                spelt = spell_out(query, [variable.value for variable in result.variables])
+                result = ask(spelt) if spelt else result
             return results.write(result, format, out)
         except SyntaxError as error:
             raise explain(query) or _syntax(str(error.msg)) from error

@@ -36,8 +36,8 @@ class Finding:
 
     ``rule`` identifies it (``E4``, ``syntax`` or the IRI of a shape); ``focus``, ``path``,
     ``value`` and ``passage`` are RDF terms in N-Triples or prefixed form; ``label`` is the name
-    of the focus node. ``suspects`` are terms of which later rules need not speak:
-    what they would find follows from this.
+    of the focus node; ``component`` is the SHACL constraint component. ``suspects`` are terms of
+    which later rules need not speak: what they would find follows from this.
     """
 
     rule: str
@@ -50,6 +50,7 @@ class Finding:
     value: str | None = None
     passage: str | None = None
     mend: Text | None = None
+    component: str | None = None
     suspects: frozenset[str] = frozenset()
 
     @property

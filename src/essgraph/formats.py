@@ -55,12 +55,22 @@ RDFXML: Final = Format(
 JSONLD: Final = Format(
     "jsonld", "application/ld+json", "jsonld", ("application/json",), False, ("json", "json-ld")
 )
+TRIG: Final = Format("trig", "application/trig", "trig", ("application/x-trig",))
+NQUADS: Final = Format("nq", "application/n-quads", "nq", ("text/x-nquads",), False, ("nquads",))
+BIBTEX: Final = Format("bibtex", "application/x-bibtex", "bib")
+CSL: Final = Format(
+    "csl", "application/vnd.citationstyles.csl+json", "csl.json", (), False, ("csl-json",)
+)
 HTML: Final = Format("html", "text/html", "html", ("application/xhtml+xml",))
 
 #: For SELECT and ASK, the preferred first.
 RESULTS: Final = (JSON, XML, CSV, TSV)
 #: For CONSTRUCT and DESCRIBE, and for descriptions of entities, the preferred first.
 GRAPHS: Final = (TURTLE, JSONLD, RDFXML, NTRIPLES)
+#: For documents, which may also show the named graphs that state their facts.
+DOCUMENTS: Final = (*GRAPHS, TRIG, NQUADS)
+#: For the citation of an answer (as the DOI registration agencies negotiate them).
+CITATIONS: Final = (BIBTEX, CSL)
 
 _ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 _PARAMETER = re.compile(r';[ \t]*([^\s=;,"]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s;,"]*)[ \t]*')

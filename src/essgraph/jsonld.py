@@ -41,7 +41,7 @@ def document(triples: Iterable[ox.Triple], context: str | None = None) -> bytes:
             value = compact.value(triple.object)
             node.setdefault(compact.iri(predicate), []).append(value)
     whole = {
-        "@context": context or compact.context(),
+        "@context": context if context and compact.whole else compact.context(),
         "@graph": [
             {key: value[0] if len(value) == 1 and key != "@id" else value
              for key, value in node.items()} for node in nodes.values()
@@ -65,6 +65,8 @@ class _Compact:
             space: prefix for prefix, space in CONTEXT.items() if prefix not in schemes
         }
         self._used: dict[str, str] = {}
+        #: Whether every prefix of ours can be used, and so our context.
+        self.whole = len(self._prefixes) == len(CONTEXT)
 
     def context(self) -> dict[str, str]:
         return dict(sorted(self._used.items()))

@@ -49,6 +49,7 @@ def named_graphs(sources: Sources, questions: Iterable[ox.Triple]) -> set[ox.Qua
         *_named(sources.register, REGISTER),
         *_named(sources.schemes, REGISTER),
         *_named(sources.dataset, PROVENANCE),
+        *_named(sources.withdrawn, PROVENANCE),
         *(_quad(triple, QUERIES) for triple in questions),
     }
     for document in sources.documents:
@@ -140,6 +141,23 @@ def canonical(quads: Iterable[ox.Quad]) -> bytes:
     assert whole is not None  # it is None only when written to a file
     lines = whole.splitlines(keepends=True)
     return b"".join(sorted(lines))
+
+
+def trig(canonical: bytes) -> bytes:
+    """Canonical N-Quads as TriG, graph by graph, the default graph first."""
+    lines = sorted(canonical.splitlines(keepends=True), key=_graph)  # stable: in order within
+    quads = ox.parse(b"".join(lines), ox.RdfFormat.N_QUADS)
+    whole = ox.serialize(quads, format=ox.RdfFormat.TRIG, prefixes=dict(names.PREFIXES))
+    assert whole is not None  # it is None only when written to a file
+    return whole
+
+
+def _graph(line: bytes) -> bytes:
+    """The graph of a canonical line; empty for the default graph."""
+    rest = line.split(b" ", 2)[2]  # after subject and predicate, which hold no space
+    last = rest.rsplit(b" ", 2)[-2]
+    # An object that is an IRI stands alone before the full stop.
+    return last if rest != last + b" .\n" and last.endswith(b">") and b'"' not in last else b""
 
 
 def counts(quads: Iterable[ox.Quad]) -> list[Text]:

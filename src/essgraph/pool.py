@@ -25,7 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, cast
+from typing import Final, NamedTuple, Self, TypeAlias, cast
 
 from essgraph import query as queries
 from essgraph import workers
@@ -51,6 +51,29 @@ class Limits:
     slow: int = 2
     client: int = 64
     waiting: int = 512
+
+
+class Loading(NamedTuple):
+    """A process that loads a snapshot, for a pool to take over."""
+
+    quads: Path
+    control: socket.socket
+    process: subprocess.Popen[bytes]
+
+
+def load(quads: Path, limits: Limits) -> Loading:
+    """Begins to load a snapshot, which goes on while the service is still being imported."""
+    ours, its = socket.socketpair()
+    arguments = (its.fileno(), quads, limits.memory, limits.result)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "essgraph.workers", *map(str, arguments)],
+        pass_fds=[its.fileno()],
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,  # a Ctrl-C is for the service, which drains
+    )
+    its.close()
+    ours.setblocking(False)
+    return Loading(quads, ours, process)
 
 
 class _Worker(asyncio.Protocol):
@@ -153,14 +176,22 @@ class _Claims:
             del self._mean[next(iter(self._mean))]
 
 
+#: When a query came, and what it waits for.
+_Turn: TypeAlias = tuple[float, asyncio.Future[_Worker]]
+
+
 class Pool:
     """An engine (``engine.Engine``) over the N-Quads of a snapshot.
 
-    Use it as an asynchronous context manager: inside, the workers run.
+    Use it as an asynchronous context manager: inside, the workers run. ``loading`` is the process
+    that loads the same quads, if it was begun before.
     """
 
-    def __init__(self, quads: Path, *, limits: Limits, workers: int) -> None:
+    def __init__(
+        self, quads: Path, *, limits: Limits, workers: int, loading: Loading | None = None
+    ) -> None:
         self._quads = quads
+        self._loading = loading
         self.limits = limits
         self._size = workers
         self._zygote: _Zygote | None = None
@@ -168,7 +199,7 @@ class Pool:
         self._fast = 0  # workers of the fast lane, idle, busy or being forked
         self._slow = 0
         self._long = 0
-        self._queues: dict[str, deque[tuple[float, asyncio.Future[_Worker]]]] = {}
+        self._queues: dict[str, deque[_Turn]] = {}
         self._clients: dict[str, int] = {}
         self._claims = _Claims(limits.crowded)
         self._waiting = 0
@@ -193,7 +224,8 @@ class Pool:
             await self._zygote.stop()
 
     async def _start(self) -> None:
-        self._zygote = await _Zygote.start(self._quads, self.limits, self._zygote_gone)
+        loading, self._loading = self._loading or load(self._quads, self.limits), None
+        self._zygote = await _Zygote.take(loading, self._zygote_gone)
 
     def _zygote_gone(self) -> None:
         """It was killed, and with it all workers: begin again."""
@@ -271,15 +303,22 @@ class Pool:
         """A free worker: to the query that is due first, or to the idle ones."""
         if self._closing:
             worker.close()
-        elif waiting := [client for client in self._queues if self._may_run(client)]:
+            return
+        while waiting := [client for client in self._queues if self._may_run(client)]:
             client = min(waiting, key=lambda c: self._claims.due(c, self._queues[c][0][0]))
-            queue = self._queues[client]
-            _, waiter = queue.popleft()
+            turn = self._queues[client][0]
+            self._leave_queue(client, turn)
+            if not turn[1].done():  # it is cancelled a moment before its task knows
+                turn[1].set_result(self._give(worker, client))
+                return
+        self._idle.append(worker)
+
+    def _leave_queue(self, client: str, turn: _Turn) -> None:
+        queue = self._queues.get(client)
+        if queue is not None and turn in queue:
+            queue.remove(turn)
             if not queue:
                 del self._queues[client]
-            waiter.set_result(self._give(worker, client))
-        else:
-            self._idle.append(worker)
 
     async def _take(self, client: str) -> _Worker:
         while self._idle and self._may_run(client):
@@ -293,13 +332,10 @@ class Pool:
         try:
             return await waiter
         except asyncio.CancelledError:
+            self._leave_queue(client, turn)
             if not waiter.cancelled():
                 self._no_longer(waiter.result())
                 self._offer(waiter.result())
-            else:
-                self._queues[client].remove(turn)
-                if not self._queues[client]:
-                    del self._queues[client]
             raise
 
     def _admit(self, client: str) -> None:
@@ -487,28 +523,18 @@ class _Zygote:
         self._data = b""
 
     @classmethod
-    async def start(cls, quads: Path, limits: Limits, gone: Callable[[], None]) -> Self:
-        """Starts the process and waits until the snapshot is loaded. ``gone`` is called when it
-        ends. Raises EngineError where it ends at once."""
-        ours, its = socket.socketpair()
-        arguments = (its.fileno(), quads, limits.memory, limits.result)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "essgraph.workers", *map(str, arguments)],
-            pass_fds=[its.fileno()],
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl-C is for the service, which drains
-        )
-        its.close()
-        ours.setblocking(False)
-        zygote = cls(ours, process)
-        zygote._loop.add_reader(ours, zygote._readable, gone)
+    async def take(cls, loading: Loading, gone: Callable[[], None]) -> Self:
+        """Waits until the snapshot is loaded. ``gone`` is called when the process ends. Raises
+        EngineError where it ends at once."""
+        zygote = cls(loading.control, loading.process)
+        zygote._loop.add_reader(loading.control, zygote._readable, gone)
         try:
             await zygote._ready
         except ConnectionError:
             raise EngineError(
                 Text(
-                    f"les processus de requête n'ont pas pu charger {quads}",
-                    f"the query processes could not load {quads}",
+                    f"les processus de requête n'ont pas pu charger {loading.quads}",
+                    f"the query processes could not load {loading.quads}",
                 )
             ) from None
         return zygote

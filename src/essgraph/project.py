@@ -17,14 +17,19 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from essgraph.errors import ProjectError, Text
+from essgraph.errors import ProjectError, SyntaxFault, Text
 
 #: In an installed wheel the project's files lie beside the code.
 PACKAGED = Path(__file__).with_name("project_files")
+
+#: Larger files are refused before they are read: what a file states takes some thirty times its
+#: size in memory.
+MAX_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,11 @@ class Project:
     @property
     def dataset(self) -> Path:
         return self.root / "data" / "dataset.ttl"
+
+    @property
+    def withdrawn(self) -> Path:
+        """The names that are no longer in use, and what took their place; it may be missing."""
+        return self.root / "data" / "withdrawn.ttl"
 
     @property
     def documents(self) -> list[Path]:
@@ -65,6 +75,11 @@ class Project:
     def texts(self) -> Path:
         return self.root / "data" / "texts"
 
+    @property
+    def folders(self) -> list[Path]:
+        """The folders that hold its files."""
+        return [self.root / name for name in ("ontology", "data", "shapes", "queries")]
+
     @staticmethod
     def anchors(document: Path) -> Path:
         """The derived file beside a document's TriG file."""
@@ -74,6 +89,7 @@ class Project:
         """Every file that the snapshot is made from, in a fixed order."""
         yield self.ontology
         yield self.dataset
+        yield self.withdrawn
         for document in self.documents:
             yield document
             yield self.anchors(document)
@@ -103,29 +119,50 @@ class Project:
         """``path`` as reports show it: relative to the project where it lies inside."""
         try:
             return path.resolve().relative_to(self.root.resolve()).as_posix()
-        except ValueError:
-            return str(path)
+        except (ValueError, OSError, RuntimeError):  # outside, or a symbolic link in a circle
+            return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
 
     def read(self, path: Path) -> bytes:
         """The bytes of a file of the project.
 
-        Raises ProjectError where it is missing or cannot be read.
+        Raises ProjectError where it is missing or cannot be read, SyntaxFault where it is larger
+        than a file of a project can be.
         """
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            name = self.name(path)
+        return read_bytes(path, self.name(path))
+
+
+def read_bytes(path: Path, name: str) -> bytes:
+    """The bytes of a regular file that messages call ``name``.
+
+    Raises ProjectError where it is missing or cannot be read, SyntaxFault (before anything is
+    read) where it is too large.
+    """
+    try:
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):
             raise ProjectError(
-                Text(f"fichier manquant : {name}", f"file missing: {name}")
-            ) from None
-        except OSError as error:
-            name = self.name(path)
-            raise ProjectError(
+                Text(f"{name} n'est pas un fichier ordinaire", f"{name} is not a regular file")
+            )
+        if about.st_size > MAX_BYTES:
+            raise SyntaxFault(
                 Text(
-                    f"fichier illisible : {name} ({error.strerror})",
-                    f"cannot read file: {name} ({error.strerror})",
-                )
-            ) from error
+                    f"fichier de {about.st_size >> 20} Mio : {MAX_BYTES >> 20} au plus ; un texte "
+                    "relevé en a quelques dizaines de Kio",
+                    f"file of {about.st_size >> 20} MiB: {MAX_BYTES >> 20} at most; a mapped text "
+                    "takes some tens of KiB",
+                ),
+                file=name,
+            )
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ProjectError(Text(f"fichier manquant : {name}", f"file missing: {name}")) from None
+    except OSError as error:
+        raise ProjectError(
+            Text(
+                f"fichier illisible : {name} ({error.strerror})",
+                f"cannot read file: {name} ({error.strerror})",
+            )
+        ) from error
 
 
 def find(folder: Path | None, cwd: Path) -> Project:

@@ -11,7 +11,7 @@ a boundary, ``<`` before a comment), the reading here is the stricter one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, NoReturn
@@ -22,7 +22,7 @@ from essgraph.errors import LimitExceeded, Position, QueryError, QueryRefused, S
 from essgraph.names import BASE
 
 Form = Literal["SELECT", "ASK", "CONSTRUCT", "DESCRIBE"]
-Role = Literal["term", "project", "by", "bound", "assign"]
+Role = Literal["term", "project", "inner", "by", "bound", "assign"]
 
 #: The cheap limits. Each lies well above what people write and well below what harms: the engine
 #: dies of nesting (from 960 levels), of flat chains (from 2,000 or so), and its planner needs
@@ -252,13 +252,17 @@ def _remembered(text: str) -> Query:
 
 # --- queries of a shape that was read before ------------------------------------------------
 #
-# What people ask differs mostly in IRIs, strings and local names. None of what is told of a query
-# depends on their content: so the shape, which is the text without them, is read once, with fixed
-# fillings in their place, and the finding holds for every query of that shape.
+# What people ask differs mostly in IRIs, strings, numbers and local names. None of what is told of
+# a query depends on their content: so the shape, which is the text without them, is read once, with
+# fixed fillings in their place, and the finding holds for every query of that shape.
 
 #: The parts that a shape leaves out; a comment is one, so that no quote in it opens a string.
-_PARTS = re.compile(rf"({_IRIREF}|{_STRING}|#[^\r\n]*+|:[A-Za-z0-9_][A-Za-z0-9_-]*+)")
-_FILLINGS: Final = {"<": "<x:>", '"': '""', "'": "''", ":": ":x"}
+_PARTS = re.compile(
+    rf"({_IRIREF}|{_STRING}|#[^\r\n]*+|:[A-Za-z0-9_][A-Za-z0-9_-]*+"
+    r"|(?<![\w.?$%])[0-9]++(?![\w.]))"
+)
+_FILLINGS: Final = {"<": "<x:>", '"': '""', "'": "''", ":": ":x", "0": "0"}
+_DIGITS: Final = str.maketrans("123456789", "000000000")
 
 
 class _Shape(NamedTuple):
@@ -273,7 +277,7 @@ def _by_shape(text: str) -> Query | None:
         return None  # with escapes, a string that never ends could be sought again and again
     pieces = _PARTS.split(text)
     parts = pieces[1::2]
-    shape = _shape("\0".join(pieces[::2]), "".join([part[0] for part in parts]))
+    shape = _shape("\0".join(pieces[::2]), "".join([part[0] for part in parts]).translate(_DIGITS))
     if shape is None or not (text.isascii() or _is_text(text)):
         return None
     return Query(text, shape.form, (), (), shape.key % tuple(parts), shape.volatile)
@@ -290,15 +294,13 @@ def _shape(rest: str, kinds: str) -> _Shape | None:
         return None
     fillings = [_FILLINGS[kind] for kind in kinds]
     filled = pieces[0] + "".join(map(str.__add__, fillings, pieces[1:]))
-    reader = _Reader(filled)
     try:
-        query = reader.query()
+        query = _Reader(filled).query()
     except (SyntaxFault, QueryError, LimitExceeded):
         return None  # the text itself has the right place
-    if reader.compared or query.default_graphs or query.named_graphs:
-        return None
     tokens = _PARTS.split(query.key)
-    if tokens[1::2] != fillings:
+    # What is in the key in pieces was no IRI here, but an operator and more.
+    if tokens[1::2] != fillings or query.default_graphs or query.named_graphs:
         return None
     key = "%s".join(piece.replace("%", "%%") for piece in tokens[::2])
     return _Shape(query.form, key, query.volatile)
@@ -352,10 +354,12 @@ def bind(query: Query, bindings: Mapping[str, str]) -> Query:
             )
     pieces: list[str] = []
     end = 0
-    for occurrence in _occurrences(query.text):
+    occurrences = _occurrences(query.text)
+    projected = {occurrence.name for occurrence in occurrences if occurrence.role == "project"}
+    for occurrence in occurrences:
         if occurrence.name in bindings:
             pieces.append(query.text[end : occurrence.start])
-            pieces.append(_substitute(query.text, occurrence, bindings[occurrence.name]))
+            pieces.append(_substitute(query.text, occurrence, bindings[occurrence.name], projected))
             end = occurrence.end
     pieces.append(query.text[end:])
     fixed = "\n".join(f"{name} {term}" for name, term in sorted(bindings.items()))
@@ -370,6 +374,32 @@ def explain(text: str) -> SyntaxFault | None:
     return reader.explain()
 
 
+#: ``SELECT *`` after a plain prologue, and the star in it.
+_STAR = re.compile(
+    rf"(?:\s*+(?i:PREFIX\s+[^\s<]*+\s*+{_IRIREF}|BASE\s*+{_IRIREF}))*+"
+    r"\s*+(?i:SELECT)\s*+(?:(?i:DISTINCT|REDUCED)\s*+)?(\*)"
+)
+_MENTION = re.compile(rf"[?$]([{_PN_CHARS_U}0-9][{_VARNAME}]*+)")
+#: With more mentions of variables, a query may be too dear to plan a second time.
+_MAX_MENTIONS: Final = 40
+
+
+def spell_out(text: str, names: Sequence[str]) -> str | None:
+    """The query with the variables that ``SELECT *`` stands for, in the order in which it first
+    names them; the engine has them in the order of the alphabet. Takes their names; None where
+    nothing is to change.
+    """
+    star = _STAR.match(text)
+    if star is None or len(names) < 2:
+        return None
+    mentions = _MENTION.findall(text, star.end())
+    ordered = [name for name in dict.fromkeys(mentions) if name in names]
+    if len(mentions) > _MAX_MENTIONS or len(ordered) != len(names) or ordered == list(names):
+        return None
+    listed = "".join(f" ?{name}" for name in ordered)
+    return f"{text[: star.start(1)]}{listed} {text[star.end() :]}"
+
+
 @lru_cache(maxsize=256)
 def _occurrences(text: str) -> tuple[Occurrence, ...]:
     """The variables of a query that was inspected."""
@@ -381,7 +411,7 @@ def _occurrences(text: str) -> tuple[Occurrence, ...]:
 _TERM = re.compile(rf'{_IRIREF}|"(?:[^"\\\n\r]|\\[^\n\r])*+"(?:@[A-Za-z0-9-]+|\^\^{_IRIREF})?')
 
 
-def _substitute(text: str, at: Occurrence, term: str) -> str:
+def _substitute(text: str, at: Occurrence, term: str, projected: set[str]) -> str:
     if at.role == "assign":
         raise QueryError(
             Text(
@@ -392,6 +422,9 @@ def _substitute(text: str, at: Occurrence, term: str) -> str:
         )
     if at.role == "project":
         return f" ({term} AS ?{at.name}) "
+    if at.role == "inner":
+        # Of the sub-SELECT, which must not give its name to what the outer SELECT assigns.
+        return f" ({term} AS ?{at.name}{'__' if at.name in projected else ''}) "
     if at.role == "by":
         return f" ({term}) "
     if at.role == "bound":
@@ -457,7 +490,6 @@ class _Reader:
         self.clauses = 0
         self.operators = 0
         self.volatile = False
-        self.compared = False  # a "<" that could begin an IRI was an operator
         # The two tokens before: (kind, text); the text of a keyword is in capitals.
         self.previous: tuple[str, str] = ("", "")
         self.before: tuple[str, str] = ("", "")
@@ -487,7 +519,6 @@ class _Reader:
                 break
             token = text[start:offset]
             if kind == "iri" and self._compares():
-                self.compared = True
                 kind, token = ("op", "<=") if token[1] == "=" else ("op", "<")
                 offset = start + len(token)
             elif kind == "word":
@@ -536,20 +567,20 @@ class _Reader:
             return "term"
         if frame.region == "modifiers" and kind:
             return "by"
-        return "project" if frame.region == "select" else "term"
+        if frame.region != "select":
+            return "term"
+        return "project" if len(self.stack) == 1 else "inner"
 
     def _pname(self, token: str, start: int) -> None:
         prefix, _, local = token.partition(":")
         if self.previous[1] == "PREFIX":
             return
         if prefix not in self.prefixes:
-            self._fault(
-                start,
-                Text(
-                    f"le préfixe « {prefix}: » n'est pas déclaré (PREFIX {prefix}: <…>)",
-                    f'the prefix "{prefix}:" is not declared (PREFIX {prefix}: <…>)',
-                ),
+            message = Text(
+                f"le préfixe « {prefix}: » n'est pas déclaré (PREFIX {prefix}: <…>)",
+                f'the prefix "{prefix}:" is not declared (PREFIX {prefix}: <…>)',
             )
+            raise self.misplaced() or SyntaxFault(message, at=_position(self.text, start))
         self._term()
         self._graph(self.prefixes[prefix] + re.sub(r"\\(.)", r"\1", local), start)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from typing import IO, Final, Protocol, cast
 
 import pyoxigraph as ox
@@ -167,9 +167,8 @@ def _csv(solutions: ox.QuerySolutions, out: Writer) -> int:
     stream.write(",".join(variable.value for variable in solutions.variables) + "\r\n")
     count = 0
     for count, solution in enumerate(solutions, 1):  # noqa: B007  (it is the number of rows)
-        cells = [_cell(term) for term in solution]
-        # An empty line would be no row at all to most readers: a lone empty cell is quoted.
-        stream.write('""\r\n') if cells == [""] else rows.writerow(cells)
+        # A lone empty cell is quoted: an empty line would be no row at all to most readers.
+        rows.writerow([_cell(term) for term in solution])
     stream.flush()
     return count
 
@@ -185,6 +184,17 @@ def _cell(term: object) -> str:
 def write_graph(triples: Iterable[ox.Triple], format: Format, out: Writer) -> None:
     """Writes a graph. Raises NotRepresentable for what RDF/XML cannot say."""
     _GRAPHS[format.name](list(triples), out)
+
+
+def write_dataset(quads: Iterable[ox.Quad], format: Format, out: Writer) -> None:
+    """Writes a dataset as TriG or N-Quads."""
+    if format.name == "nq":
+        ox.serialize(quads, _io(out), ox.RdfFormat.N_QUADS)
+        return
+    listed = list(quads)
+    graphs = (q.graph_name for q in listed if isinstance(q.graph_name, ox.NamedNode))
+    prefixes = _used(q.triple for q in listed) | _prefixes({_space(g.value) for g in graphs})
+    ox.serialize(listed, _io(out), ox.RdfFormat.TRIG, prefixes=prefixes)
 
 
 def _turtle(triples: list[ox.Triple], out: Writer) -> None:
@@ -229,6 +239,10 @@ def _used(triples: Iterable[ox.Triple]) -> dict[str, str]:
                 spaces.add(_space(term.value))
             elif isinstance(term, ox.Literal):
                 spaces.add(_space(term.datatype.value))
+    return _prefixes(spaces)
+
+
+def _prefixes(spaces: Set[str]) -> dict[str, str]:
     return {prefix: space for prefix, space in names.PREFIXES.items() if space in spaces}
 
 

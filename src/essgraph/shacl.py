@@ -197,6 +197,7 @@ def _findings(
             path=_show(path),
             value=_show(value),
             passage=_passage(at),
+            component=_show(component[result]),
             mend=_mend(shapes_graph, shape, stated, path, value),
         )
 

@@ -5,7 +5,10 @@
     {out}/current -> {name}          replaced atomically; {name} begins with the version
     {out}/{name}/manifest.json       version, source digest, and the SHA-256 and size of each file
     {out}/{name}/data.nq             canonical N-Quads: default graph and named graphs
+    {out}/{name}/dump.nq.gz, dump.trig.gz   the same data, to be downloaded
     {out}/{name}/ontology.ttl, shapes.ttl, queries/*.rq
+    {out}/{name}/search.db           the full-text index of names
+    {out}/{name}/evidence.json       how to find the passages of each question's rows
 
 The version is the SHA-256 of ``data.nq``. A snapshot is written under a temporary name, synced
 and renamed: interrupted anywhere, or with the disk full, the former one stays in force.
@@ -31,12 +34,19 @@ DATA = "data.nq"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A verified snapshot on disk. ``sources`` is the digest of the files it was made from."""
+    """A verified snapshot on disk.
+
+    ``sources`` is the digest of the files it was made from; ``sizes`` and ``digests`` (SHA-256)
+    are those of its own files; ``modified`` is the time when its data was written, in seconds
+    since 1970.
+    """
 
     directory: Path
     version: str
     sources: str
     sizes: Mapping[str, int]
+    digests: Mapping[str, str]
+    modified: float
 
     @property
     def quads(self) -> Path:
@@ -89,7 +99,10 @@ def open_snapshot(out: Path) -> Snapshot:
                     f"snapshot altered: {directory / name}; run essgraph build again",
                 )
             )
-    return Snapshot(directory, version, sources, {n: f["size"] for n, f in files.items()})
+    sizes = {name: entry["size"] for name, entry in files.items()}
+    digests = {name: entry["sha256"] for name, entry in files.items()}
+    modified = (directory / DATA).stat().st_mtime
+    return Snapshot(directory, version, sources, sizes, digests, modified)
 
 
 def write_snapshot(out: Path, files: Mapping[str, bytes], sources: str) -> Snapshot:
@@ -129,7 +142,8 @@ def write_frame(directory: Path, files: Mapping[str, bytes]) -> Snapshot:
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    return Snapshot(directory, "", "", {name: len(data) for name, data in files.items()})
+    sizes = {name: len(data) for name, data in files.items()}
+    return Snapshot(directory, "", "", sizes, {}, directory.stat().st_mtime)
 
 
 def _settle(out: Path, name: str, files: Mapping[str, bytes]) -> None:

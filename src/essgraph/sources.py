@@ -22,7 +22,7 @@ from rapidfuzz import fuzz, process
 from essgraph import names, turtle
 from essgraph.errors import Position, ProjectError, SyntaxFault, Text
 from essgraph.findings import Place
-from essgraph.project import Project
+from essgraph.project import Project, read_bytes
 
 Term: TypeAlias = ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple
 Graph: TypeAlias = ox.NamedNode | ox.BlankNode | ox.DefaultGraph
@@ -57,6 +57,7 @@ _NAMES = (names.RDFS + "label", names.SKOS + "prefLabel")
 
 #: What a message shows of a line, in characters.
 MAX_LINE = 400
+MAX_TRIPLE_TERMS = 64
 
 
 Part: TypeAlias = Literal["subject", "predicate", "object", "graph"]
@@ -109,6 +110,8 @@ class SourceFile:
         """The place of a piece of the text (code points, end excluded)."""
         line, column = self.position(start).line, self.position(start).column
         first = start - column + 1
+        if column > MAX_LINE:
+            return Place(self.name, line, column, 1)
         excerpt = self.text[first : first + MAX_LINE].partition("\n")[0].rstrip("\r")
         width = max(1, min(end - start, len(excerpt) - column + 1))
         return Place(self.name, line, column, width, excerpt)
@@ -157,16 +160,7 @@ def parse(data: bytes, file: str) -> Iterator[Statement]:
     Takes the bytes and the name that messages show. Raises SyntaxFault with its place.
     """
     source = SourceFile(file, data)
-    if data.startswith(b"\xef\xbb\xbf"):
-        raise SyntaxFault(
-            Text(
-                "le fichier commence par une marque d'ordre des octets : enregistrez-le en UTF-8 "
-                "sans marque",
-                "the file begins with a byte-order mark: save it as UTF-8 without one",
-            ),
-            file=file,
-            at=Position(1),
-        )
+    _refuse(source)
     try:
         for number, quad in enumerate(ox.parse(data, format=ox.RdfFormat.TRIG)):
             yield Statement(
@@ -174,6 +168,26 @@ def parse(data: bytes, file: str) -> Iterator[Statement]:
             )
     except SyntaxError as error:
         raise _fault(source, error) from error
+
+
+def _refuse(source: SourceFile) -> None:
+    """Refuses what is no text of ours, or would harm the parser, before it is parsed."""
+    if source.data.startswith(b"\xef\xbb\xbf"):
+        said = Text(
+            "le fichier commence par une marque d'ordre des octets",
+            "the file begins with a byte-order mark",
+        )
+        mend = Text("enregistrez-le en UTF-8 sans marque", "save it as UTF-8 without one")
+    elif b"\0" in source.data:
+        said = Text("fichier binaire, ou texte en UTF-16", "a binary file, or a text in UTF-16")
+        mend = Text("enregistrez-le en UTF-8", "save it as UTF-8")
+    elif source.data.count(b"<<(") > MAX_TRIPLE_TERMS:
+        # The parser frees nested ones by recursion, which can overflow the stack.
+        said = Text("trop de triplets cités « <<( »", 'too many triple terms "<<("')
+        mend = Text("le relevé n'en emploie pas", "the mapping uses none")
+    else:
+        return
+    raise SyntaxFault(said, file=source.name, at=Position(1), mend=mend)
 
 
 #: What the parser says, in French, with what it names; it knows English only.
@@ -189,6 +203,7 @@ _FRENCH = [
         (r"Invalid IRI code point (.*)", r"\1 n'a pas sa place dans un IRI"),
         (r"No scheme found in an absolute IRI", "cet IRI est relatif, il manque le schéma"),
         (r"(.*) is not allowed at the beginning of a prefix name", r"\1 est de trop ici"),
+        (r"Invalid UTF-8.*", "ce n'est pas de l'UTF-8"),
         (r"Line jumps are not allowed in string .*", "cette chaîne n'est pas fermée"),
         (r"A '\.' or '\}' is expected.*", "il manque un point ou une accolade"),
     )
@@ -203,7 +218,7 @@ def _fault(source: SourceFile, error: SyntaxError) -> SyntaxFault:
     prefix = re.match(r"The prefix (.*): has", reason)
     if prefix:
         mend = _prefix(source, prefix[1])
-    elif reason.startswith(("A dot is expected", "Unexpected end", "GRAPH is not")):
+    elif reason == "Unexpected end" or reason.startswith(("A dot is expected", "GRAPH is not")):
         at, mend = _unfinished(source, at)
     elif "string literals" in reason:
         opened = [t for t in source.tokens if t.kind == "error" and t.start < source.offset(at)]
@@ -351,13 +366,16 @@ class Document:
         if folder is None or self.text_name is None:
             return None
         path = folder / self.text_name
-        if not path.is_file():
+        if not path.exists():
             return None
         try:
-            return path.read_bytes().decode("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            return read_bytes(path, str(path)).decode("utf-8")
+        except UnicodeDecodeError as error:
             raise ProjectError(
-                Text(f"texte illisible : {path} ({error})", f"cannot read text: {path} ({error})")
+                Text(
+                    f"texte illisible : {path} n'est pas de l'UTF-8 (octet {error.start})",
+                    f"cannot read text: {path} is not UTF-8 (byte {error.start})",
+                )
             ) from error
 
 
@@ -370,12 +388,14 @@ class Sources:
     register: list[Statement] = field(default_factory=list)
     schemes: list[Statement] = field(default_factory=list)
     dataset: list[Statement] = field(default_factory=list)
+    withdrawn: list[Statement] = field(default_factory=list)
     ontology: list[Statement] = field(default_factory=list)
 
     def statements(self) -> Iterator[Statement]:
         """All statements, derived anchors last."""
         yield from self.ontology
         yield from self.dataset
+        yield from self.withdrawn
         yield from self.schemes
         yield from self.register
         for document in self.documents:
@@ -443,8 +463,8 @@ def read(project: Project, files: Sequence[Path] = ()) -> tuple[Sources, list[Sy
                 faults.append(fault)
         return found
 
-    own = {path.resolve() for path in project.inputs()}
-    further = [path for path in files if path.resolve() not in own]
+    own = {project.name(path) for path in project.inputs()}
+    further = [path for path in files if project.name(path) not in own]
     documents = {path.stem: path for path in project.documents}
     documents |= {path.stem: path for path in further if path.suffix == ".trig"}
     return (
@@ -466,6 +486,7 @@ def read(project: Project, files: Sequence[Path] = ()) -> tuple[Sources, list[Sy
             ),
             schemes=statements(project.schemes),
             dataset=statements([project.dataset]),
+            withdrawn=statements(p for p in [project.withdrawn] if p.exists()),
             ontology=statements([project.ontology]),
         ),
         faults,

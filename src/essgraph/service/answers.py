@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -22,6 +22,8 @@ from essgraph.service import encodings
 
 #: What all kept answers together may take, in bytes.
 CAPACITY: Final = 64 * 2**20
+#: The largest answer that is kept in its file.
+LARGEST: Final = CAPACITY // 8
 
 
 class Kept:
@@ -47,8 +49,9 @@ class Kept:
 
     @property
     def size(self) -> int:
-        """What it takes at most, in bytes: both codings together are smaller than the body."""
-        return 2 * self.answer.size + 512
+        """What it takes at most, in bytes: both codings together are smaller than the body. A
+        file, which may lie in memory too, has no codings."""
+        return (1 if self.answer.spool else 2) * self.answer.size + 512
 
 
 class Answers:
@@ -84,23 +87,42 @@ class Answers:
     ) -> Kept:
         """The answer, kept or evaluated now. See ``engine.Engine.query``."""
         tag = self.tag(query, dataset, bindings, format)
+
+        def evaluate() -> Awaitable[Answer]:
+            return self._engine.query(
+                query, dataset, bindings, format, timeout=timeout, client=client
+            )
+
+        # Who sets a lower time limit waits for an evaluation under that limit.
+        return await self._once(tag, f"{tag} {timeout}", evaluate, query.volatile)
+
+    async def make(self, key: str, maker: Callable[[], Awaitable[bytes]]) -> Kept:
+        """What is made of several answers, kept like them. ``key`` and the version name it."""
+        said = f"{self._version}\0{key}".encode()
+        tag = hashlib.blake2b(said, digest_size=15).hexdigest()
+
+        async def evaluate() -> Answer:
+            body = await maker()
+            return Answer(body, size=len(body))
+
+        return await self._once(tag, tag, evaluate, volatile=False)
+
+    async def _once(
+        self, tag: str, key: str, evaluate: Callable[[], Awaitable[Answer]], volatile: bool
+    ) -> Kept:
         kept = self._kept.get(tag)
         if kept is not None:
             self._kept.move_to_end(tag)
             self.hits += 1
             return kept
-        # Who sets a lower time limit waits for an evaluation under that limit.
-        key = f"{tag} {timeout}"
-        while not query.volatile and (flight := self._flights.get(key)):
+        while not volatile and (flight := self._flights.get(key)):
             with suppress(asyncio.CancelledError):
                 return self._keep(Kept(await asyncio.shield(flight), tag))
             if not flight.cancelled():
                 raise asyncio.CancelledError  # we were, not the one who evaluates
         flight = self._flights[key] = asyncio.get_running_loop().create_future()
         try:
-            answer = await self._engine.query(
-                query, dataset, bindings, format, timeout=timeout, client=client
-            )
+            answer = await evaluate()
             flight.set_result(answer)
         except EssgraphError as error:
             flight.set_exception(error)
@@ -109,10 +131,10 @@ class Answers:
         finally:
             flight.cancel()
             self._flights.pop(key, None)
-        return Kept(answer, tag) if query.volatile else self._keep(Kept(answer, tag))
+        return Kept(answer, tag) if volatile else self._keep(Kept(answer, tag))
 
     def _keep(self, kept: Kept) -> Kept:
-        if kept.answer.spool is not None or kept.tag in self._kept:
+        if kept.tag in self._kept or (kept.answer.spool and kept.answer.size > LARGEST):
             return kept
         self._kept[kept.tag] = kept
         self._size += kept.size

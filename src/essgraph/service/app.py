@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -12,26 +12,37 @@ from fastapi import FastAPI
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from essgraph.errors import EssgraphError, Text, UnknownName
 from essgraph.service import problems
 from essgraph.service.access import Metrics
-from essgraph.service.entities import Entities
+from essgraph.service.collections import Collections
+from essgraph.service.entities import SEGMENTS, Entities
+from essgraph.service.finding import Finding
+from essgraph.service.library import Library
 from essgraph.service.live import Live
-from essgraph.service.pages.routes import routes
+from essgraph.service.pages.routes import Pages
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
+from essgraph.service.reconciliation import Reconciliation
+from essgraph.service.site import Site
 from essgraph.service.sparql import SparqlEndpoint
+from essgraph.service.vocabulary import Vocabulary
 
 
 def create_app(
-    live: Live, metrics: Metrics, *, watch: bool = False, texts: Path | None = None
+    live: Live,
+    metrics: Metrics,
+    *,
+    watch: bool = False,
+    texts: Path | None = None,
+    url: str,
 ) -> ASGIApp:
     """The service. Query workers start and stop with the application.
 
-    ``texts`` is the folder of the private texts, which pages quote as evidence.
+    ``texts`` is the folder of the private texts, which pages quote as evidence; ``url`` is where
+    the service is found, for those descriptions that must name whole addresses.
     """
 
     @asynccontextmanager
@@ -50,13 +61,10 @@ def create_app(
         summary="A knowledge graph in which every fact names its passage",
         lifespan=lifespan,
         redirect_slashes=False,
+        # Their pages load from other hosts; /docs is a page of ours.
+        docs_url=None,
+        redoc_url=None,
     )
-    entities = Entities(live)
-    app.router.routes += [
-        Route("/id/{slug:path}", entities.identify, methods=["GET"]),
-        Route("/data/{name:path}", entities.data, methods=["GET"]),
-        *routes(live, Texts(texts)),
-    ]
 
     @app.get("/health", summary="Whether the service is alive, and the version it serves")
     async def health() -> JSONResponse:
@@ -77,18 +85,37 @@ def create_app(
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
-    return _Front(app, {"/sparql": SparqlEndpoint(live)})
+    site, finding = Site(live, url), Finding(live)
+    paths: dict[str, ASGIApp] = dict.fromkeys(site.paths, site)
+    paths |= {
+        "/id/": Collections(live),
+        "/search": finding,
+        "/sparql": SparqlEndpoint(live),
+        "/suggest": finding,
+    }
+    folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, Entities(live, Texts(texts)))
+    folders |= dict.fromkeys(("ontology", "shapes", "context"), Vocabulary(live))
+    folders |= {"queries": Library(live), "reconcile": Reconciliation(live, url)}
+    return Pages(live, _Front(app, paths, folders))
 
 
 class _Front:
-    """Before FastAPI's router, whose way costs four times what a query does: the hot paths."""
+    """Before FastAPI's router, whose way costs four times what a query does: the hot paths.
 
-    def __init__(self, app: FastAPI, hot: dict[str, ASGIApp]) -> None:
+    ``paths`` are whole; ``folders`` are first segments, without a suffix.
+    """
+
+    def __init__(
+        self, app: FastAPI, paths: Mapping[str, ASGIApp], folders: Mapping[str, ASGIApp]
+    ) -> None:
         self._app: Final = app
-        self._hot: Final = hot
+        self._paths: Final = paths
+        self._folders: Final = folders
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._hot.get(scope.get("path", ""), self._app)
+        path = scope.get("path", "")
+        first = path[1:].partition("/")[0].partition(".")[0]
+        app = self._paths.get(path) or self._folders.get(first, self._app)
         await app(scope, receive, send)
 
 

@@ -37,7 +37,7 @@ LINGER: Final = 2.0
 MAX_URL: Final = 2**16 - 1
 MAX_HEAD: Final = 96 * 2**10
 #: What the memo may hold in all, and the largest request and response it holds, in bytes.
-MEMO: Final = 32 * 2**20
+MEMO: Final = 12 * 2**20
 MEMO_REQUEST: Final = 16 * 2**10
 MEMO_RESPONSE: Final = 256 * 2**10
 
@@ -102,6 +102,7 @@ class _Edge(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._between = True  # no request is under way on this connection
+        self._whole = True  # nothing more is to come of the last request
         self._begun = 0  # requests begun in the piece at hand
         self._head: int | None = 0  # bytes of the head so far; None once it is whole
         self._piece: bytes | None = None  # the piece that may be one whole request
@@ -136,7 +137,7 @@ class _Edge(HttpToolsProtocol):
             return
         if self._head is not None and self._head > MAX_HEAD:
             self._refuse(*_LONG_HEAD)
-        elif not self._between and self._deadline is None:
+        elif not self._whole and self._deadline is None:
             self._set_deadline(HEAD_DEADLINE if self._head is not None else BODY_DEADLINE)
 
     def _answer_again(self, request: bytes, line: bytes, rest: bytes, status: int) -> None:
@@ -151,7 +152,7 @@ class _Edge(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._begun += 1
-        self._between = False
+        self._between = self._whole = False
         if self._head is None:
             self._head = 0
 
@@ -169,6 +170,7 @@ class _Edge(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
+        self._whole = True
         self._clear_deadline()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
@@ -231,6 +233,9 @@ class _Edge(HttpToolsProtocol):
             return
         self._refused = True
         self._clear_deadline()
+        if self.cycle is not None:  # whatever the application would still say has no place
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         problem = {
             "type": "about:blank",
             "title": TITLES[status].en,
@@ -278,5 +283,5 @@ class _Quiet:
         try:
             await self._app(scope, receive, send)
         except asyncio.CancelledError:
-            if not self._cycle.disconnected:
+            if not self._cycle.disconnected and not self._cycle.transport.is_closing():
                 raise

@@ -1,114 +1,237 @@
-"""Entities: ``/id/{slug}`` answers 303 to ``/data/{slug}.{suffix}`` (Cool URIs, section 4.2).
+"""Entities, concepts, source documents and passages: every name of the graph, dereferenced.
 
-A description is one query: what is stated of the entity, what links to it, and the labels of
-everything it names.
+``/id/{slug}`` names a thing, so it answers 303 to its page or data (Cool URIs, 4.2).
+``/doc/{slug}`` and ``/passage/{doc}/{n}`` are information resources and answer 200, negotiated.
+``/data/{key}.{suffix}`` is one format of a document, ``/data/{key}`` the document, negotiated.
+Plain ASGI: the hot path.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from essgraph import formats, names
-from essgraph.engine import Dataset
-from essgraph.errors import EssgraphError, Text, UnknownName
-from essgraph.query import inspect
-from essgraph.service import problems
-from essgraph.service.live import Live
-from essgraph.service.sparql import not_acceptable
-
-DESCRIBE: Final = inspect(
-    f"""
-PREFIX rdfs: <{names.RDFS}>
-CONSTRUCT {{ ?entity ?p ?o . ?s ?q ?entity . ?named rdfs:label ?label }}
-WHERE {{
-  {{ ?entity ?p ?o }} UNION {{ ?s ?q ?entity }} UNION
-  {{ {{ ?entity ?any ?named }} UNION {{ ?named ?any ?entity }} ?named rdfs:label ?label }}
-}}"""
+from essgraph.errors import Text
+from essgraph.formats import Format, negotiate
+from essgraph.service import documents, links
+from essgraph.service.documents import Topic
+from essgraph.service.encodings import fields
+from essgraph.service.live import Live, Served
+from essgraph.service.near import Near
+from essgraph.service.pages import document, entity
+from essgraph.service.pages.texts import Texts
+from essgraph.service.problems import HttpProblem
+from essgraph.service.reply import Headers
+from essgraph.service.resource import (
+    BOTH_LANGUAGES,
+    CACHING,
+    guarded,
+    not_acceptable,
+    path_of,
+    redirect,
+    send_as,
+    send_page,
 )
-_EXISTS: Final = inspect("ASK { { ?entity ?p ?o } UNION { ?s ?q ?entity } }")
+
+#: The first segments of the paths that are answered here.
+SEGMENTS: Final = ("id", "data", "page", "doc", "passage")
+
+_OFFERS: Final = (*formats.DOCUMENTS, formats.HTML)
+_PAGES: Final = {"doc": document.page, "passage": document.passage}
+_SEGMENT: Final = "[A-Za-z0-9_-]{1,200}"
+_KEY: Final = re.compile(rf"passage/{_SEGMENT}/[0-9]{{1,9}}|{_SEGMENT}(?:/{_SEGMENT})?")
 
 
 class Entities:
-    """The routes of entities over a pool of query workers."""
+    """The routes of the graph's names over the version of the data in service."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, texts: Texts) -> None:
         self._live = live
+        self._texts = texts
+        self._near: tuple[str, Near] | None = None
 
-    async def identify(self, request: Request) -> Response:
-        """``/id/{slug}``: 303 See Other to the data in the format asked for."""
-        try:
-            slug = request.path_params["slug"]
-            chosen = formats.negotiate(request.headers.getlist("accept"), formats.GRAPHS)
-            if chosen is None:
-                raise not_acceptable(formats.GRAPHS)
-            await self._require(slug)
-        except EssgraphError as error:
-            return _problem(request, error)
-        return Response(
-            status_code=303,
-            headers={
-                "Location": f"/data/{slug}.{chosen.suffix}",
-                "Vary": "Accept",
-                "Access-Control-Allow-Origin": "*",
-            },
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await guarded(self._answer, scope, receive, send)
+
+    async def _answer(self, scope: Scope, send: Send) -> None:
+        served = self._live.now
+        path = path_of(scope)
+        segment, _, rest = path[1:].partition("/")
+        if segment == "data":
+            await self._data(scope, send, served, rest)
+            return
+        if path in ("/id", "/page", "/page/"):
+            await redirect(scope, send, 301, "/id/")
+            return
+        topic = _topic(rest if segment in ("id", "page") else f"{segment}/{rest}")
+        if topic is None or not await self._known(served, topic):
+            canonical = path.rstrip("/").lower()
+            await self._elsewhere(scope, send, served, path, canonical)
+            return
+        accept = fields(scope["headers"], b"accept")
+        chosen = formats.HTML if segment == "page" else negotiate(accept, _OFFERS)
+        if chosen is None:
+            raise _not_acceptable(topic)
+        if segment == "id":
+            target = links.page(topic) if chosen.name == "html" else links.data(topic, chosen)
+            await redirect(scope, send, 303, target, [(b"link", links.of_thing(topic).encode())])
+        elif chosen.name == "html":
+            located = [] if segment == "page" else [_located(links.page(topic))]
+            await self._page(scope, send, served, topic, located)
+        else:
+            located = [_located(links.data(topic, chosen))]
+            await self._document(scope, send, served, topic, chosen, located)
+
+    async def _data(self, scope: Scope, send: Send, served: Served, rest: str) -> None:
+        key, dot, suffix = rest.rpartition(".")
+        accept = fields(scope["headers"], b"accept")
+        located: Headers = []
+        chosen: Format | None
+        if dot:
+            listed = (f for f in _OFFERS if f.suffix == suffix.lower())
+            chosen = next(listed, None)
+            topic = _topic(key) if chosen else None
+        else:
+            topic = _topic(rest)
+            chosen = negotiate(accept, _OFFERS)
+        if topic is None or not await self._known(served, topic):
+            await self._elsewhere(
+                scope, send, served, f"/data/{rest}", f"/data/{rest.rstrip('/').lower()}"
+            )
+            return
+        if chosen is None:
+            raise _not_acceptable(topic)
+        if chosen.name == "html":
+            await redirect(scope, send, 303, links.page(topic))
+            return
+        if dot:
+            if suffix != chosen.suffix:
+                await redirect(scope, send, 301, links.data(topic, chosen))
+                return
+            # Asked for by its address; it may still be called by the name that the client knows.
+            chosen = negotiate(accept, (chosen,)) or chosen
+        else:
+            located = [_located(links.data(topic, chosen))]
+        await self._document(scope, send, served, topic, chosen, located)
+
+    async def _document(
+        self,
+        scope: Scope,
+        send: Send,
+        served: Served,
+        topic: Topic,
+        format: Format,
+        headers: Headers,
+    ) -> None:
+        offer = next(f for f in formats.DOCUMENTS if f.name == format.name)
+        kept = await documents.document(served, topic, offer)
+        license = await _license(served)
+        headers += [
+            BOTH_LANGUAGES,
+            (b"vary", b"Accept, Accept-Encoding"),
+            CACHING,
+            (b"link", links.of_document(topic, offer, license).encode()),
+        ]
+        await send_as(scope, send, served, kept, format, offer, headers)
+
+    async def _page(
+        self, scope: Scope, send: Send, served: Served, topic: Topic, headers: Headers
+    ) -> None:
+        linked = (b"link", links.of_page(topic, await _license(served)).encode())
+        # One page at both of its addresses, so that it names itself by one of them.
+        scope = {**scope, "path": topic.path if topic.is_document else links.page(topic)}
+        folder, _, rest = topic.key.partition("/")
+        page = _PAGES.get(folder, entity.page)
+        name = rest if topic.is_document else topic.key
+
+        async def show(request: Request) -> Response:
+            return await page(request, served, self._texts, name)
+
+        await send_page(scope, send, served, show, [*headers, linked])
+
+    async def _known(self, served: Served, topic: Topic) -> bool:
+        """Whether there is such a topic. Raises HttpProblem (410) where it was withdrawn."""
+        status = await documents.status(served.answers, topic)
+        if status.gone:
+            raise _withdrawn(topic, status)
+        return status.known
+
+    async def _elsewhere(
+        self, scope: Scope, send: Send, served: Served, path: str, canonical: str
+    ) -> None:
+        """301 to the canonical spelling of an address that is known, else 404."""
+        if canonical != path:
+            key = canonical.split("/", 2)[2] if canonical.count("/") > 1 else ""
+            if not canonical.startswith(("/id/", "/data/", "/page/")):
+                key = canonical[1:]
+            if canonical.startswith("/data/"):
+                key = key.rpartition(".")[0] or key
+            topic = _topic(key)
+            if topic is not None and await self._known(served, topic):
+                await redirect(scope, send, 301, canonical)
+                return
+        if self._near is None or self._near[0] != served.snapshot.version:
+            self._near = (served.snapshot.version, await Near.read(served.answers))
+        near = self._near[1].to(canonical.rpartition(".")[0] or canonical)
+        suffixes = ""
+        if path.startswith("/data/"):
+            suffixes = ", ".join(f".{f.suffix}" for f in formats.DOCUMENTS)
+        raise HttpProblem(
+            404,
+            Text(
+                f"rien ne porte le nom « {path[:80]} »"
+                + (f" ; suffixes connus : {suffixes}" if suffixes else "")
+                + (" ; noms voisins ci-dessous" if near else ""),
+                f'nothing is named "{path[:80]}"'
+                + (f"; known suffixes: {suffixes}" if suffixes else "")
+                + ("; near names below" if near else ""),
+            ),
+            links=near,
         )
 
-    async def data(self, request: Request) -> Response:
-        """``/data/{slug}.{suffix}``: the description of an entity in that format."""
-        try:
-            slug, _, suffix = request.path_params["name"].rpartition(".")
-            chosen = next((f for f in formats.GRAPHS if f.suffix == suffix), None)
-            if chosen is None or not slug:
-                raise UnknownName(
-                    Text(
-                        f"suffixes connus : {', '.join(f.suffix for f in formats.GRAPHS)}",
-                        f"known suffixes: {', '.join(f.suffix for f in formats.GRAPHS)}",
-                    )
-                )
-            await self._require(slug)
-            kept = await self._live.now.answers.ask(
-                DESCRIBE, Dataset(), {"entity": _term(slug)}, chosen
-            )
-        except EssgraphError as error:
-            return _problem(request, error)
-        return Response(
-            kept.answer.body,
-            200,
-            {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=60"},
-            chosen.content_type,
-        )
 
-    async def _require(self, slug: str) -> None:
-        known = False
-        if _plain(slug):
-            kept = await self._live.now.answers.ask(
-                _EXISTS, Dataset(), {"entity": _term(slug)}, formats.JSON
-            )
-            known = b"true" in kept.answer.body
-        if not known:
-            raise UnknownName(
-                Text(
-                    f"aucune entité ne porte le nom « {slug[:80]} »",
-                    f'no entity is named "{slug[:80]}"',
-                )
-            )
+def _located(path: str) -> tuple[bytes, bytes]:
+    return (b"content-location", path.encode())
 
 
-def _plain(slug: str) -> bool:
-    return len(slug) <= 200 and all(c.isascii() and (c.isalnum() or c in "-_/") for c in slug)
+def _topic(key: str) -> Topic | None:
+    return Topic(key) if _KEY.fullmatch(key) else None
 
 
-def _term(slug: str) -> str:
-    return f"<{names.ID}{slug}>"
+async def _license(served: Served) -> str:
+    for row in await documents.about_dataset(served.answers):
+        if row["predicate"].value.endswith("/license"):
+            return row["object"].value
+    return ""
 
 
-def _problem(request: Request, error: EssgraphError) -> Response:
-    return problems.respond(
-        error,
-        accept=request.headers.getlist("accept"),
-        languages=request.headers.getlist("accept-language"),
-        instance=request.url.path,
+def _not_acceptable(topic: Topic) -> HttpProblem:
+    found = [(links.data(topic, f), f.media_type) for f in formats.DOCUMENTS]
+    return not_acceptable([*found, (links.page(topic), formats.HTML.media_type)])
+
+
+def _withdrawn(topic: Topic, status: documents.Status) -> HttpProblem:
+    notes = status.notes or {}
+    why = {language: f" : {notes[language]}" for language in notes}
+    successor = status.successor
+    near, headers = [], {}
+    if successor is not None:
+        target = successor
+        if successor.startswith(names.BASE):
+            target = "/" + successor.removeprefix(names.BASE)
+        near = [(target, successor)]
+        headers = {"Link": links.link(target, "successor-version")}
+    return HttpProblem(
+        410,
+        Text(
+            f"« {topic.key} » a été retiré" + why.get("fr", ""),
+            f'"{topic.key}" was withdrawn' + why.get("en", "").replace(" :", ":", 1),
+        ),
+        headers,
+        near,
     )

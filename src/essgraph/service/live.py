@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
-from essgraph.errors import EssgraphError
-from essgraph.pool import Limits, Pool
-from essgraph.remote import Remote
+from essgraph.errors import EssgraphError, SnapshotError
+from essgraph.pool import Limits, Loading, Pool
 from essgraph.service.answers import Answers
 from essgraph.snapshot import Snapshot, open_snapshot
 
+if TYPE_CHECKING:  # it brings an HTTP client, which takes long to import
+    from essgraph.remote import Remote
+
 _LOG: Final = logging.getLogger("essgraph")
+#: For how many seconds a former version is held ready after it was asked.
+FORMER: Final = 60.0
+_DIGEST: Final = re.compile(r"[0-9a-f]{16,64}")
 
 
 @dataclass(frozen=True)
@@ -35,13 +41,19 @@ class Live:
     the old one goes when its last query is answered. One that is damaged never takes over.
     """
 
-    def __init__(self, out: Path, limits: Limits, workers: int) -> None:
+    def __init__(
+        self, out: Path, limits: Limits, workers: int, loading: Loading | None = None
+    ) -> None:
         self.out = out
+        self._loading = loading  # of the current snapshot, if it was begun before
         self._limits = limits
         self._workers = workers
         self._served: Served | None = None
         self._changing = asyncio.Lock()
         self._leaving: dict[asyncio.Task[None], Served] = {}
+        self._formers: dict[str, Served] = {}
+        self._closing: dict[str, asyncio.Task[None]] = {}
+        self._used: set[str] = set()
         #: Called when another version takes over.
         self.changed: Callable[[], None] = lambda: None
 
@@ -58,9 +70,18 @@ class Live:
         """Puts the current snapshot in service. Raises SnapshotError and EngineError."""
         self._served = await self._open()
 
-    async def _open(self) -> Served:
-        snapshot = await asyncio.to_thread(open_snapshot, self.out)
-        pool = Pool(snapshot.quads, limits=self._limits, workers=self._workers)
+    async def _open(self, folder: Path | None = None, workers: int | None = None) -> Served:
+        snapshot = await asyncio.to_thread(open_snapshot, folder or self.out)
+        loading, self._loading = self._loading, None
+        if loading and loading.quads != snapshot.quads:  # it was replaced a moment ago
+            loading.process.kill()
+            loading = None
+        pool = Pool(
+            snapshot.quads,
+            limits=self._limits,
+            workers=workers or self._workers,
+            loading=loading,
+        )
         await pool.__aenter__()
         return Served(snapshot, pool, Answers(pool, snapshot.version))
 
@@ -82,6 +103,38 @@ class Live:
             self._take(old, opened)
             return True
 
+    async def at(self, version: str) -> Served | None:
+        """The version of the data whose digest begins so, if it is the one in service or kept.
+
+        A former one gets a worker of its own, until nobody has asked for it for a while.
+        """
+        if not _DIGEST.fullmatch(version):
+            return None
+        if self.now.snapshot.version.startswith(version):
+            return self.now
+        async with self._changing:
+            former = self._formers.get(version)
+            if former is None:
+                for folder in sorted(self.out.glob(f"{version[:16]}-*")):
+                    with suppress(SnapshotError):
+                        former = await self._open(folder, workers=1)
+                        break
+                if former is None or not former.snapshot.version.startswith(version):
+                    return None
+                self._formers[version] = former
+            self._closing.setdefault(
+                version, asyncio.get_running_loop().create_task(self._close(version))
+            )
+            self._used.add(version)
+            return former
+
+    async def _close(self, version: str) -> None:
+        while version in self._used:
+            self._used.discard(version)
+            await asyncio.sleep(FORMER)
+        del self._closing[version]
+        await _leave(self._formers.pop(version))
+
     def _take(self, old: Served, new: Served) -> None:
         """Puts another version in service; the one before leaves when it has answered."""
         self._served = new
@@ -102,9 +155,13 @@ class Live:
     async def stop(self) -> None:
         """Ends the workers of all versions; returns when no process is left."""
         old = dict(self._leaving)
-        for task in old:
+        for task in (*old, *self._closing.values()):
             task.cancel()
-        for served in (*old.values(), *([self._served] if self._served else [])):
+        for served in (
+            *old.values(),
+            *self._formers.values(),
+            *([self._served] if self._served else []),
+        ):
             await served.pool.__aexit__(None, None, None)
 
 
@@ -123,7 +180,9 @@ class RemoteLive(Live):
         self._frame = frame
         self._authorization = authorization
 
-    async def _open(self) -> Served:
+    async def _open(self, folder: Path | None = None, workers: int | None = None) -> Served:
+        from essgraph.remote import Remote
+
         remote = Remote(self._url, limits=self._limits, authorization=self._authorization)
         await remote.__aenter__()
         snapshot = replace(self._frame, version=remote.version)
@@ -154,8 +213,7 @@ class RemoteLive(Live):
     async def watch(self, seconds: float = 2.0) -> None:
         """Reloads when an answer tells, or a look every few seconds, that the version changed."""
         while True:
-            remote = self.now.pool
-            assert isinstance(remote, Remote)
+            remote = cast("Remote", self.now.pool)
             with suppress(TimeoutError):
                 await asyncio.wait_for(remote.stale.wait(), seconds)
             if remote.stale.is_set():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Final
 
 from starlette.responses import Response
@@ -55,6 +54,7 @@ TITLES: Final[dict[int, Text]] = {
     404: Text("Introuvable", "Not found"),
     405: Text("Méthode non permise", "Method not allowed"),
     406: Text("Format non disponible", "Not acceptable"),
+    410: Text("Retiré", "Withdrawn"),
     413: Text("Trop volumineux", "Too large"),
     408: Text("Requête trop lente", "Request timeout"),
     414: Text("Adresse trop longue", "URI too long"),
@@ -62,6 +62,7 @@ TITLES: Final[dict[int, Text]] = {
     429: Text("Trop de requêtes à la fois", "Too many requests at once"),
     431: Text("En-tête trop long", "Request header fields too large"),
     500: Text("Erreur du service", "Service error"),
+    501: Text("Non offert ici", "Not offered here"),
     502: Text("Moteur injoignable", "Engine out of reach"),
     504: Text("Moteur trop lent", "Engine too slow"),
     503: Text("Limite atteinte ou service occupé", "Limit reached or service busy"),
@@ -69,12 +70,22 @@ TITLES: Final[dict[int, Text]] = {
 
 
 class HttpProblem(EssgraphError):
-    """A fault of the HTTP request itself: it knows its status and the header fields it needs."""
+    """A fault of the HTTP request itself: it knows its status and the header fields it needs.
 
-    def __init__(self, status: int, text: Text, headers: Mapping[str, str] | None = None) -> None:
+    ``links`` are addresses that may help, each with what it is called.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        text: Text,
+        headers: Mapping[str, str] | None = None,
+        links: Sequence[tuple[str, str]] = (),
+    ) -> None:
         super().__init__(text)
         self.status = status
         self.headers = dict(headers or {})
+        self.links = tuple(links)
 
 
 def status_of(error: EssgraphError) -> int:
@@ -126,6 +137,9 @@ def respond(
         body["position"] = {"line": at.line, "column": at.column}
     if isinstance(error, LimitExceeded):
         body["limit"] = {"name": error.limit, "value": error.value}
+    links = getattr(error, "links", ())
+    if links:
+        body["links"] = [{"href": href, "title": called} for href, called in links]
     headers = dict(getattr(error, "headers", {}))
     headers |= {
         "Content-Language": language,
@@ -138,12 +152,13 @@ def respond(
         headers["Retry-After"] = "1"
     # A client that accepts neither still learns what went wrong (RFC 9110, 15.5.7).
     if _is_browser(accept):
-        page = (
-            f'<!doctype html><html lang="{language}"><meta charset="utf-8">'
-            f"<title>{escape(title)}</title><h1>{status} {escape(title)}</h1>"
-            f"<p>{escape(detail)}</p></html>"
-        )
-        return Response(page, status, headers, HTML.content_type)
+        # Imported here: pages answer what goes wrong with this module.
+        from essgraph.service.pages import frame
+
+        v = frame.View(language, False, instance, ())
+        said = {"title": title, "status": status, "detail": detail, "links": links}
+        headers["Content-Security-Policy"] = frame.POLICY
+        return Response(frame.render("problem.html", v, said), status, headers, HTML.content_type)
     return Response(
         json.dumps(body, ensure_ascii=False).encode(), status, headers, PROBLEM.media_type
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from email.utils import formatdate, parsedate_to_datetime
 from typing import Final
 
 from starlette.types import Scope, Send
@@ -21,19 +22,28 @@ _PIECE: Final = 256 * 1024
 
 
 async def send_kept(
-    scope: Scope, send: Send, kept: Kept, headers: Headers, *, lasting: bool = True
+    scope: Scope,
+    send: Send,
+    kept: Kept,
+    headers: Headers,
+    *,
+    lasting: bool = True,
+    modified: float | None = None,
 ) -> None:
     """Sends a whole answer: 304 where the client has it (RFC 9110, 13.1.2), else 200.
 
     ``headers`` holds all but those of the body, the entity tag and the coding. ``lasting`` says
-    that the same request has this answer as long as this version is in service.
+    that the same request has this answer as long as this version is in service. ``modified`` is
+    the time of the last change, in seconds (RFC 9110, 8.8.2).
     """
     request = scope["headers"]
     coding = kept.coding(encodings.choose(fields(request, b"accept-encoding")))
     tag = entity_tag(kept.tag, coding)
     headers.append((b"etag", tag.encode()))
+    if modified is not None:
+        headers.append((b"last-modified", formatdate(modified, usegmt=True).encode()))
     # A condition is for GET and HEAD (RFC 9110, 13.2.1); a POST here only asks, and is answered.
-    if scope["method"] != "POST" and matches(fields(request, b"if-none-match"), tag):
+    if scope["method"] != "POST" and has(request, tag, modified):
         await respond(scope, send, 304, headers, lasting=lasting)
         return
     if coding != "identity":
@@ -53,6 +63,20 @@ def matches(if_none_match: Sequence[str], tag: str) -> bool:
     """Whether ``If-None-Match`` names ``tag``, by weak comparison (RFC 9110, 13.1.2)."""
     listed = [t.strip().removeprefix("W/") for v in if_none_match for t in v.split(",")]
     return tag in listed or "*" in listed
+
+
+def has(request: Sequence[tuple[bytes, bytes]], tag: str, modified: float | None) -> bool:
+    """Whether the client has what it asks for: a tag goes before a date (RFC 9110, 13.2.2)."""
+    listed = fields(request, b"if-none-match")
+    if listed:
+        return matches(listed, tag)
+    since = fields(request, b"if-modified-since")
+    if modified is None or len(since) != 1:
+        return False
+    try:
+        return int(modified) <= parsedate_to_datetime(since[0]).timestamp()
+    except ValueError:
+        return False  # no date: as if it were not there (13.1.3)
 
 
 async def respond(

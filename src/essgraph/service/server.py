@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import resource
 import signal
@@ -29,12 +30,14 @@ def serve(
     reuse_port: bool,
     watch: bool,
     log: bool,
+    url: str = "",
     texts: Path | None = None,
 ) -> None:
     """Serves what is live until SIGTERM or SIGINT, then drains.
 
     SIGHUP takes up another version; ``watch`` does so when it appears. ``log`` writes a JSON
-    line a request to standard output, ``texts`` is the folder of the private texts. Raises
+    line a request to standard output, ``url`` is the public address of the service (without it,
+    that of ``host`` and ``port``), ``texts`` is the folder of the private texts. Raises
     EngineError where the workers cannot start. With ``reuse_port`` other processes may listen on
     the same port, and the kernel shares the connections among them (SO_REUSEPORT).
     """
@@ -47,7 +50,10 @@ def serve(
         loop = runner.get_loop()
         memo, metrics = edge.Memo(), Metrics()
         lines = AccessLog(sys.stdout if log else None, loop.call_later)
-        access = Access(create_app(live, metrics, watch=watch, texts=texts), metrics, lines)
+        public = url or f"http://{host}:{port}"
+        access = Access(
+            create_app(live, metrics, url=public, watch=watch, texts=texts), metrics, lines
+        )
         memo.heard = access.note_remembered
         live.changed = memo.clear
         server = uvicorn.Server(
@@ -77,6 +83,9 @@ def serve(
         loop.add_signal_handler(signal.SIGHUP, reload)
         # uvicorn raises SIGTERM again after its drain: then it is done, and no failure.
         signal.signal(signal.SIGTERM, lambda *_: None)
+        gc.collect()
+        gc.freeze()  # what is here now stays: let the collector pass it by
+        gc.set_threshold(10_000, 20, 50)
         runner.run(server.serve([_shared(host, port)] if reuse_port else None))
         lines.flush()
 

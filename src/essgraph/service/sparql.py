@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from binascii import a2b_qp
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import Final, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_to_bytes
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -227,7 +229,7 @@ async def _parameters(scope: Scope, receive: Receive) -> Parameters:
             ),
             {"Accept-Post": f"{_FORM}, {_DIRECT}"},
         )
-    body = await _body(receive)
+    body = await read_body(receive)
     if media_type == _FORM:
         return await _read(_decode, body) + in_url
     try:
@@ -253,12 +255,23 @@ def _read_only() -> QueryRefused:
 
 
 def _decode(encoded: bytes) -> Parameters:
+    """The pairs of a form (URL standard, 5.1); what is not UTF-8 is refused."""
+    pairs = [part.partition(b"=") for part in encoded.split(b"&") if part]
     try:
-        return parse_qsl(
-            encoded.decode("utf-8"), keep_blank_values=True, encoding="utf-8", errors="strict"
-        )
-    except (UnicodeDecodeError, ValueError) as error:
+        return [(_unquote(name), _unquote(value)) for name, _, value in pairs]
+    except UnicodeDecodeError as error:
         raise _not_utf8() from error
+
+
+_NOT_QUOTED: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
+def _unquote(encoded: bytes) -> str:
+    spaced = encoded.replace(b"+", b" ")
+    if _NOT_QUOTED.search(spaced):
+        return unquote_to_bytes(spaced).decode("utf-8")
+    # Quoted-printable (RFC 2045, 6.7) differs in the sign alone, and is decoded in C.
+    return a2b_qp(spaced.replace(b"=", b"=3D").replace(b"%", b"=")).decode("utf-8")
 
 
 def _not_utf8() -> QueryError:
@@ -267,7 +280,7 @@ def _not_utf8() -> QueryError:
     )
 
 
-async def _body(receive: Receive) -> bytes:
+async def read_body(receive: Receive) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -69,6 +70,7 @@ SELECT DISTINCT ?named ?label ?type WHERE {
 PASSAGES: Final = (
     """
 SELECT DISTINCT ?passage ?document ?start ?end ?first ?last ?level ?reason ?summary ?file ?digest
+  ?tongue ?french
 WHERE { GRAPH ?passage { { ?entity ?p ?o } UNION { ?s ?p ?entity } } """
     + evidence.RECORD
     + "}"
@@ -189,7 +191,8 @@ def _first(rows: Iterable[Row], property: str, language: str) -> Term | None:
     return min(texts, key=lambda term: term.language != language, default=None)
 
 
-def _about(rows: Sequence[Row], language: str) -> Term | None:
+def about(rows: Sequence[Row], language: str) -> Term | None:
+    """What the entity is, in a sentence or two: its summary or definition."""
     for property in (
         names.ESS + "summary",
         names.SKOS + "definition",
@@ -205,18 +208,15 @@ async def page(request: Request, served: Served, texts: Texts, slug: str) -> Res
     """The page of ``id/{slug}``. Raises UnknownName where nothing bears that name."""
     v = frame.view(request)
     iri = names.ID + slug
+    if re.fullmatch(r"[A-Za-z0-9_/-]{1,200}", slug) is None:
+        raise _unknown(slug)
     # One after the other: a page takes one worker at a time.
     facts, incoming, named, passages, noted, placed = [
         await select(served, query, entity=iri)
         for query in (FACTS, INCOMING, NAMES, PASSAGES, NOTES, PLACE)
     ]
     if not facts and not incoming:
-        raise UnknownName(
-            Text(
-                f"aucune entité ne porte le nom « {slug[:80]} »",
-                f'no entity is named "{slug[:80]}"',
-            )
-        )
+        raise _unknown(slug)
     known = Names().add(named)
     pieces = evidence.pieces(passages, texts)
     label = v.plain(known, iri)
@@ -231,7 +231,7 @@ async def page(request: Request, served: Served, texts: Texts, slug: str) -> Res
         "slug": slug,
         "label": label,
         "kind": known.kind(iri),
-        "about": _about(facts, v.language),
+        "about": about(facts, v.language),
         "also": sorted(
             {row["o"].value for row in facts if row["p"].value in (names.ESS + "acronym",)}
         ),
@@ -243,7 +243,7 @@ async def page(request: Request, served: Served, texts: Texts, slug: str) -> Res
         "truncated": LIMIT in (len(facts), len(incoming)),
         "map": pictures.small_map(places, known, v) if places else None,
         "time": pictures.small_timeline(dates, ends, v) if dates else None,
-        "formats": formats.GRAPHS,
+        "formats": formats.DOCUMENTS,
         "bibtex": bibtex(
             [
                 ("title", f"{label} ({v.kind(known.kind(iri))})"),
@@ -267,4 +267,13 @@ def _dates(rows: Iterable[Row], pieces: dict[str, Piece], properties: Sequence[s
             if row["p"].value in properties
             and not ((piece := pieces.get(row["g"].value)) and piece.level == "doubtful")
         }
+    )
+
+
+def _unknown(slug: str) -> UnknownName:
+    return UnknownName(
+        Text(
+            f"aucune entité ne porte le nom « {slug[:80]} »",
+            f'no entity is named "{slug[:80]}"',
+        )
     )

@@ -20,6 +20,8 @@ RECORD = """
   OPTIONAL { ?passage ess:summary ?summary }
   ?document dcterms:identifier ?file .
   OPTIONAL { ?document schema:sha256 ?digest }
+  OPTIONAL { ?document dcterms:language ?tongue FILTER (?tongue != "fr") }
+  OPTIONAL { ?document dcterms:language ?french FILTER (?french = "fr") }
 """
 
 
@@ -36,6 +38,7 @@ class Piece:
     level: str  # explicit, implied, doubtful; empty for what is set aside
     reason: str
     excerpt: Excerpt | None
+    language: str = "fr"  # of the text
     number: int = 0  # of the mark on this page
     summaries: dict[str, Term] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -76,6 +79,7 @@ def pieces(rows: Iterable[Row], texts: Texts) -> dict[str, Piece]:
                 row["level"].value.rpartition("/")[2] if "level" in row else "",
                 row["reason"].value if "reason" in row else "",
                 texts.excerpt(row["file"].value, digest, start, end),
+                row["tongue"].value if "tongue" in row and "french" not in row else "fr",
             )
         if "summary" in row:
             found[iri].summaries[row["summary"].language] = row["summary"]

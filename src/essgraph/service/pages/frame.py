@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from essgraph import formats, names
+from essgraph.formats import Format
 from essgraph.service import encodings
 from essgraph.service.live import Served
 from essgraph.service.pages import naming, static, wording
@@ -82,7 +83,7 @@ class View:
     def other(self) -> str:
         """This page in the other language."""
         kept = [(k, v) for k, v in self.query if k != "lang"]
-        return f"{self.path}?{urlencode([*kept, ('lang', self.say('en', 'fr'))])}"
+        return f"?{urlencode([*kept, ('lang', self.say('en', 'fr'))])}"
 
     def to(self, iri: str) -> str | None:
         """The target of a link to an IRI, or None where it is not to be followed."""
@@ -98,6 +99,14 @@ class View:
         if term.language and term.language != self.language:
             return Markup('<span lang="{}">{}</span>').format(term.language, text)
         return escape(text)
+
+    def typo(self, text: str) -> str:
+        """Words of ours in the language of the page, as a typesetter would print them."""
+        return wording.typographic(text, self.language)
+
+    def short(self, iri: str) -> str:
+        """An IRI with its prefix, where it has one."""
+        return names.shorten(iri).strip("<>")
 
     def name(self, known: Names, iri: str) -> Markup:
         """The label of a thing, no link."""
@@ -132,6 +141,25 @@ def _shown(iri: str) -> str:
     return iri.split("://", 1)[-1].removeprefix("www.").rstrip("/")
 
 
+_CALLED: Final = {
+    "csv": "CSV",
+    "json": "JSON",
+    "jsonld": "JSON-LD",
+    "nq": "N-Quads",
+    "nt": "N-Triples",
+    "rdfxml": "RDF/XML",
+    "trig": "TriG",
+    "tsv": "TSV",
+    "turtle": "Turtle",
+    "xml": "XML",
+}
+
+
+def called(format: Format) -> str:
+    """What people call a format."""
+    return _CALLED.get(format.name, format.name)
+
+
 def view(request: Request) -> View:
     """The language by ``?lang=``, then ``Accept-Language``, French by default."""
     asked = request.query_params.get("lang", "")
@@ -154,7 +182,7 @@ def html(
 
 def render(template: str, v: View, context: Context, version: str = "") -> bytes:
     """A page's bytes. Every value is escaped where a template puts it."""
-    functions: dict[str, Callable[..., Any]] = {"static": static.address}
+    functions: dict[str, Callable[..., Any]] = {"static": static.address, "called": called}
     return (
         _ENVIRONMENT.get_template(template)
         .render(v=v, t=v.t, say=v.say, version=version, **functions, **context)

@@ -108,9 +108,11 @@ def draw_map(
     linked: Mapping[str, str] | None = None,
     least: float = 150.0,
     ratio: float = 0.62,
+    letters: float = 36.0,
 ) -> Map:
     """A map around the points. ``linked`` are IRIs of countries by ISO code, ``least`` is the
-    width at least, in units of the projection; ``ratio`` of height to width."""
+    width at least, in units of the projection; ``ratio`` of height to width, ``letters`` how
+    many letters high its width is."""
     at = [project(point.lat, point.long) for point in points]
     left, right = min(x for x, _ in at), max(x for x, _ in at)
     top, bottom = min(y for _, y in at), max(y for _, y in at)
@@ -125,7 +127,7 @@ def draw_map(
         and shape.box[1] < y0 + height
         and shape.box[3] > y0
     ]
-    font = width / 62
+    font = width / letters
     marks = _labelled(points, at, known, v, font, (x0, y0, width, height))
     return Map((x0, y0, width, height), shapes, linked or {}, marks, font)
 
@@ -217,7 +219,8 @@ def axis(dates: Iterable[str]) -> Axis | None:
     years = [year for date in dates for year in (span(date) or ()) if year is not None]
     if not years:
         return None
-    step = 5 if max(years) - min(years) > 12 else 1
+    extent = max(years) - min(years)
+    step = 10 if extent > 25 else 5 if extent > 12 else 1
     first = math.floor(min(years) / step) * step
     last = math.floor(max(years) / step) * step + step
     ticks = tuple(

@@ -1,48 +1,155 @@
-"""The paths that only people read, and the answer to what goes wrong there."""
+"""The paths of pages, in front of the rest of the service, and the answer to what goes wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import wraps
+from functools import lru_cache
+from typing import Final
+from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from essgraph import formats
 from essgraph.errors import EssgraphError
 from essgraph.service import problems
+from essgraph.service.encodings import fields
 from essgraph.service.live import Live
-from essgraph.service.pages import entity, static
-from essgraph.service.pages.texts import Texts
+from essgraph.service.pages import (
+    editor,
+    guide,
+    home,
+    outcome,
+    questions,
+    recommendations,
+    searching,
+    static,
+)
 
-Handler = Callable[[Request], Awaitable[Response]]
-
-
-def routes(live: Live, texts: Texts) -> list[Route]:
-    """The routes of the pages. ``texts`` are the private texts, if they are at hand."""
-
-    async def page(request: Request) -> Response:
-        return await entity.page(request, live.now, texts, request.path_params["slug"])
-
-    return [
-        Route("/page/{slug:path}", answered(page), methods=["GET"]),
-        Route("/static/{name:path}", answered(static.serve), methods=["GET"]),
-    ]
+Handler = Callable[[Request, str], Awaitable[Response]]
 
 
-def answered(handler: Handler) -> Handler:
-    """The handler, with an error of ours made an answer."""
+_HTML: Final = (formats.HTML.media_type, *formats.HTML.aliases)
 
-    @wraps(handler)
-    async def answer(request: Request) -> Response:
+
+class Pages:
+    """What people read, before ``rest``, which answers all else.
+
+    A path that the rest of the service answers too is a page where the client wants HTML more
+    than what is offered there (RFC 9110, 12.5.1).
+    """
+
+    def __init__(self, live: Live, rest: ASGIApp) -> None:
+        self._live: Final = live
+        self._rest: Final = rest
+        self._library: Final = questions.Library()
+        #: Whole paths, and first segments of paths; those of ``_negotiated`` are shared with rest.
+        self._paths: Final[dict[str, Handler]] = {
+            "/": self._home,
+            "/docs": self._guide,
+            "/queries": self._question,
+            "/recommendations": self._recommendations,
+            "/search": self._search,
+            "/sparql": self._editor,
+            "/view": self._view,
+        }
+        self._folders: Final[dict[str, Handler]] = {
+            "q": self._short,
+            "queries": self._question,
+            "static": self._static,
+        }
+        self._negotiated: Final = {
+            self._home,
+            self._question,
+            self._search,
+            self._editor,
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler, rest = self._handler(scope)
+        if handler is None:
+            await self._rest(scope, receive, send)
+            return
+        request = Request(scope, receive)
         try:
-            return await handler(request)
+            response = await handler(request, rest)
         except EssgraphError as error:
-            return problems.respond(
+            response = problems.respond(
                 error,
                 accept=request.headers.getlist("accept"),
                 languages=request.headers.getlist("accept-language"),
                 instance=request.url.path,
             )
+        await response(scope, receive, send)
 
-    return answer
+    def _handler(self, scope: Scope) -> tuple[Handler | None, str]:
+        if scope["type"] != "http":
+            return None, ""
+        path = scope["path"]
+        if scope["method"] not in ("GET", "HEAD") and path != "/view":
+            return None, ""
+        segment, _, rest = path[1:].partition("/")
+        handler = self._paths.get(path) or (self._folders.get(segment) if rest else None)
+        if handler in self._negotiated and not _wants_page(scope):
+            return None, ""
+        return handler, rest
+
+    async def _home(self, request: Request, rest: str) -> Response:
+        return await home.page(request, self._live.now)
+
+    async def _recommendations(self, request: Request, rest: str) -> Response:
+        return await recommendations.page(request, self._live.now)
+
+    async def _search(self, request: Request, rest: str) -> Response:
+        return await searching.page(request, self._live.now)
+
+    async def _question(self, request: Request, rest: str) -> Response:
+        served = self._live.now
+        library = self._library.of(served)
+        if rest:
+            return await questions.page(request, served, library, rest)
+        return await questions.listing(request, served, library)
+
+    async def _editor(self, request: Request, rest: str) -> Response:
+        served = self._live.now
+        query = request.query_params.get("query")
+        return await editor.page(request, served, self._library.of(served), query)
+
+    async def _short(self, request: Request, rest: str) -> Response:
+        served = self._live.now
+        query = outcome.lengthen(rest)
+        return await editor.page(request, served, self._library.of(served), query)
+
+    async def _view(self, request: Request, rest: str) -> Response:
+        return await editor.fragment(request, self._live.now)
+
+    async def _guide(self, request: Request, rest: str) -> Response:
+        return await guide.page(request, self._live.now)
+
+    async def _static(self, request: Request, rest: str) -> Response:
+        return await static.serve(request, rest)
+
+
+def _wants_page(scope: Scope) -> bool:
+    """Whether a page is wanted more than any data.
+
+    An address that names a format wants that; one with parameters of the SPARQL protocol that
+    the editor does not have is for the endpoint.
+    """
+    if not _wants_html(fields(scope["headers"], b"accept")):
+        return False
+    # Names alone matter here, so that any bytes will do for the values.
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    named = [name for name, _ in pairs]
+    if scope["path"] == "/sparql":
+        return set(named) <= {"query", "view", "lang"} and named.count("query") <= 1
+    return not {"format", "output"} & set(named)
+
+
+@lru_cache(maxsize=1024)
+def _wants_html(accept: tuple[str, ...]) -> bool:
+    """Whether HTML is named, and wanted more than any data: a wildcard alone wants the data."""
+    chosen = formats.negotiate(accept, (*formats.GRAPHS, *formats.RESULTS, formats.HTML))
+    named = any(r.specificity(html) >= 3 for r in formats.parse_accept(accept) for html in _HTML)
+    return named and chosen is not None and chosen.name == "html"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from essgraph import formats, names
-from essgraph.engine import Dataset
+from essgraph.engine import Answer, Dataset
 from essgraph.query import Query, inspect
 from essgraph.service.live import Served
 
@@ -53,11 +54,26 @@ def prepared(body: str) -> Query:
     return inspect(PREFIXES + body)
 
 
+def readable(body: str) -> str:
+    """A query of ours as the editor shows it: with the prefixes that it uses, no more."""
+    used = (
+        f"PREFIX {prefix}: <{space}>\n"
+        for prefix, space in names.PREFIXES.items()
+        if re.search(rf"(?<![\w-]){prefix}:", body)
+    )
+    return "".join(used) + body.lstrip("\n")
+
+
 async def select(served: Served, body: str, **bindings: str) -> tuple[Row, ...]:
     """The rows of a SELECT of ours. ``bindings`` are IRIs by variable."""
     bound = {name: f"<{iri}>" for name, iri in bindings.items()}
     kept = await served.answers.ask(prepared(body), Dataset(), bound, formats.JSON)
-    return read(kept.answer.body).rows
+    return read(whole(kept.answer)).rows
+
+
+def whole(answer: Answer) -> bytes:
+    """All bytes of an answer, wherever they are kept."""
+    return answer.spool.read(0, answer.size) if answer.spool else answer.body
 
 
 def read(body: bytes) -> Table:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from essgraph.errors import Text, UnknownName
 from essgraph.service import encodings
 
 FOLDER: Final = Path(__file__).parents[1] / "static"
+_ADDRESS: Final = re.compile(rb'url\("([^"]+)"\)')
 _TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -43,7 +45,17 @@ def files() -> dict[str, File]:
             body = path.read_bytes()
             digest = hashlib.sha256(body).hexdigest()[:12]
             found[path.relative_to(FOLDER).as_posix()] = File(body, _TYPES[path.suffix], digest)
+    for name, file in found.items():
+        if name.endswith(".css"):
+            body = _ADDRESS.sub(partial(_versioned, found), file.body)
+            found[name] = File(body, file.media_type, hashlib.sha256(body).hexdigest()[:12])
     return found
+
+
+def _versioned(found: dict[str, File], match: re.Match[bytes]) -> bytes:
+    """The address of a file in a style sheet, of its present version."""
+    file = found.get(match[1].decode())
+    return match[0] if file is None else b'url("%s?v=%s")' % (match[1], file.digest.encode())
 
 
 def address(name: str) -> str:
@@ -57,9 +69,8 @@ def _coded(name: str, coding: str) -> bytes:
     return encodings.encode(files()[name].body, coding)
 
 
-async def serve(request: Request) -> Response:
+async def serve(request: Request, name: str) -> Response:
     """``/static/{name}``. Raises UnknownName."""
-    name = request.path_params["name"]
     file = files().get(name)
     if file is None:
         raise UnknownName(Text(f"aucun fichier {name[:80]}", f"no file {name[:80]}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -54,4 +55,9 @@ class Texts:
             before = "…" + before[before.find(" ") :]
         if end + CONTEXT < len(text):
             after = after[: after.rfind(" ") + 1] + "…"
-        return Excerpt(before, text[start:end], after)
+        return Excerpt(_close(before).lstrip("\n"), _close(text[start:end]), _close(after))
+
+
+def _close(text: str) -> str:
+    """The text with empty lines left out, as it is shown."""
+    return re.sub(r"\s*\n\s*", "\n", text)

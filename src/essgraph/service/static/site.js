@@ -41,7 +41,8 @@ function suggest(input) {
     else input.removeAttribute("aria-activedescendant");
   };
   const go = (index) => {
-    location.assign(found[index].page);
+    const named = new URLSearchParams(location.search).has("lang");
+    location.assign(found[index].url.replace(/^\/id\//, "/page/") + (named ? `?lang=${language}` : ""));
   };
   const fill = (results) => {
     found = results;
@@ -51,7 +52,7 @@ function suggest(input) {
         item.id = `${id}-${n}`;
         item.setAttribute("role", "option");
         const kind = document.createElement("small");
-        kind.textContent = result.kind;
+        kind.textContent = result.kindLabel;
         item.append(result.label, kind);
         item.addEventListener("mousedown", (event) => {
           event.preventDefault();
@@ -67,9 +68,9 @@ function suggest(input) {
     const text = input.value.trim();
     const turn = ++last;
     if (text.length < 2) return show(false);
-    const address = `/suggest?${new URLSearchParams({ q: text, lang: language })}`;
+    const address = `/suggest?${new URLSearchParams({ q: text, lang: language, limit: 8 })}`;
     const answer = await fetch(address, { headers: { accept: "application/json" } });
-    if (turn === last && answer.ok) fill((await answer.json()).results);
+    if (turn === last && answer.ok) fill((await answer.json()).suggestions);
   });
   input.addEventListener("keydown", (event) => {
     if (list.hidden) return;
@@ -85,4 +86,28 @@ function suggest(input) {
     }
   });
   input.addEventListener("blur", () => show(false));
+}
+
+// The network: filters at once, and the links of the thing under the pointer.
+const filter = document.querySelector("[data-filter]");
+if (filter) {
+  filter.querySelector("button").hidden = true;
+  const apply = () => {
+    const on = new Set([...filter.querySelectorAll("input:checked")].map((input) => input.value));
+    for (const node of document.querySelectorAll("[data-family]"))
+      node.classList.toggle("off", !on.has(node.dataset.family));
+    for (const edge of document.querySelectorAll("[data-ends]"))
+      edge.classList.toggle("off", !edge.dataset.ends.split(" ").every((end) => on.has(end)));
+  };
+  // What the server left out is not here to be shown: then it is asked again.
+  const whole = [...filter.querySelectorAll("[name=show]")].every((input) => input.checked);
+  filter.addEventListener("change", () => (whole ? apply() : filter.requestSubmit()));
+  for (const node of document.querySelectorAll("[data-node]")) {
+    const light = (on) => {
+      for (const edge of document.querySelectorAll(`[data-a="${node.dataset.node}"], [data-b="${node.dataset.node}"]`))
+        edge.classList.toggle("lit", on);
+    };
+    for (const event of ["mouseenter", "focus"]) node.addEventListener(event, () => light(true));
+    for (const event of ["mouseleave", "blur"]) node.addEventListener(event, () => light(false));
+  }
 }

@@ -1,0 +1,439 @@
+"""Names found as people write them: a full-text index in the snapshot, and the ranking over it.
+
+The index is one SQLite file with two FTS5 tables over the same names: words (accents folded by
+the tokenizer) and trigrams of the folded text (what a typing error leaves whole). It is written
+once by the build, with the same bytes for the same data and SQLite, and only read by the service.
+The tables find candidates; their order is computed here, so that it can be told: see ``_rank``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import sqlite3
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from essgraph import names
+
+if TYPE_CHECKING:
+    import pyoxigraph as ox
+
+#: The file of the snapshot.
+FILE: Final = "search.db"
+
+#: What names an entity, and how: the role of each text, and whether it is a name or tells of it.
+_ROLES: Final = {
+    names.RDFS + "label": "label",
+    names.SKOS + "altLabel": "variant",
+    names.SKOS + "hiddenLabel": "misspelling",
+    names.ESS + "acronym": "acronym",
+    names.DCTERMS + "title": "title",
+    names.SKOS + "definition": "definition",
+    names.ESS + "summary": "summary",
+    names.RDFS + "comment": "description",
+    names.SCHEMA + "keywords": "keyword",
+}
+NAMES: Final = ("label", "variant", "misspelling", "acronym", "title")
+
+_SCHEMA: Final = """
+PRAGMA page_size = 4096;
+CREATE TABLE kind (name TEXT PRIMARY KEY, iri TEXT, fr TEXT, en TEXT) WITHOUT ROWID;
+CREATE TABLE entity (id INTEGER PRIMARY KEY, iri TEXT UNIQUE, kind TEXT, fr TEXT, en TEXT,
+  about_fr TEXT, about_en TEXT, passages INTEGER);
+CREATE TABLE type (entity INTEGER, class TEXT, PRIMARY KEY (entity, class)) WITHOUT ROWID;
+CREATE TABLE text (id INTEGER PRIMARY KEY, entity INTEGER, role TEXT, language TEXT, text TEXT);
+CREATE INDEX text_of ON text (entity);
+CREATE VIRTUAL TABLE word USING fts5 (text, content='', prefix='2 3',
+  tokenize="unicode61 remove_diacritics 2");
+CREATE VIRTUAL TABLE gram USING fts5 (text, content='', detail=none, tokenize='trigram');
+"""
+
+_WORD: Final = re.compile(r"\w+")
+_LIGATURES: Final = str.maketrans({"œ": "oe", "Œ": "Oe", "æ": "ae", "Æ": "Ae"})
+#: Words that abbreviations leave out.
+_SMALL: Final = frozenset(
+    ("a", "an", "and", "au", "aux", "d", "de", "des", "du", "en", "et", "for", "in", "l", "la",
+     "le", "les", "of", "on", "par", "pour", "sur", "the", "to", "un", "une")
+)  # fmt: skip
+_LONGEST: Final = 200
+_CANDIDATES: Final = 400
+
+
+def fold(text: str) -> str:
+    """``text`` as it is compared: no case, accents or ligatures, words between single spaces."""
+    plain = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
+    bare = "".join(c for c in plain if not unicodedata.combining(c))
+    return " ".join(_WORD.findall(bare.casefold().replace("_", " ")))
+
+
+# --- Building ---------------------------------------------------------------------------------
+
+
+def index(quads: Iterable[ox.Quad]) -> bytes:
+    """The index of a published dataset, as the bytes of its file."""
+    texts: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
+    stated: dict[str, set[str]] = defaultdict(set)
+    types: dict[str, set[str]] = defaultdict(set)
+    passages: dict[str, set[str]] = defaultdict(set)
+    for quad in quads:
+        subject, predicate, value = quad.subject, quad.predicate.value, quad.object
+        graph = getattr(quad.graph_name, "value", "")
+        if graph.startswith(names.PASSAGE):
+            for term in (subject, value):
+                if str(term).startswith("<"):
+                    passages[getattr(term, "value", "")].add(graph)
+        iri = getattr(subject, "value", "")
+        if not iri.startswith(names.BASE):
+            continue
+        if predicate == names.RDF + "type":
+            types[iri].add(getattr(value, "value", ""))
+            if graph in (names.REGISTER, names.PROVENANCE, names.QUERIES, names.ONTOLOGY):
+                stated[iri].add(getattr(value, "value", ""))
+        elif predicate in _ROLES:
+            role = _ROLES[predicate]
+            texts[iri].add(
+                (role, getattr(value, "language", "") or "", getattr(value, "value", ""))
+            )
+    database = sqlite3.connect(":memory:")
+    database.executescript(_SCHEMA)
+    for iri in sorted(texts):
+        if iri.startswith(names.ESS):
+            _add_kind(database, iri, texts[iri])
+    for iri, name, fr, en in (
+        (names.SKOS + "Concept", "Concept", "concept", "concept"),
+        (names.SKOS + "ConceptScheme", "ConceptScheme", "liste contrôlée", "controlled list"),
+        (names.SH + "SPARQLExecutable", "Question", "question", "question"),
+    ):
+        database.execute("INSERT OR IGNORE INTO kind VALUES (?, ?, ?, ?)", (name, iri, fr, en))
+    kinds: dict[str, str] = dict(database.execute("SELECT iri, name FROM kind"))
+    for iri in sorted(texts):
+        own = sorted(kinds[c] for c in stated[iri] if c in kinds)
+        if own and not iri.startswith(names.ESS):
+            _add(database, iri, own[0], texts[iri], types[iri], len(passages[iri]))
+    database.commit()
+    database.execute("INSERT INTO word (word) VALUES ('optimize')")
+    database.execute("INSERT INTO gram (gram) VALUES ('optimize')")
+    database.commit()
+    database.execute("VACUUM")
+    whole = database.serialize()
+    database.close()
+    return whole
+
+
+def _add_kind(
+    database: sqlite3.Connection, iri: str, texts: Iterable[tuple[str, str, str]]
+) -> None:
+    labels = {language: text for role, language, text in sorted(texts) if role == "label"}
+    name = iri.removeprefix(names.ESS)
+    if name[:1].isupper():
+        fr, en = labels.get("fr", name), labels.get("en", name)
+        database.execute("INSERT INTO kind VALUES (?, ?, ?, ?)", (name, iri, fr, en))
+
+
+def _add(
+    database: sqlite3.Connection,
+    iri: str,
+    kind: str,
+    texts: set[tuple[str, str, str]],
+    types: set[str],
+    passages: int,
+) -> None:
+    by_role: dict[tuple[str, str], str] = {}
+    for role, language, text in sorted(texts):
+        by_role.setdefault((role, language), text)
+
+    def first(language: str, *roles: str) -> str:
+        other = "en" if language == "fr" else "fr"
+        tried = ((role, lang) for lang in (language, "", other) for role in roles)
+        return next((by_role[key] for key in tried if key in by_role), "")
+
+    short = iri.removeprefix(names.BASE)
+    added = database.execute(
+        "INSERT INTO entity (iri, kind, fr, en, about_fr, about_en, passages) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            iri,
+            kind,
+            first("fr", "label", "title") or short,
+            first("en", "label", "title") or short,
+            first("fr", "summary", "definition", "description"),
+            first("en", "summary", "definition", "description"),
+            passages,
+        ),
+    )
+    entity = added.lastrowid
+    database.executemany("INSERT INTO type VALUES (?, ?)", ((entity, c) for c in sorted(types)))
+    for role, language, text in sorted(texts):
+        row = database.execute(
+            "INSERT INTO text (entity, role, language, text) VALUES (?, ?, ?, ?)",
+            (entity, role, language, text),
+        ).lastrowid
+        folded = text.translate(_LIGATURES)
+        database.execute("INSERT INTO word (rowid, text) VALUES (?, ?)", (row, folded))
+        if role in NAMES:
+            database.execute("INSERT INTO gram (rowid, text) VALUES (?, ?)", (row, fold(text)))
+
+
+# --- Reading ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Entity:
+    """Something that has a name."""
+
+    iri: str
+    kind: str
+    fr: str
+    en: str
+    about_fr: str
+    about_en: str
+    passages: int
+
+    def label(self, language: str) -> str:
+        return self.en if language == "en" else self.fr
+
+    def about(self, language: str) -> str:
+        return self.about_en if language == "en" else self.about_fr
+
+
+@dataclass(frozen=True)
+class Hit:
+    """An entity found: by which of its texts, how well (0 to 100), with what is alike marked."""
+
+    entity: Entity
+    score: float
+    role: str
+    language: str
+    text: str
+    highlight: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """A page of hits, how many there are in all, and how many of each kind."""
+
+    total: int
+    kinds: Mapping[str, int]
+    hits: Sequence[Hit]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A class of entities, with its name in both languages."""
+
+    name: str
+    iri: str
+    fr: str
+    en: str
+
+
+class Index:
+    """The index of a snapshot, open for reading."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = sqlite3.connect(
+            f"file:{path.resolve().as_posix()}?mode=ro&immutable=1",
+            uri=True,
+            check_same_thread=False,
+        )
+        self.kinds = {row[0]: Kind(*row) for row in self._database.execute(
+            "SELECT name, iri, fr, en FROM kind WHERE name IN (SELECT kind FROM entity) "
+            "OR iri IN (SELECT class FROM type) ORDER BY name")}  # fmt: skip
+
+    def entity(self, iri: str) -> Entity | None:
+        """The entity of that IRI."""
+        row = self._database.execute(
+            "SELECT iri, kind, fr, en, about_fr, about_en, passages FROM entity WHERE iri = ?",
+            (iri,),
+        ).fetchone()
+        return Entity(*row) if row else None
+
+    def classes(self, iri: str) -> list[str]:
+        """All classes of an entity, those that follow from others too."""
+        rows = self._database.execute(
+            "SELECT class FROM type JOIN entity ON id = entity WHERE iri = ? ORDER BY class", (iri,)
+        )
+        return [row[0] for row in rows]
+
+    def search(
+        self,
+        text: str,
+        *,
+        language: str = "fr",
+        kinds: Sequence[str] = (),
+        limit: int = 20,
+        offset: int = 0,
+    ) -> Found:
+        """What ``text`` may mean, the likeliest first: names, then what tells of an entity."""
+        hits = [
+            hit for hit in self._ranked(text, language) if not kinds or hit.entity.kind in kinds
+        ]
+        counts = Counter(hit.entity.kind for hit in hits)
+        return Found(len(hits), dict(sorted(counts.items())), hits[offset : offset + limit])
+
+    def suggest(self, text: str, *, language: str = "fr", limit: int = 10) -> list[Hit]:
+        """Completions of what is being typed: names only."""
+        hits = (hit for hit in self._ranked(text, language) if hit.role in NAMES)
+        return list(hits)[:limit]
+
+    def match(
+        self, text: str, *, classes: Sequence[str] = (), language: str = "fr", limit: int = 10
+    ) -> list[Hit]:
+        """The entities of these classes (IRIs) that a noisy name may stand for."""
+        query = fold(text[:_LONGEST])
+        best: dict[str, Hit] = {}
+        for entity, role, tongue, name in self._candidates(query, names_only=True):
+            score = likeness(query, fold(name), role)
+            known = best.get(entity.iri)
+            if score >= 40 and (known is None or score > known.score):
+                best[entity.iri] = Hit(entity, score, role, tongue, name, "")
+        hits = sorted(best.values(), key=_order)
+        wanted = set(classes)
+        kept = [h for h in hits if not wanted or wanted.intersection(self.classes(h.entity.iri))]
+        return kept[:limit]
+
+    def _ranked(self, text: str, language: str) -> list[Hit]:
+        whole = fold(text[:_LONGEST])
+        # An article says nothing of what is sought, unless it is all there is.
+        query = " ".join(word for word in whole.split() if word not in _SMALL) or whole
+        best: dict[str, tuple[float, Entity, str, str, str]] = {}
+        for entity, role, tongue, name in self._candidates(query):
+            own = fold(name)
+            score = max(_rank(query, own, role), _rank(whole, own, role))
+            score += min(3.0, math.log2(1 + entity.passages) / 2) if score else 0
+            score += 0.5 * (tongue == language)
+            known = best.get(entity.iri)
+            if score >= 30 and (known is None or score > known[0]):
+                best[entity.iri] = (score, entity, role, tongue, name)
+        words = query.split()
+        hits = [
+            Hit(entity, round(min(score, 100.0), 1), role, tongue, name, _mark(name, words))
+            for score, entity, role, tongue, name in best.values()
+        ]
+        return sorted(hits, key=_order)
+
+    def _candidates(
+        self, query: str, *, names_only: bool = False
+    ) -> Iterator[tuple[Entity, str, str, str]]:
+        words = query.split()
+        if not words:
+            return
+        if all(len(word) == 1 for word in words):
+            words.append("".join(words))  # an acronym with its full stops
+        prefixes = " OR ".join(f'"{word}"*' for word in words)
+        rows = self._texts("word", prefixes)
+        grams = {query[i : i + 3] for i in range(len(query) - 2)}
+        if grams:
+            rows |= self._texts("gram", " OR ".join(f'"{gram}"' for gram in sorted(grams)))
+        marks = ",".join("?" * len(rows))
+        for row in self._database.execute(
+            "SELECT iri, kind, fr, en, about_fr, about_en, passages, role, language, text "
+            f"FROM text JOIN entity ON entity.id = text.entity WHERE text.id IN ({marks})",
+            sorted(rows),
+        ):
+            if not names_only or row[7] in NAMES:
+                yield Entity(*row[:7]), row[7], row[8], row[9]
+
+    def _texts(self, table: str, query: str) -> set[int]:
+        rows = self._database.execute(
+            f"SELECT rowid FROM {table} WHERE {table} MATCH ? ORDER BY rank LIMIT ?",
+            (query, _CANDIDATES),
+        )
+        return {row[0] for row in rows}
+
+
+def _order(hit: Hit) -> tuple[float, int, str]:
+    return -hit.score, -hit.entity.passages, hit.entity.iri
+
+
+def _rank(query: str, name: str, role: str) -> float:
+    """How well a text answers a search: the same 100, one that begins so 90, one with all its
+    words 70, a likely typing error 60, one with some of its words less; what is no name, less."""
+    from rapidfuzz import fuzz
+
+    words, own = query.split(), name.split()
+    if query == name:
+        score = 97.0
+    elif name.startswith(query):
+        score = 88 + 6 * len(query) / len(name)
+    else:
+        there = sum(any(o.startswith(w) for o in own) for w in words)
+        share = there / len(words)
+        if share == 1:
+            score = 68 + 14 * min(1.0, len(query) / len(name))
+        else:
+            alike = sum(max((fuzz.ratio(w, o) for o in own), default=0) for w in words) / len(words)
+            whole = fuzz.ratio(query, name)
+            close = max(alike if alike >= 78 else 0, whole if whole >= 75 else 0)
+            score = max(close * 0.62 + whole * 0.06, 45 * share if share >= 0.5 else 0)
+    return score if role in NAMES else score - 30 if score >= 60 else 0
+
+
+def likeness(query: str, name: str, role: str) -> float:
+    """How likely a noisy name (folded) stands for a name (folded): 0 to 100.
+
+    The same 100; the same words in another order 98; the letters of an acronym 97; every word a
+    beginning of one of the name (an abbreviation) up to 95; else what share of letters agrees.
+    """
+    from rapidfuzz import fuzz
+
+    if query == name:
+        return 100.0
+    words, own = sorted(query.split()), sorted(name.split())
+    if words == own:
+        return 98.0
+    letters = query.replace(" ", "")
+    if role == "acronym" and letters == name.replace(" ", ""):
+        return 97.0
+    score = max(fuzz.ratio(query, name), fuzz.token_sort_ratio(query, name))
+    score = max(score, _abbreviates(words, own))
+    initials = "".join(w[0] for w in name.split() if w not in _SMALL)
+    if len(initials) > 2 and letters == initials:
+        score = max(score, 93.0)
+    return min(score, 96.0)
+
+
+def _abbreviates(words: Sequence[str], own: Sequence[str]) -> float:
+    """Whether each word begins (or nearly is) another of the name, and none of weight is left."""
+    from rapidfuzz import fuzz
+
+    left = list(own)
+    total = 0.0
+    for word in sorted(words, key=len, reverse=True):
+        if word in _SMALL and word not in left:
+            continue
+        best, at = 0.0, -1
+        for i, other in enumerate(left):
+            if other == word:
+                value = 100.0
+            elif other.startswith(word) or (word == "st" and other == "saint"):
+                value = 94.0
+            else:
+                value = fuzz.ratio(word, other)
+            if value > best:
+                best, at = value, i
+        if best < 60:
+            return 0.0
+        total += best * len(left[at])
+        del left[at]
+    length = sum(len(w) for w in own) - sum(len(w) for w in left if w in _SMALL)
+    return total / max(length, 1) if length else 0.0
+
+
+def _mark(text: str, words: Sequence[str]) -> str:
+    """The text as HTML, with the words that answer in ``<mark>``."""
+    from rapidfuzz import fuzz
+
+    out, end = [], 0
+    for found in _WORD.finditer(text):
+        own = fold(found[0])
+        if own and any(own.startswith(w) or fuzz.ratio(own, w) >= 78 for w in words):
+            out += [escape(text[end : found.start()]), f"<mark>{escape(found[0])}</mark>"]
+            end = found.end()
+    return "".join([*out, escape(text[end:])])

@@ -1,0 +1,176 @@
+"""What the addresses of the API share: methods, parameters of the URL, errors, JSON answers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Final
+from urllib.parse import parse_qsl
+
+from starlette.types import Receive, Scope, Send
+
+from essgraph.engine import Answer
+from essgraph.errors import EssgraphError, QueryError, Text
+from essgraph.formats import Format
+from essgraph.service import problems
+from essgraph.service.answers import Kept
+from essgraph.service.encodings import fields
+from essgraph.service.live import Live
+from essgraph.service.problems import HttpProblem
+from essgraph.service.reply import Headers, respond, send_kept
+
+JSON: Final = Format("json", "application/json", "json", (), False)
+LANGUAGES: Final = ("fr", "en")
+
+Parameters = list[tuple[str, str]]
+
+
+class Api:
+    """What is called by its address: read by GET and HEAD (RFC 9110, 9.3), as plain ASGI."""
+
+    allow = "GET, HEAD, OPTIONS"
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            method = scope["method"]
+            if method == "OPTIONS":
+                await respond(scope, send, 204, [(b"allow", self.allow.encode())])
+            elif method not in self.allow.split(", "):
+                raise HttpProblem(
+                    405,
+                    Text(
+                        f"{method[:20]} n'est pas permis ici ; permis : {self.allow}",
+                        f"{method[:20]} is not allowed here; allowed: {self.allow}",
+                    ),
+                    {"Allow": self.allow},
+                )
+            else:
+                await self.answer(scope, receive, send)
+        except EssgraphError as error:
+            scope["essgraph.limit"] = getattr(error, "limit", None)
+            response = problems.respond(
+                error,
+                accept=fields(scope["headers"], b"accept"),
+                languages=fields(scope["headers"], b"accept-language"),
+                instance=scope["path"],
+            )
+            await response(scope, receive, send)
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a request whose method is allowed. May raise any error of ours."""
+        raise NotImplementedError
+
+
+def parameters(encoded: bytes) -> Parameters:
+    """The parameters of a URL or form, in order. Raises QueryError for what is not UTF-8."""
+    try:
+        return parse_qsl(
+            encoded.decode("ascii"), keep_blank_values=True, encoding="utf-8", errors="strict"
+        )
+    except (UnicodeDecodeError, ValueError) as error:
+        raise QueryError(
+            Text("les paramètres ne sont pas en UTF-8 valide", "the parameters are not valid UTF-8")
+        ) from error
+
+
+def once(given: Parameters, known: Sequence[str] | None = None) -> dict[str, str]:
+    """The parameters by name. Raises QueryError for one given twice or not among ``known``."""
+    values: dict[str, str] = {}
+    for name, value in given:
+        if name in values:
+            raise QueryError(
+                Text(
+                    f"le paramètre {name[:40]} est donné deux fois",
+                    f"the parameter {name[:40]} is given twice",
+                )
+            )
+        if known is not None and name not in known:
+            listed = ", ".join(known)
+            raise QueryError(
+                Text(
+                    f"paramètre inconnu : {name[:40]} (connus : {listed})",
+                    f"unknown parameter: {name[:40]} (known: {listed})",
+                )
+            )
+        values[name] = value
+    return values
+
+
+def language(values: dict[str, str], scope: Scope) -> str:
+    """``lang=``, taken out of the parameters, else by Accept-Language. Raises QueryError."""
+    chosen = values.pop("lang", None)
+    if chosen is None:
+        return problems.preferred_language(fields(scope["headers"], b"accept-language"))
+    if chosen not in LANGUAGES:
+        raise QueryError(
+            Text(
+                f"lang vaut fr ou en, non « {chosen[:40]} »",
+                f'lang is fr or en, not "{chosen[:40]}"',
+            )
+        )
+    return chosen
+
+
+def number(values: dict[str, str], name: str, default: int | None, low: int, high: int) -> int:
+    """A whole number in a range, taken out of the parameters. Raises QueryError.
+
+    Without ``default`` the caller has seen that it is there.
+    """
+    value = values.pop(name, None)
+    if value is None:
+        assert default is not None
+        return default
+    found = int(value) if value.isascii() and value.isdigit() and len(value) < 10 else -1
+    if not low <= found <= high:
+        raise QueryError(
+            Text(
+                f"{name} est un entier de {low} à {high}, non « {value[:40]} »",
+                f'{name} is a whole number from {low} to {high}, not "{value[:40]}"',
+            )
+        )
+    return found
+
+
+def is_true(values: dict[str, str], name: str) -> bool:
+    """A switch (``1`` or ``0``), taken out of the parameters. Raises QueryError."""
+    value = values.pop(name, "0")
+    if value not in ("0", "1"):
+        raise QueryError(
+            Text(
+                f"{name} vaut 0 ou 1, non « {value[:40]} »", f'{name} is 0 or 1, not "{value[:40]}"'
+            )
+        )
+    return value == "1"
+
+
+def encode(content: object) -> bytes:
+    """JSON as we write it: UTF-8, one line."""
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+async def send_made(
+    scope: Scope,
+    send: Send,
+    body: bytes,
+    content_type: str,
+    headers: Headers | None = None,
+    *,
+    vary: str = "Accept, Accept-Language, Accept-Encoding",
+) -> None:
+    """Sends an answer that was made here from answers of the engine: with its entity tag, 304."""
+    tag = hashlib.blake2b(content_type.encode() + b"\0" + body, digest_size=15).hexdigest()
+    await send_kept(
+        scope,
+        send,
+        Kept(Answer(body, 0, len(body)), tag),
+        [
+            (b"content-type", content_type.encode()),
+            (b"vary", vary.encode()),
+            (b"cache-control", b"public, max-age=60"),
+            *(headers or []),
+        ],
+    )

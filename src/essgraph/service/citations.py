@@ -1,0 +1,64 @@
+"""How to cite an answer: BibTeX and CSL-JSON, with the permanent address."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Final
+
+from essgraph import formats, names
+from essgraph.engine import Dataset
+from essgraph.formats import Format
+from essgraph.query import inspect
+
+if TYPE_CHECKING:
+    from essgraph.service.library import Asked
+
+PUBLISHER: Final = "essgraph"
+_DATASET: Final = inspect(
+    f"PREFIX dcterms: <{names.DCTERMS}> SELECT ?title ?modified "
+    f"{{ <{names.DATASET}> dcterms:title ?title ; dcterms:modified ?modified }}"
+)
+#: What BibTeX reads otherwise than it stands.
+_SPECIAL: Final = re.compile(r"[&%$#_{}~^\\]")
+
+
+async def cite(it: Asked, address: str, format: Format) -> bytes:
+    """The citation of an answer in BibTeX or CSL-JSON (Citation Style Language data, 1.0)."""
+    kept = await it.served.answers.ask(_DATASET, Dataset(), {}, formats.JSON)
+    rows = json.loads(kept.answer.body)["results"]["bindings"]
+    dataset = next((r["title"]["value"] for r in rows if r["title"]["xml:lang"] == it.language), "")
+    day = rows[0]["modified"]["value"] if rows else ""
+    title = it.question.title.in_language(it.language)
+    version = it.served.snapshot.version[:16]
+    key = f"essgraph-{it.question.name}-{version[:8]}"
+    if format.name == "csl":
+        entry = {
+            "id": key,
+            "type": "dataset",
+            "title": title,
+            "container-title": dataset,
+            "publisher": PUBLISHER,
+            "version": version,
+            "URL": address,
+            "language": it.language,
+            "issued": {"date-parts": [[int(part) for part in day.split("-")]]} if day else {},
+        }
+        if not day:
+            del entry["issued"]
+        return (json.dumps([entry], ensure_ascii=False, indent=1) + "\n").encode()
+    lines = {
+        "title": f"{{{_escaped(title)}}}",
+        "howpublished": f"{{{_escaped(dataset)}}}",
+        "publisher": f"{{{PUBLISHER}}}",
+        "year": f"{{{day[:4]}}}",
+        "version": f"{{{version}}}",
+        "url": f"{{{address}}}",
+        "language": f"{{{'french' if it.language == 'fr' else 'english'}}}",
+    }
+    inside = ",\n".join(f"  {name} = {value}" for name, value in lines.items() if value != "{}")
+    return f"@misc{{{key},\n{inside}\n}}\n".encode()
+
+
+def _escaped(text: str) -> str:
+    return _SPECIAL.sub(lambda m: "\\" + m[0] if m[0] in "&%$#_{}" else "", text)

@@ -1,0 +1,317 @@
+"""What the document about a resource says, so that one fetch is enough to show it.
+
+The facts of the resource and the links that come in (published ones), the labels of everything
+they name in both languages, the passages that state each fact, and the document itself: its
+topic, dataset, licence, version, date and sources. In TriG and N-Quads the default graph is that
+same graph, and each named graph holds what it states of the resource.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+import pyoxigraph as ox
+
+from essgraph import formats, jsonld, names, results
+from essgraph.engine import Dataset
+from essgraph.formats import Format
+from essgraph.query import Query, inspect
+from essgraph.service.answers import Answers, Kept
+from essgraph.service.live import Served
+
+#: Links that come in, at most; where there are more the document says where to read them all.
+MOST_INCOMING: Final = 1_000
+#: The address of our context. It is relative: it is where the document is, on whatever host.
+CONTEXT: Final = "/context.jsonld"
+#: IRIs in one query for labels.
+_BATCH: Final = 1_000
+
+_PREFIXES: Final = f"""
+PREFIX dcterms: <{names.DCTERMS}>
+PREFIX ess: <{names.ESS}>
+PREFIX oa: <{names.OA}>
+PREFIX owl: <{names.OWL}>
+PREFIX rdfs: <{names.RDFS}>
+PREFIX skos: <{names.SKOS}>
+"""
+#: What is stated of the resource and of its selector, what links to it, and, where it is itself a
+#: passage, what it states. ``?graph`` is unbound for the default graph.
+_STATED: Final = inspect(
+    f"""{_PREFIXES}
+SELECT ?graph ?subject ?predicate ?object WHERE {{
+  {{ ?entity ?predicate ?object BIND (?entity AS ?subject) }}
+  UNION {{ GRAPH ?graph {{ ?entity ?predicate ?object }} BIND (?entity AS ?subject) }}
+  UNION {{
+    {{ SELECT ?subject ?predicate {{ ?subject ?predicate ?entity }}
+      ORDER BY ?subject ?predicate LIMIT {MOST_INCOMING} }}
+    BIND (?entity AS ?object)
+  }}
+  UNION {{
+    {{ SELECT ?graph ?subject ?predicate {{ GRAPH ?graph {{ ?subject ?predicate ?entity }} }}
+      ORDER BY ?subject ?predicate ?graph LIMIT {MOST_INCOMING} }}
+    BIND (?entity AS ?object)
+  }}
+  UNION {{ ?entity oa:hasSelector ?subject . ?subject ?predicate ?object }}
+  UNION {{ GRAPH ?entity {{ ?subject ?predicate ?object }} BIND (?entity AS ?graph) }}
+  UNION {{ GRAPH ?entity {{ ?subject ?predicate ?object }} ?subject ?predicate ?object }}
+}}"""
+)
+#: How what is named is called; of a passage, its document, summary and level of evidence.
+_NAMED: Final = """
+SELECT DISTINCT ?subject ?predicate ?object WHERE {
+  { VALUES ?subject { %(iris)s } VALUES ?predicate { rdfs:label } ?subject ?predicate ?object }
+  UNION {
+    VALUES ?subject { %(iris)s }
+    VALUES ?predicate { oa:hasSource ess:summary ess:evidenceLevel ess:reason }
+    ?subject oa:hasSource ?source ; ?predicate ?object
+  }
+}"""
+_DATASET: Final = inspect(
+    f"""{_PREFIXES}
+SELECT ?predicate ?object WHERE {{
+  VALUES ?predicate {{ rdfs:label dcterms:license dcterms:modified }}
+  <{names.DATASET}> ?predicate ?object
+}}"""
+)
+_STATUS: Final = inspect(
+    f"""{_PREFIXES}
+SELECT ?type ?gone ?successor ?note WHERE {{
+  OPTIONAL {{ ?entity a ?type }}
+  OPTIONAL {{
+    ?entity owl:deprecated ?gone . FILTER (?gone = true)
+    OPTIONAL {{ ?entity dcterms:isReplacedBy ?successor }}
+    OPTIONAL {{ ?entity skos:changeNote ?note }}
+  }}
+}}
+ORDER BY ?type ?successor ?note"""
+)
+
+_TYPE: Final = ox.NamedNode(names.RDF + "type")
+_LABEL: Final = ox.NamedNode(names.RDFS + "label")
+_LICENSE: Final = ox.NamedNode(names.DCTERMS + "license")
+_MODIFIED: Final = ox.NamedNode(names.DCTERMS + "modified")
+_SOURCE: Final = ox.NamedNode(names.DCTERMS + "source")
+_HAS_SOURCE: Final = ox.NamedNode(names.OA + "hasSource")
+_DATASET_IRI: Final = ox.NamedNode(names.DATASET)
+
+Row = Mapping[str, ox.NamedNode | ox.Literal]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What a document is about: ``key`` is its IRI after the base, without ``id/``."""
+
+    key: str
+
+    @property
+    def iri(self) -> str:
+        inside = self.key.startswith(("doc/", "passage/"))
+        return names.BASE + self.key if inside else names.ID + self.key
+
+    @property
+    def path(self) -> str:
+        """Its path on the service."""
+        return "/" + self.iri.removeprefix(names.BASE)
+
+    @property
+    def document(self) -> str:
+        """The IRI of the document about it, whatever the format."""
+        return f"{names.BASE}data/{self.key}"
+
+    @property
+    def is_document(self) -> bool:
+        """Whether it is an information resource, which answers 200 at its own address."""
+        return self.key.startswith(("doc/", "passage/"))
+
+
+@dataclass(frozen=True)
+class Status:
+    """Whether there is such a resource, or was; and what took its place."""
+
+    known: bool
+    gone: bool = False
+    successor: str | None = None
+    notes: Mapping[str, str] | None = None
+
+
+async def rows(answers: Answers, query: Query, bindings: Mapping[str, str]) -> list[Row]:
+    """The solutions of a SELECT, each by the names of its variables."""
+    kept = await answers.ask(query, Dataset(), bindings, formats.JSON)
+    body = kept.answer.body
+    if kept.answer.spool is not None:
+        body = kept.answer.spool.read(0, kept.answer.size)
+    solutions = ox.parse_query_results(body, ox.QueryResultsFormat.JSON)
+    assert isinstance(solutions, ox.QuerySolutions)
+    variables = [variable.value for variable in solutions.variables]
+    return [
+        {name: term for name, term in zip(variables, solution, strict=True) if term is not None}
+        for solution in solutions
+    ]
+
+
+async def status(answers: Answers, topic: Topic) -> Status:
+    """Whether the graph knows the topic."""
+    found = await rows(answers, _STATUS, {"entity": f"<{topic.iri}>"})
+    gone = [row for row in found if "gone" in row]
+    if gone:
+        successor = next((row["successor"].value for row in gone if "successor" in row), None)
+        said = [note for row in gone if isinstance(note := row.get("note"), ox.Literal)]
+        notes = {note.language or "": note.value for note in said}
+        return Status(False, True, successor, notes)
+    return Status(any("type" in row for row in found))
+
+
+async def about_dataset(answers: Answers) -> list[Row]:
+    """Label, licence and date of the dataset."""
+    return await rows(answers, _DATASET, {})
+
+
+async def document(served: Served, topic: Topic, format: Format) -> Kept:
+    """The document about a topic in that format."""
+
+    async def make() -> bytes:
+        if format == formats.NQUADS:
+            return write(await _quads(served, topic), format)
+        # The others are written from that one: the queries are the dearer part.
+        kept = await document(served, topic, formats.NQUADS)
+        return write(ox.parse(kept.answer.body, ox.RdfFormat.N_QUADS), format)
+
+    return await served.answers.make(f"document {topic.key} {format.name}", make)
+
+
+def write(quads: Iterable[ox.Quad], format: Format) -> bytes:
+    """Quads in a format for documents; a format for graphs takes the default graph."""
+    out = io.BytesIO()
+    if format in (formats.TRIG, formats.NQUADS):
+        results.write_dataset(sorted(set(quads), key=str), format, out)
+        return out.getvalue()
+    triples = sorted({q.triple for q in quads if q.graph_name == ox.DefaultGraph()}, key=str)
+    if format == formats.JSONLD:
+        return jsonld.document(triples, CONTEXT)
+    results.write_graph(triples, format, out)
+    return out.getvalue()
+
+
+async def _quads(served: Served, topic: Topic) -> set[ox.Quad]:
+    answers = served.answers
+    stated = [
+        ox.Quad(row["subject"], row["predicate"], row["object"], row.get("graph"))  # type: ignore[arg-type]
+        for row in await rows(answers, _STATED, {"entity": f"<{topic.iri}>"})
+    ]
+    statements = list(_statements(topic, stated))
+    triples = [q.triple for q in stated if q.graph_name == ox.DefaultGraph()] + statements
+    triples += [
+        ox.Triple(_DATASET_IRI, row["predicate"], row["object"])  # type: ignore[arg-type]
+        for row in await about_dataset(answers)
+    ]
+    label = [t.object for t in triples if t.subject.value == topic.iri and t.predicate == _LABEL]  # type: ignore[union-attr]
+    license_and_date = [
+        (t.predicate, t.object)
+        for t in triples
+        if t.subject == _DATASET_IRI and t.predicate in (_LICENSE, _MODIFIED)
+    ]
+    triples += _itself(topic, served.snapshot.version, label, license_and_date)
+    if _incoming(topic, stated) >= MOST_INCOMING:
+        triples.append(_more(topic))
+    named = _iris(triples)
+    records = await labelled(answers, named)
+    sources = {t.object for t in records if t.predicate == _HAS_SOURCE}
+    document = ox.NamedNode(topic.document)
+    records += [ox.Triple(document, _SOURCE, source) for source in sources]
+    records += await labelled(answers, _iris(records) - named)
+    graph = [*triples, *records]
+    return {ox.Quad(*triple) for triple in graph} | {
+        q for q in stated if q.graph_name != ox.DefaultGraph()
+    }
+
+
+def _iris(triples: Iterable[ox.Triple]) -> set[str]:
+    return {term.value for t in triples for term in t if isinstance(term, ox.NamedNode)}
+
+
+def _incoming(topic: Topic, stated: Iterable[ox.Quad]) -> int:
+    return sum(
+        isinstance(q.object, ox.NamedNode)
+        and q.object.value == topic.iri
+        and q.graph_name == ox.DefaultGraph()
+        for q in stated
+    )
+
+
+async def labelled(answers: Answers, iris: Iterable[str]) -> list[ox.Triple]:
+    """The labels of what is named, in both languages, and the records of passages."""
+    listed = sorted(iri for iri in iris if _plain(iri))
+    found: list[ox.Triple] = []
+    for start in range(0, len(listed), _BATCH):
+        batch = " ".join(f"<{iri}>" for iri in listed[start : start + _BATCH])
+        query = inspect(_PREFIXES + _NAMED % {"iris": batch})
+        found += [
+            ox.Triple(row["subject"], row["predicate"], row["object"])  # type: ignore[arg-type]
+            for row in await rows(answers, query, {})
+        ]
+    return found
+
+
+def _plain(iri: str) -> bool:
+    return not any(c in '<>"{}|^`\\' or c <= " " for c in iri)
+
+
+def _statements(topic: Topic, stated: Iterable[ox.Quad]) -> Iterator[ox.Triple]:
+    """Which passage states which fact, as RDF reification (RDF Schema 1.1, 5.3).
+
+    It asserts nothing: so the document shows what a doubtful passage states as well.
+    """
+    for quad in stated:
+        graph = quad.graph_name
+        if not isinstance(graph, ox.NamedNode) or not graph.value.startswith(names.PASSAGE):
+            continue
+        digest = hashlib.sha256(str(quad.triple).encode()).hexdigest()[:16]
+        statement = ox.NamedNode(f"{topic.document}#{digest}")
+        yield ox.Triple(statement, _TYPE, ox.NamedNode(names.RDF + "Statement"))
+        yield ox.Triple(statement, ox.NamedNode(names.RDF + "subject"), quad.subject)
+        yield ox.Triple(statement, ox.NamedNode(names.RDF + "predicate"), quad.predicate)
+        yield ox.Triple(statement, ox.NamedNode(names.RDF + "object"), quad.object)
+        yield ox.Triple(statement, _SOURCE, graph)
+
+
+def _itself(
+    topic: Topic,
+    version: str,
+    label: Iterable[object],
+    license_and_date: Iterable[
+        tuple[ox.NamedNode, ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple]
+    ],
+) -> Iterator[ox.Triple]:
+    """What the document says of itself."""
+    iri = ox.NamedNode(topic.document)
+
+    def say(predicate: str, value: ox.NamedNode | ox.Literal) -> ox.Triple:
+        return ox.Triple(iri, ox.NamedNode(predicate), value)
+
+    yield say(names.RDF + "type", ox.NamedNode(names.FOAF + "Document"))
+    yield say(names.FOAF + "primaryTopic", ox.NamedNode(topic.iri))
+    yield say(names.DCTERMS + "isPartOf", _DATASET_IRI)
+    yield say(names.PREFIXES["void"] + "inDataset", _DATASET_IRI)
+    yield say(names.SCHEMA + "version", ox.Literal(version))
+    for language, title in (("fr", "Description de « {} »"), ("en", "Description of “{}”")):
+        yield say(names.DCTERMS + "language", ox.Literal(language))
+        called = [x.value for x in label if isinstance(x, ox.Literal) and x.language == language]
+        name = called[0] if called else topic.key
+        yield say(names.DCTERMS + "title", ox.Literal(title.format(name), language=language))
+    for predicate, value in license_and_date:
+        yield ox.Triple(iri, predicate, value)
+
+
+def _more(topic: Topic) -> ox.Triple:
+
+    query = quote(f"CONSTRUCT WHERE {{ ?s ?p <{topic.iri}> }}")
+    return ox.Triple(
+        ox.NamedNode(topic.document),
+        ox.NamedNode(names.RDFS + "seeAlso"),
+        ox.NamedNode(f"{names.BASE}sparql?query={query}"),
+    )

@@ -1,0 +1,181 @@
+"""``/search`` and ``/suggest``: names found in any language, accents, case and typos aside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlencode
+
+from starlette.types import Receive, Scope, Send
+
+from essgraph import formats, names, search
+from essgraph.errors import QueryError, Text
+from essgraph.search import Entity, Found, Hit, Index
+from essgraph.service import api
+from essgraph.service.api import Api
+from essgraph.service.encodings import fields
+from essgraph.service.live import Served
+from essgraph.service.problems import HttpProblem
+from essgraph.service.sparql import not_acceptable
+
+MAX_TEXT: Final = 200
+_T = TypeVar("_T")
+#: One reading at a time, beside the event loop: a search of many names takes some milliseconds.
+_READER: Final = ThreadPoolExecutor(1, "index")
+
+
+@lru_cache(maxsize=3)
+def _index(directory: Path) -> Index:
+    if not (directory / search.FILE).exists():
+        raise elsewhere()
+    return Index(directory / search.FILE)
+
+
+def elsewhere() -> HttpProblem:
+    """501: what the build adds to a snapshot is not there where the data are elsewhere."""
+    return HttpProblem(
+        501,
+        Text(
+            "ce service n'a que l'adresse des données : ni index des noms, ni preuve des lignes",
+            "this service has but the address of the data: no index of names, no evidence of rows",
+        ),
+    )
+
+
+async def consult(served: Served, reading: Callable[[Index], _T]) -> _T:
+    """What a reading of the index of a version gives."""
+    found = _index(served.snapshot.directory)
+    return await asyncio.get_running_loop().run_in_executor(_READER, reading, found)
+
+
+def address(iri: str) -> str:
+    """The path of one of our IRIs in the service."""
+    return "/" + iri.removeprefix(names.BASE)
+
+
+def describe(hit: Hit, index: Index, language: str) -> dict[str, Any]:
+    """A hit as JSON shows it."""
+    return {
+        **name(hit.entity, index, language),
+        "labels": {"fr": hit.entity.fr, "en": hit.entity.en},
+        "description": hit.entity.about(language),
+        "matched": {"text": hit.text, "role": hit.role, "language": hit.language},
+        "highlight": hit.highlight,
+        "score": hit.score,
+    }
+
+
+def name(entity: Entity, index: Index, language: str) -> dict[str, Any]:
+    """An entity by its IRI, address, label and kind."""
+    kind = index.kinds[entity.kind]
+    return {
+        "id": entity.iri,
+        "url": address(entity.iri),
+        "label": entity.label(language),
+        "kind": kind.name,
+        "kindLabel": kind.fr if language == "fr" else kind.en,
+    }
+
+
+class Finding(Api):
+    """Search and completion over the names of the version in service."""
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        suggesting = scope["path"] == "/suggest"
+        known = ("q", "limit", "lang") if suggesting else (
+            "q", "kind", "limit", "offset", "lang", "format")  # fmt: skip
+        values = api.once(api.parameters(scope["query_string"]), known)
+        form = values.pop("format", None)
+        chosen = (
+            formats.by_name(form, (api.JSON,))
+            if form is not None
+            else formats.negotiate(fields(scope["headers"], b"accept"), (api.JSON,))
+        )
+        if chosen is None:
+            raise not_acceptable((api.JSON,))
+        language = api.language(values, scope)
+        text = _text(values)
+        served = self._live.now
+        if suggesting:
+            limit = api.number(values, "limit", 10, 1, 50)
+            await self._suggest(scope, send, served, text, language, limit)
+        else:
+            await self._search(scope, send, served, text, language, values)
+
+    async def _search(
+        self,
+        scope: Scope,
+        send: Send,
+        served: Served,
+        text: str,
+        language: str,
+        values: dict[str, str],
+    ) -> None:
+        limit = api.number(values, "limit", 20, 1, 100)
+        offset = api.number(values, "offset", 0, 0, 100_000)
+        kinds = [kind for kind in values.pop("kind", "").split(",") if kind]
+
+        def reading(index: Index) -> tuple[Found, dict[str, Any]]:
+            for kind in kinds:
+                if kind not in index.kinds:
+                    raise _unknown_kind(kind, index)
+            found = index.search(text, language=language, kinds=kinds, limit=limit, offset=offset)
+            return found, {
+                "query": text,
+                "language": language,
+                "total": found.total,
+                "kinds": found.kinds,
+                "results": [describe(hit, index, language) for hit in found.hits],
+            }
+
+        found, body = await consult(served, reading)
+        links = []
+        for relation, start in (("prev", offset - limit), ("next", offset + limit)):
+            if (relation == "prev" and offset) or (relation == "next" and start < found.total):
+                wanted = {"q": text, "lang": language, "limit": limit, "offset": max(0, start)}
+                if kinds:
+                    wanted["kind"] = ",".join(kinds)
+                links.append(f'</search?{urlencode(wanted)}>; rel="{relation}"')
+        headers = [(b"content-language", language.encode())]
+        if links:
+            headers.append((b"link", ", ".join(links).encode()))
+        await api.send_made(scope, send, api.encode(body), "application/json", headers)
+
+    async def _suggest(
+        self, scope: Scope, send: Send, served: Served, text: str, language: str, limit: int
+    ) -> None:
+        def reading(index: Index) -> list[dict[str, Any]]:
+            return [
+                {**name(hit.entity, index, language), "highlight": hit.highlight}
+                for hit in index.suggest(text, language=language, limit=limit)
+            ]
+
+        body = {"query": text, "results": await consult(served, reading)}
+        headers = [(b"content-language", language.encode())]
+        await api.send_made(scope, send, api.encode(body), "application/json", headers)
+
+
+def _text(values: dict[str, str]) -> str:
+    text = values.pop("q", "").strip()
+    if not text or len(text) > MAX_TEXT:
+        raise QueryError(
+            Text(
+                f"q est ce que l'on cherche, de 1 à {MAX_TEXT} caractères",
+                f"q is what is sought, of 1 to {MAX_TEXT} characters",
+            )
+        )
+    return text
+
+
+def _unknown_kind(kind: str, index: Index) -> QueryError:
+    listed = ", ".join(index.kinds)
+    return QueryError(
+        Text(
+            f"aucun genre ne s'appelle « {kind[:40]} » (il y a : {listed})",
+            f'no kind is named "{kind[:40]}" (there are: {listed})',
+        )
+    )

@@ -1,0 +1,120 @@
+"""``/sparql`` for browsers: the editor, and the outcome of the query in the address."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from essgraph import names
+from essgraph.catalog import Question
+from essgraph.service.live import Served
+from essgraph.service.pages import frame, network, outcome
+from essgraph.service.pages.frame import View
+from essgraph.service.pages.rows import select
+
+FIRST: Final = {
+    "fr": """PREFIX ess: <https://w3id.org/essgraph/ontology#>
+PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
+
+# Les événements, et le lieu de chacun s'il est connu
+SELECT ?event ?label ?place WHERE {
+  ?event a ess:Event ; rdfs:label ?label .
+  FILTER (LANG(?label) = "fr")
+  OPTIONAL { ?event ess:locatedIn ?place }
+}
+ORDER BY ?label
+LIMIT 100""",
+    "en": """PREFIX ess: <https://w3id.org/essgraph/ontology#>
+PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
+
+# The events, and the place of each if it is known
+SELECT ?event ?label ?place WHERE {
+  ?event a ess:Event ; rdfs:label ?label .
+  FILTER (LANG(?label) = "en")
+  OPTIONAL { ?event ess:locatedIn ?place }
+}
+ORDER BY ?label
+LIMIT 100""",
+}
+TERMS: Final = """
+SELECT ?term ?kind ?label WHERE {
+  GRAPH graph:ontology {
+    VALUES (?type ?kind) {
+      (owl:Class "class") (owl:ObjectProperty "property") (owl:DatatypeProperty "property")
+      (owl:AnnotationProperty "property")
+    }
+    ?term a ?type .
+    OPTIONAL { ?term rdfs:label ?label }
+  }
+}"""
+
+
+def in_language(question: Question, language: str) -> str:
+    """The query of a question, with labels in that language where it has a choice."""
+    chooses = any(parameter.name == "lang" for parameter in question.parameters)
+    return question.ask({"lang": language}) if chooses else question.query
+
+
+def client_of(request: Request) -> str:
+    """Who asks, for the limit of queries at a time."""
+    return request.client.host if request.client else ""
+
+
+async def page(
+    request: Request, served: Served, questions: dict[str, Question], query: str | None
+) -> Response:
+    """The editor with a query (None: a first one, not run) and its outcome."""
+    v = frame.view(request)
+    view = request.query_params.get("view", "table")
+    gained = await outcome.ask(served, query, view, v, client_of(request)) if query else None
+    context = {
+        "query": query or FIRST[v.language],
+        "outcome": gained,
+        "questions": [
+            (question, in_language(question, v.language))
+            for question in sorted(
+                questions.values(), key=lambda q: q.title.in_language(v.language)
+            )
+        ],
+        "settings": await _settings(served, v),
+        **shared(),
+    }
+    status = 400 if gained and gained.fault else 200
+    return frame.html(request, served, "sparql.html", v, context, status)
+
+
+async def fragment(request: Request, served: Served) -> Response:
+    """``/view``: the outcome alone, for the editor's script. Takes ``query`` and ``view``."""
+    v = frame.view(request)
+    form = dict(await request.form()) if request.method == "POST" else request.query_params
+    query, view = str(form.get("query", "")), str(form.get("view", "table"))
+    gained = await outcome.ask(served, query, view, v, client_of(request))
+    context = {"outcome": gained, **shared()}
+    body = frame.render("fragment.html", v, context, served.snapshot.version)
+    return frame.respond(request, v, body)
+
+
+def shared() -> dict[str, Any]:
+    """What the template of an outcome needs besides it."""
+    return {
+        "size": (network.WIDTH, network.HEIGHT),
+        "property_label": network.property_label,
+        "shown_rows": outcome.ROWS,
+    }
+
+
+async def _settings(served: Served, v: View) -> str:
+    """What the editor's script knows of our vocabulary, as JSON."""
+    terms: dict[str, dict[str, str]] = {}
+    for row in await select(served, TERMS):
+        iri = row["term"].value
+        entry = terms.setdefault(iri, {"iri": iri, "kind": row["kind"].value, "label": ""})
+        label = row.get("label")
+        if label is not None and (label.language == v.language or not entry["label"]):
+            entry["label"] = label.value
+    listed = [terms[iri] | {"short": names.shorten(iri)} for iri in sorted(terms)]
+    # In a script element, "<" could end it.
+    return json.dumps({"prefixes": names.PREFIXES, "terms": listed}).replace("<", "\\u003c")

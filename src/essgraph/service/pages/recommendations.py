@@ -1,0 +1,132 @@
+"""``/recommendations``: what was recommended, by workshop and by addressee or theme."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from essgraph.search import fold
+from essgraph.service.live import Served
+from essgraph.service.pages import frame
+from essgraph.service.pages.frame import View
+from essgraph.service.pages.naming import Names
+from essgraph.service.pages.rows import Row, readable, select
+
+ALL: Final = """
+SELECT ?rec ?workshop ?addressee ?theme ?whole ?position WHERE {
+  ?rec a ess:Recommendation .
+  OPTIONAL { ?rec ess:formulatedAt ?workshop }
+  OPTIONAL { ?rec ess:addressedTo ?addressee }
+  OPTIONAL { ?rec ess:theme ?theme }
+  OPTIONAL { ?rec ess:partOf ?whole . ?whole a ess:Recommendation }
+  OPTIONAL { ?rec schema:position ?position }
+} ORDER BY ?rec"""
+#: The passage that says what is recommended: the one with a theme or a rank, not its heading.
+SAID: Final = """
+SELECT DISTINCT ?rec ?passage ?start WHERE {
+  GRAPH ?passage { ?rec ess:theme|schema:position ?o }
+  ?passage oa:hasSelector/oa:start ?start .
+  ?rec a ess:Recommendation .
+} ORDER BY ?rec ?start"""
+NAMES: Final = """
+SELECT DISTINCT ?named ?label ?type WHERE {
+  { ?named a ess:Recommendation } UNION
+  { ?rec a ess:Recommendation ; ess:formulatedAt|ess:addressedTo|ess:theme ?named }
+  ?named rdfs:label ?label ; a ?type .
+}"""
+
+
+@dataclass
+class Recommendation:
+    """A recommendation with what it is compared by."""
+
+    iri: str
+    workshops: list[str] = field(default_factory=list)
+    addressees: list[str] = field(default_factory=list)
+    themes: list[str] = field(default_factory=list)
+    whole: str = ""
+    position: int = 0
+    passages: list[str] = field(default_factory=list)
+    items: list[Recommendation] = field(default_factory=list)
+
+
+def collect(rows: tuple[Row, ...], said: tuple[Row, ...]) -> list[Recommendation]:
+    """The recommendations that are no part of another, each with its items, in order."""
+    found: dict[str, Recommendation] = {}
+    for row in rows:
+        one = found.setdefault(row["rec"].value, Recommendation(row["rec"].value))
+        for name, values in (
+            ("workshop", one.workshops),
+            ("addressee", one.addressees),
+            ("theme", one.themes),
+        ):
+            if name in row and row[name].value not in values:
+                values.append(row[name].value)
+        one.whole = row["whole"].value if "whole" in row else one.whole
+        one.position = int(row["position"].value) if "position" in row else one.position
+    for row in said:
+        one = found[row["rec"].value]
+        if row["passage"].value not in one.passages:
+            one.passages.append(row["passage"].value)
+    ordered = sorted(found.values(), key=lambda one: (one.workshops, one.position, one.iri))
+    for one in ordered:
+        if one.whole in found:
+            found[one.whole].items.append(one)
+    return [one for one in ordered if one.whole not in found]
+
+
+async def page(request: Request, served: Served) -> Response:
+    """The matrix. ``by`` is addressee or theme; ``theme`` and ``addressee`` narrow it."""
+    v = frame.view(request)
+    rows, said, named = [await select(served, query) for query in (ALL, SAID, NAMES)]
+    known = Names().add(named)
+    whole = collect(rows, said)
+    every = [*whole, *(item for one in whole for item in one.items)]
+    by_theme = request.query_params.get("by") == "theme"
+    theme = request.query_params.get("theme", "")
+    chosen = [one for one in whole if not theme or theme in _themes(one)]
+    workshops = _labelled({w for one in whole for w in one.workshops}, known, v)
+    lines = _labelled(
+        {
+            key
+            for one in chosen
+            for key in (_themes(one) if by_theme else one.addressees)
+            if not (by_theme and theme and key != theme)
+        },
+        known,
+        v,
+    )
+    cells = {
+        (line, workshop): [
+            one
+            for one in chosen
+            if workshop in one.workshops and line in (_themes(one) if by_theme else one.addressees)
+        ]
+        for line in lines
+        for workshop in workshops
+    }
+    context = {
+        "known": known,
+        "workshops": workshops,
+        "lines": lines,
+        "cells": cells,
+        "by_theme": by_theme,
+        "theme": theme,
+        "themes": _labelled({t for one in every for t in one.themes}, known, v),
+        "count": len(every),
+        "wholes": len(whole),
+        "query": readable(ALL),
+    }
+    return frame.html(request, served, "recommendations.html", v, context)
+
+
+def _themes(one: Recommendation) -> list[str]:
+    """Its themes and those of its items."""
+    return list(dict.fromkeys([*one.themes, *(t for item in one.items for t in item.themes)]))
+
+
+def _labelled(iris: set[str], known: Names, v: View) -> list[str]:
+    return sorted(iris, key=lambda iri: fold(v.plain(known, iri)))

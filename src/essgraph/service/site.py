@@ -1,0 +1,281 @@
+"""How machines find what there is: the dataset's description, the dumps, and the files that
+crawlers look for (robots.txt, sitemap.xml, ``/.well-known/void``, ``/.well-known/api-catalog``)."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
+
+import pyoxigraph as ox
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from essgraph import formats, names
+from essgraph.engine import Answer, Spool
+from essgraph.errors import Text, UnknownName
+from essgraph.formats import Format
+from essgraph.query import inspect
+from essgraph.service import dataset, documents, resource
+from essgraph.service.answers import Kept
+from essgraph.service.links import link
+from essgraph.service.live import Live, Served
+from essgraph.service.pages import frame
+from essgraph.service.reply import send_kept
+from essgraph.service.resource import CACHING, Resource
+
+#: URLs in one sitemap, at most (sitemaps.org says 50,000, or 50 MiB).
+_MOST_URLS: Final = 10_000
+_LINKSET: Final = "https://www.rfc-editor.org/info/rfc9727"
+_NAMES: Final = inspect(
+    f"""SELECT DISTINCT ?s WHERE {{
+  ?s a ?class FILTER (REGEX(STR(?s), "^{names.BASE}(id|doc|passage)/[^#]*$"))
+}}
+ORDER BY ?s"""
+)
+#: The pages that are no description of one thing.
+_PAGES: Final = ("/", "/id/", "/dataset", "/ontology", "/shapes")
+
+Handler = Callable[[Scope, Send, Served], Awaitable[None]]
+
+
+class Site:
+    """The routes of discovery. ``url`` is the public address of the service, without a slash at
+    its end: sitemaps and catalogues need it (it is never taken from a request)."""
+
+    def __init__(self, live: Live, url: str) -> None:
+        self._live = live
+        self._url = url
+        self.paths: Final[Mapping[str, Handler]] = {
+            "/": self._home,
+            "/dataset": self._dataset,
+            "/.well-known/void": self._void,
+            "/.well-known/api-catalog": self._catalog,
+            "/robots.txt": self._robots,
+            "/sitemap.xml": self._sitemap,
+            **{f"/{name}": self._dump for name, _ in dataset.DUMPS},
+            **{f"/dataset.{f.suffix}": self._dataset for f in (*formats.DOCUMENTS, formats.HTML)},
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def answer(scope: Scope, send: Send) -> None:
+            await self.paths[resource.path_of(scope)](scope, send, self._live.now)
+
+        await resource.guarded(answer, scope, receive, send)
+
+    async def _home(self, scope: Scope, send: Send, served: Served) -> None:
+        await resource.answer(scope, send, served, self._description(served, "/dataset"))
+
+    async def _dataset(self, scope: Scope, send: Send, served: Served) -> None:
+        found = self._description(served, "/dataset")
+        suffix = scope["path"].partition(".")[2]
+        chosen = resource.by_suffix(found, suffix) if suffix else None
+        await resource.answer(scope, send, served, found, chosen)
+
+    async def _void(self, scope: Scope, send: Send, served: Served) -> None:
+        found = self._description(served, "/dataset")
+        await resource.answer(scope, send, served, found)
+
+    def _description(self, served: Served, path: str) -> Resource:
+        async def make(format: Format) -> bytes:
+            graph = await dataset.description(served)
+            graph += await documents.labelled(
+                served.answers,
+                {t.object.value for t in graph if isinstance(t.object, ox.NamedNode)},
+            )
+            return documents.write((ox.Quad(*triple) for triple in graph), format)
+
+        async def page(request: Request) -> Response:
+            return await _page(request, served)
+
+        relations = (
+            link("https://creativecommons.org/licenses/by/4.0/", "license"),
+            link(names.DATASET, "cite-as"),
+            link("/.well-known/api-catalog", "api-catalog"),
+            link("/id/", "item"),
+            *(link(f"/{name}", "item", "application/gzip") for name, _ in dataset.DUMPS),
+        )
+        return Resource(path, "dataset", make, page, relations)
+
+    async def _dump(self, scope: Scope, send: Send, served: Served) -> None:
+        name = scope["path"][1:]
+        path = served.snapshot.directory / name
+        if name not in served.snapshot.sizes:
+            raise UnknownName(
+                Text(
+                    "cet instantané n'a pas de fichier à télécharger",
+                    "this snapshot has no file to download",
+                )
+            )
+        spool = Spool(os.open(path, os.O_RDONLY))
+        answer = Answer(size=served.snapshot.sizes[name], spool=spool)
+        kept = Kept(answer, served.snapshot.digests[name][:30])
+        headers = [
+            (b"content-type", b"application/gzip"),
+            (b"content-disposition", f'attachment; filename="essgraph-{name[5:]}"'.encode()),
+            (b"link", link("/dataset", "collection").encode()),
+            CACHING,
+        ]
+        await send_kept(
+            scope, send, kept, headers, lasting=False, modified=served.snapshot.modified
+        )
+
+    async def _robots(self, scope: Scope, send: Send, served: Served) -> None:
+        # Everything is public; crawlers need not run queries, nor fetch each format of a page.
+        lines = [
+            "User-agent: *",
+            "Disallow: /sparql",
+            "Disallow: /search",
+            "Allow: /",
+            f"Sitemap: {self._url}/sitemap.xml",
+        ]
+        await self._text(scope, send, served, "robots", "\n".join(lines) + "\n", "text/plain")
+
+    async def _sitemap(self, scope: Scope, send: Send, served: Served) -> None:
+        found = await documents.rows(served.answers, _NAMES, {})
+        paths = [*_PAGES, *(_page_path(row["s"].value) for row in found)]
+        day = datetime.fromtimestamp(served.snapshot.modified, UTC).date().isoformat()
+        part = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("part", "")
+        parts = -(-len(paths) // _MOST_URLS)
+        if parts == 1:
+            body = self._urls(paths, day)
+        elif not part:
+            body = self._index(parts, day)
+        elif part.isdecimal() and int(part) in range(1, parts + 1):
+            start = (int(part) - 1) * _MOST_URLS
+            body = self._urls(paths[start : start + _MOST_URLS], day)
+        else:
+            raise UnknownName(Text(f"le plan a {parts} parties", f"the sitemap has {parts} parts"))
+        await self._text(scope, send, served, f"sitemap {part}", body, "application/xml")
+
+    def _urls(self, paths: list[str], day: str) -> str:
+        entries = []
+        for path in paths:
+            url = escape(self._url + path)
+            languages = "".join(
+                f'<xhtml:link rel="alternate" hreflang="{hreflang}" href="{url}{query}"/>'
+                for hreflang, query in (("fr", "?lang=fr"), ("en", "?lang=en"), ("x-default", ""))
+            )
+            entries.append(f"<url><loc>{url}</loc><lastmod>{day}</lastmod>{languages}</url>\n")
+        return (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
+            ' xmlns:xhtml="http://www.w3.org/1999/xhtml">\n' + "".join(entries) + "</urlset>\n"
+        )
+
+    def _index(self, parts: int, day: str) -> str:
+        entries = (
+            f"<sitemap><loc>{escape(self._url)}/sitemap.xml?part={n}</loc>"
+            f"<lastmod>{day}</lastmod></sitemap>\n"
+            for n in range(1, parts + 1)
+        )
+        return (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
+            + "".join(entries)
+            + "</sitemapindex>\n"
+        )
+
+    async def _catalog(self, scope: Scope, send: Send, served: Served) -> None:
+        """RFC 9727: a linkset (RFC 9264) of our interfaces and what describes them."""
+
+        def to(path: str, media_type: str) -> dict[str, str]:
+            return {"href": self._url + path, "type": media_type}
+
+        linkset = [
+            {
+                "anchor": f"{self._url}/.well-known/api-catalog",
+                "item": [{"href": self._url + path} for path in ("/sparql", "/id/", "/search")],
+            },
+            {
+                "anchor": f"{self._url}/sparql",
+                "service-desc": [to("/sparql", "text/turtle")],
+                "service-meta": [to("/.well-known/void", "text/turtle")],
+                "status": [to("/health", "application/json")],
+                "license": [{"href": "https://creativecommons.org/licenses/by/4.0/"}],
+            },
+            {
+                "anchor": f"{self._url}/id/",
+                "service-desc": [to("/ontology.ttl", "text/turtle")],
+                "service-doc": [to("/ontology", "text/html")],
+                "service-meta": [to("/dataset.ttl", "text/turtle")],
+                "status": [to("/health", "application/json")],
+                "license": [{"href": "https://creativecommons.org/licenses/by/4.0/"}],
+            },
+            {
+                "anchor": f"{self._url}/search",
+                "service-desc": [to("/openapi.json", "application/json")],
+                "service-doc": [to("/docs", "text/html")],
+                "status": [to("/health", "application/json")],
+            },
+        ]
+        body = json.dumps({"linkset": linkset}, indent=1) + "\n"
+        await self._text(
+            scope,
+            send,
+            served,
+            "api-catalog",
+            body,
+            f'application/linkset+json; profile="{_LINKSET}"',
+            link("/.well-known/api-catalog", "api-catalog"),
+        )
+
+    async def _text(
+        self,
+        scope: Scope,
+        send: Send,
+        served: Served,
+        key: str,
+        body: str,
+        content_type: str,
+        links: str = "",
+    ) -> None:
+        async def make() -> bytes:
+            return body.encode()
+
+        kept = await served.answers.make(key, make)
+        if content_type.startswith("text/"):
+            content_type += "; charset=utf-8"
+        headers = [
+            (b"content-type", content_type.encode()),
+            (b"vary", b"Accept-Encoding"),
+            CACHING,
+            *([(b"link", links.encode())] if links else []),
+        ]
+        await send_kept(scope, send, kept, headers, modified=served.snapshot.modified)
+
+
+def _page_path(iri: str) -> str:
+    return "/page/" + iri.removeprefix(names.BASE).removeprefix("id/")
+
+
+async def _page(request: Request, served: Served) -> Response:
+    """The dataset for people."""
+    view = frame.view(request)
+    described = await dataset.schema(served, view.language)
+    counted = await dataset.counts(served)
+    members = [
+        (iri, count) for iri, count, _ in await dataset.classes(served) if iri.startswith(names.ESS)
+    ]
+    members.sort(key=lambda pair: (-pair[1], pair[0]))
+    labels = await documents.labelled(served.answers, [iri for iri, _ in members])
+    called = {
+        t.subject.value: t.object.value  # type: ignore[union-attr]
+        for t in labels
+        if isinstance(t.object, ox.Literal) and t.object.language == view.language
+    }
+    context = {
+        "described": described,
+        # In a script element nothing may look like markup (HTML, 4.12.1.3).
+        "embedded": json.dumps(described, ensure_ascii=False, indent=1).replace("<", "\\u003c"),
+        "counted": counted,
+        "classes": [(iri.removeprefix(names.ESS), called.get(iri, iri), n) for iri, n in members],
+        "formats": formats.DOCUMENTS,
+        "files": described["distribution"],
+    }
+    return frame.html(request, served, "dataset.html", view, context)

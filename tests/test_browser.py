@@ -1,0 +1,308 @@
+"""The pages as a visitor reads them, in Chromium; axe-core on each kind of page."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, serving
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+from playwright.sync_api import Browser, Locator, Page, expect  # noqa: E402
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+BUILT = ROOT / "src" / "essgraph" / "service" / "static" / "built" / "STAMP"
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+#: One page of each kind.
+KINDS = {
+    "home": "/",
+    "city": "/page/paris",
+    "organisation": "/page/remcess",
+    "event": "/page/aimf-congress-2013",
+    "theme": "/page/theme/finance",
+    "document": "/doc/coop-coter-ess",
+    "passage": "/passage/coop-coter-ess/5",
+    "set-aside": "/passage/coop-coter-ess/1",
+    "recommendations": "/recommendations",
+    "themes": "/recommendations?by=theme",
+    "questions": "/queries",
+    "question": "/queries/evidence",
+    "chart": "/queries/themes-by-addressee?view=chart",
+    "editor": "/sparql",
+    "error": "/sparql?query=SELECT%20%3Fx%20WHERE%20%7B",
+    "map": "/queries/cities?view=map",
+    "graph": "/queries/evidence?view=graph",
+    "search": "/search?q=ville",
+    "directory": "/search",
+    "guide": "/docs",
+    "missing": "/page/nothing-of-the-kind",
+}
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (apt install chromium)"),
+    pytest.mark.skipif(not BUILT.exists(), reason="python hatch_build.py has not been run"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield started
+        started.close()
+
+
+class Visit:
+    """A window on the site, which notes all that goes wrong in it."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.faults: list[str] = []
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.faults.append(str(error)))
+        page.on("request", self._asked)
+
+    def _said(self, message: Any) -> None:
+        # That a page answers 4xx is what some of these tests are about.
+        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
+            self.faults.append(message.text)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.url, "data:")):
+            self.faults.append(f"asked {request.url}")
+
+    def open(self, path: str) -> Page:
+        self.page.goto(self.url + path)
+        return self.page
+
+    def heading(self) -> Locator:
+        return self.page.get_by_role("heading", level=1)
+
+
+@pytest.fixture
+def visit(browser: Browser, server: str, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    """A French visitor with an empty profile; ``indirect`` parameters go to the window."""
+    options = {"locale": "fr-FR", "viewport": {"width": 1280, "height": 900}}
+    with browser.new_context(**(options | getattr(request, "param", {}))) as context:
+        context.set_default_timeout(15_000)
+        visit = Visit(context.new_page(), server)
+        yield visit
+        assert not visit.faults
+
+
+def test_search_with_suggestions_to_a_city(visit: Visit) -> None:
+    page = visit.open("/")
+    field = page.get_by_role("main").get_by_role("combobox", name="Chercher une entité")
+    field.press_sequentially("montreal")
+    option = page.get_by_role("option", name=re.compile("^Montréal"))
+    expect(option.first).to_be_visible()
+    field.press("ArrowDown")
+    expect(page.get_by_role("option").first).to_have_attribute("aria-selected", "true")
+    field.press("Enter")
+    expect(visit.heading()).to_have_text("Montréal")
+
+
+def test_search_folds_accents(visit: Visit) -> None:
+    page = visit.open("/")
+    page.get_by_role("main").get_by_role("combobox").fill("economie")
+    page.get_by_role("main").get_by_role("button", name="Chercher").click()
+    expect(page.get_by_role("main").get_by_text("conomie").first).to_be_visible()
+    assert "aucune" not in page.get_by_role("main").inner_text().lower()[:200]
+
+
+def test_evidence_of_a_fact(visit: Visit) -> None:
+    page = visit.open("/page/remcess")
+    mark = page.get_by_role("link", name=re.compile("^Preuves 1$")).first
+    mark.click()
+    piece = page.locator(".piece:target")
+    expect(piece).to_be_visible()
+    expect(piece.locator(".summary")).not_to_be_empty()
+    expect(piece.locator(".source")).to_contain_text("caractères")
+    piece.get_by_role("link", name=re.compile("^passage ")).click()
+    expect(visit.heading()).to_contain_text("Passage")
+
+
+def test_the_words_of_the_text_where_it_is_at_hand(
+    browser: Browser, built: Path, texts: Path
+) -> None:
+    with (
+        serving(built, "--texts", texts) as running,
+        browser.new_context(locale="fr-FR") as context,
+    ):
+        visit = Visit(context.new_page(), running.url)
+        page = visit.open("/page/remcess")
+        marked = page.locator(".piece mark").first
+        expect(marked).to_be_visible()
+        assert len(page.locator(".words").first.inner_text()) > len(marked.inner_text())
+        assert not visit.faults
+
+
+def test_a_conflict_is_seen(visit: Visit) -> None:
+    page = visit.open("/page/gsef-global-virtual-forum")
+    note = page.locator(".note.conflict")
+    expect(note).to_contain_text("Désaccord")
+    expect(note).to_contain_text("Version retenue")
+    expect(page.locator("dd.doubt").first).to_contain_text("douteux")
+
+
+def test_switch_of_language_keeps_the_page_and_goes_on(visit: Visit) -> None:
+    page = visit.open("/page/dakar")
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    page.get_by_role("link", name="English").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(visit.heading()).to_have_text("Dakar")
+    page.get_by_role("link", name="Senegal").first.click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.get_by_role("link", name="Français").click()
+    expect(visit.heading()).to_have_text("Sénégal")
+
+
+def test_the_editor_runs_an_example_and_a_change(visit: Visit) -> None:
+    page = visit.open("/sparql?lang=en")
+    page.get_by_label("Examples").select_option("cities")
+    rows = page.locator(".rows tbody tr")
+    expect(rows.first).to_be_visible()
+    count = rows.count()
+    assert count > 1
+    page.evaluate("essgraphEditor.setValue(essgraphEditor.getValue() + '\\nLIMIT 1')")
+    page.get_by_role("button", name="Run").click()
+    expect(rows).to_have_count(1)
+    expect(page.locator(".rows code.iri").first).to_contain_text("id:")
+    short = page.locator("a.short").get_attribute("href")
+    assert short
+    visit.open(short)
+    expect(page.locator(".rows tbody tr")).to_have_count(1)
+
+
+def test_the_editor_completes_our_terms_and_declares_their_prefix(visit: Visit) -> None:
+    page = visit.open("/sparql")
+    page.evaluate(
+        "essgraphEditor.setValue('SELECT ?x WHERE {\\n  ?x a vill\\n}');"
+        "essgraphEditor.focus(); essgraphEditor.setCursor(1, 11); essgraphEditor.autocomplete()"
+    )
+    page.get_by_text("ess:City").first.click()
+    page.get_by_role("button", name="Lancer").click()
+    expect(page.locator(".rows tbody tr").first).to_be_visible()
+    assert "PREFIX ess:" in page.evaluate("essgraphEditor.getValue()")
+
+
+def test_an_error_stands_at_its_line(visit: Visit) -> None:
+    page = visit.open("/sparql")
+    page.evaluate("essgraphEditor.setValue('SELECT ?x\\nWHERE {\\n  ?x ?y\\n}')")
+    page.get_by_role("button", name="Lancer").click()
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text(re.compile("Ligne [34]"))
+    expect(page.locator(".fault-line")).to_be_visible()
+
+
+def test_views_of_an_answer(visit: Visit) -> None:
+    page = visit.open("/sparql")
+    page.get_by_label("Exemples").select_option("cities")
+    page.get_by_role("link", name="Carte", exact=True).click()
+    expect(page.locator(".outcome svg.map")).to_be_visible()
+    page.get_by_label("Exemples").select_option("evidence")
+    page.get_by_role("link", name="Graphe", exact=True).click()
+    expect(page.locator(".outcome svg.network")).to_be_visible()
+    page.get_by_label("Exemples").select_option("themes-by-addressee")
+    page.get_by_role("link", name="Diagramme", exact=True).click()
+    expect(page.locator(".outcome .chart")).to_be_visible()
+
+
+def test_from_map_timeline_and_network_to_an_entity(visit: Visit) -> None:
+    page = visit.open("/")
+    page.locator("svg.map").get_by_role("link", name="Dakar").click()
+    expect(visit.heading()).to_have_text("Dakar")
+    visit.open("/")
+    page.locator(".timeline").get_by_role("link", name=re.compile("REMCESS")).first.click()
+    expect(visit.heading()).to_contain_text("REMCESS")
+    visit.open("/")
+    page.locator("svg.network").get_by_role("link", name=re.compile("^Adama Sangaré")).locator(
+        "circle"
+    ).click()
+    expect(visit.heading()).to_have_text("Adama Sangaré")
+    visit.open("/")
+    page.get_by_role("link", name="La requête SPARQL").first.click()
+    expect(page.locator(".rows tbody tr").first).to_be_visible()
+
+
+def test_the_network_is_filtered(visit: Visit) -> None:
+    page = visit.open("/")
+    person = page.locator("[data-family=person]").first
+    expect(person).to_be_visible()
+    page.get_by_role("checkbox", name="Personnes").uncheck()
+    expect(person).to_be_hidden()
+
+
+def test_download(visit: Visit) -> None:
+    page = visit.open("/page/dakar")
+    with page.expect_download() as waited:
+        page.get_by_role("link", name="Turtle").click()
+    assert "id/dakar" in Path(waited.value.path()).read_text() or "id:dakar" in (
+        Path(waited.value.path()).read_text()
+    )
+
+
+@pytest.mark.parametrize("visit", [{"java_script_enabled": False}], indirect=True)
+def test_all_is_there_without_scripts(visit: Visit) -> None:
+    page = visit.open("/")
+    for picture in ("svg.map", ".timeline", "svg.network"):
+        expect(page.locator(picture).first).to_be_visible()
+    page.get_by_role("main").get_by_role("searchbox").fill("dakar")
+    page.get_by_role("main").get_by_role("button", name="Chercher").click()
+    page.get_by_role("main").get_by_role("link", name="Dakar", exact=True).click()
+    expect(page.locator(".piece .summary").first).to_be_visible()
+    visit.open("/sparql")
+    page.get_by_role("textbox").fill("SELECT ?x WHERE { ?x a ess:City } LIMIT 2")
+    page.get_by_role("button", name="Lancer").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_role("textbox").fill("SELECT ?x WHERE { ?x ?y ?z } LIMIT 2")
+    page.get_by_role("button", name="Lancer").click()
+    expect(page.locator(".rows tbody tr")).to_have_count(2)
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (npm ci in web/)")
+@pytest.mark.parametrize(("language", "scheme"), [("fr", "light"), ("en", "dark")])
+def test_axe_finds_nothing(browser: Browser, server: str, language: str, scheme: str) -> None:
+    found = []
+    options: Any = {"color_scheme": scheme, "bypass_csp": True}
+    with browser.new_context(locale=language, **options) as context:
+        page = context.new_page()
+        for kind, path in KINDS.items():
+            page.goto(server + path)
+            page.add_script_tag(path=AXE)
+            tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+            outcome = page.evaluate("tags => axe.run({runOnly: tags})", tags)
+            found += [
+                (kind, violation["id"], node["html"][:160], node["failureSummary"][:200])
+                for violation in outcome["violations"]
+                for node in violation["nodes"][:3]
+            ]
+    assert not found
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_nothing_overflows(browser: Browser, server: str, width: int) -> None:
+    size: Any = {"width": width, "height": 800}
+    with browser.new_context(viewport=size) as context:
+        page = context.new_page()
+        for kind, path in KINDS.items():
+            page.goto(server + path)
+            over = page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            assert over <= 0, kind

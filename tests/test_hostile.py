@@ -1,0 +1,177 @@
+"""Files that no curator meant: a clear message, exit 1 where the file is at fault and 2 where
+nothing can be checked, and bounded memory."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Outcome, Run
+
+from essgraph.project import MAX_BYTES
+
+PEOPLE = "data/register/people.ttl"
+TRIPLE = b"<http://e/%d> <http://e/p> <http://e/o> .\n"
+
+
+def apart(*arguments: object) -> tuple[Outcome, int]:
+    """The command line in a process of its own, and the most memory that it held, in MiB."""
+    command = "from essgraph.cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", command, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "LC_ALL": "en"},
+        text=True,
+    )
+    assert process.stdout
+    assert process.stderr
+    out, err = process.stdout.read(), process.stderr.read()
+    process.stdout.close()
+    process.stderr.close()
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return Outcome(process.returncode, out, err), used.ru_maxrss >> 10
+
+
+def test_100_megabytes(project: Path) -> None:
+    with (project / PEOPLE).open("wb") as file:
+        file.truncate(100 * 1024 * 1024)
+    outcome, mebibytes = apart("validate", "--project", project)
+    assert outcome.code == 1
+    assert outcome.out.startswith(f"{PEOPLE}: violation [syntax] file of 100 MiB: ")
+    assert "Traceback" not in outcome.err
+    assert mebibytes < 200
+
+
+def test_a_file_as_large_as_allowed(project: Path) -> None:
+    """The most that a file can make of its size: short statements, then a fault."""
+    line = b"<a:a> <a:b> <a:c> .\n"
+    (project / PEOPLE).write_bytes((line * (MAX_BYTES // len(line)))[: MAX_BYTES - 4] + b"<a:b")
+    outcome, mebibytes = apart("validate", "--project", project)
+    assert outcome.code == 1
+    assert f"{PEOPLE}:{MAX_BYTES // len(line) + 1}:" in outcome.out
+    assert mebibytes < 800
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "said"),
+    [
+        (bytes(range(256)) * 16, 1, "a binary file"),
+        ("id:a a id:b .".encode("utf-16"), 1, "a binary file, or a text in UTF-16"),
+        (b"\xef\xbb\xbf" + TRIPLE, 1, "byte-order mark"),
+        ('<a:a> <a:b> "é" .'.encode("latin-1"), 1, "UTF-8"),
+        (b"\n\n<a:a> <a:b> " + b"(" * 200_000, 3, "Unexpected end"),
+        (b"<a:a> <a:b> " + b"[<a:b> " * 200_000, 1, "Unexpected end"),
+        (b"<a:a> <a:b> " + b"<<( <a:a> <a:b> " * 100_000, 1, "too many triple terms"),
+        (b'<a:a> <a:b> "\x1b[2J" ;;; ]\r\n', 1, "not well-formed"),
+    ],
+    ids=["binary", "utf-16", "bom", "latin-1", "lists", "blank nodes", "triple terms", "escapes"],
+)
+def test_a_file_that_is_no_turtle(
+    data: bytes, line: int, said: str, project: Path, run: Run
+) -> None:
+    (project / PEOPLE).write_bytes(data)
+    outcome = run("validate", "--project", project)
+    assert outcome.code == 1
+    first = outcome.out.splitlines()[0]
+    assert first.startswith(f"{PEOPLE}:{line}:")
+    assert said in first
+    assert "\x1b" not in outcome.out
+    assert "\0" not in outcome.out
+
+
+def test_carriage_returns_are_no_fault_and_lines_keep_their_numbers(
+    project: Path, run: Run
+) -> None:
+    path = project / PEOPLE
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"\n", b"\r\n"))
+    assert run("validate", "--project", project).code == 0
+    line = data[: data.index(b'"Kevin Ossah"@en')].count(b"\n") + 1
+    bad = data.replace(b'"Kevin Ossah"@en', b'"Kevin Ossah"@de').replace(b"\n", b"\r\n")
+    path.write_bytes(bad)
+    outcome = run("validate", "--project", project)
+    assert outcome.code == 1
+    assert outcome.out.startswith(f"{PEOPLE}:{line}:9: ")
+    assert "\r" not in outcome.out
+
+
+def test_a_cyclic_symbolic_link(project: Path, run: Run) -> None:
+    (project / "data/register/loop.ttl").symlink_to("loop.ttl")
+    outcome = run("validate", "--project", project)
+    assert outcome.code == 2
+    assert "cannot read file: data/register/loop.ttl" in outcome.err
+
+
+def test_a_folder_that_is_a_cyclic_symbolic_link(project: Path, run: Run) -> None:
+    folder = project / "data/documents"
+    folder.rename(project / "data/elsewhere")
+    folder.symlink_to("documents")
+    outcome = run("validate", "--project", project)
+    assert outcome.code in (1, 2)
+    assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe"])
+def test_what_is_no_regular_file(kind: str, project: Path, run: Run) -> None:
+    path = project / "data/register/odd.ttl"
+    path.mkdir() if kind == "folder" else os.mkfifo(path)
+    outcome = run("validate", "--project", project)
+    assert outcome.code == 2
+    assert "data/register/odd.ttl is not a regular file" in outcome.err
+
+
+def test_an_unreadable_file(project: Path, run: Run) -> None:
+    path = project / PEOPLE
+    assert run("validate", "--project", project).code == 0  # all modules are loaded now
+    path.chmod(0)
+    super_user = os.geteuid() == 0
+    folders = [project, *project.parents][:-2] if super_user else []
+    modes = {folder: folder.stat().st_mode for folder in folders}
+    for folder in folders:
+        folder.chmod(0o755)
+    try:
+        if super_user:  # who may read anything
+            os.seteuid(65534)
+        outcome = run("validate", "--project", project)
+    finally:
+        if super_user:
+            os.seteuid(0)
+        for folder, mode in modes.items():
+            folder.chmod(mode)
+    assert outcome.code == 2
+    assert f"cannot read file: {PEOPLE} (Permission denied)" in outcome.err
+
+
+def test_an_empty_folder_and_an_empty_project(tmp_path: Path, run: Run) -> None:
+    outcome = run("validate", "--project", tmp_path)
+    assert outcome.code == 2
+    assert f"no project in {tmp_path}" in outcome.err
+    for folder in ("ontology", "data"):
+        (tmp_path / folder).mkdir()
+    outcome = run("validate", "--project", tmp_path)
+    assert outcome.code == 2
+    assert "file missing: data/dataset.ttl" in outcome.err
+
+
+def test_a_file_that_is_not_there(project: Path, run: Run) -> None:
+    outcome = run("validate", "--project", project, project / "data/register/none.ttl")
+    assert outcome.code == 2
+    assert "file missing: data/register/none.ttl" in outcome.err
+
+
+def test_a_text_that_is_no_text(project: Path, run: Run, tmp_path: Path) -> None:
+    article = (project / "data/documents/aimf-article-2019.trig").read_text("utf-8")
+    name = re.search(r'dcterms:identifier "(.+?)"', article)
+    assert name
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / name[1]).write_bytes(b"\xff\xfe")
+    outcome = run("validate", "--project", project, "--texts", texts)
+    assert outcome.code == 2
+    assert "is not UTF-8 (byte 0)" in outcome.err

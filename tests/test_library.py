@@ -1,0 +1,401 @@
+"""The question library as an API: every question equal over the command line, the API and the raw
+endpoint in each format; parameters; pages; conditions; versions and citations; evidence."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pyoxigraph as ox
+import pytest
+from conftest import ROOT, Run, copy_project, serving
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from essgraph import catalog, names
+from essgraph.errors import QueryError
+from essgraph.snapshot import open_snapshot
+
+GOLDEN = ROOT / "tests" / "golden"
+QUESTIONS = catalog.load(sorted((ROOT / "queries").glob("*.rq")))
+FORMATS = {
+    "json": "application/sparql-results+json",
+    "xml": "application/sparql-results+xml",
+    "csv": "text/csv",
+    "tsv": "text/tab-separated-values",
+}
+
+
+@pytest.fixture(scope="module")
+def http(server: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server, headers={"Accept-Language": "fr"}, timeout=30) as client:
+        yield client
+
+
+# --- One answer, three ways -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_one_answer_over_command_line_api_and_endpoint(
+    name: str, http: httpx.Client, run: Run, built: Path
+) -> None:
+    for form, media_type in FORMATS.items():
+        negotiated = http.get(f"/queries/{name}", headers={"Accept": media_type})
+        named = http.get(f"/queries/{name}", params={"format": form})
+        raw = http.get(
+            "/sparql", params={"query": QUESTIONS[name].query}, headers={"Accept": media_type}
+        )
+        outcome = run("query", name, "--format", form, "--project", ROOT, "--out", built)
+        assert negotiated.status_code == named.status_code == raw.status_code == 200
+        assert negotiated.headers["content-type"].partition(";")[0] == media_type
+        assert negotiated.content == named.content == raw.content
+        assert outcome.out.encode() == raw.content
+    golden = list(csv.reader(io.StringIO((GOLDEN / f"{name}.csv").read_text("utf-8"))))
+    answer = http.get(f"/queries/{name}", params={"format": "csv"}).text
+    assert list(csv.reader(io.StringIO(answer, newline=""))) == golden
+
+
+def test_the_list_tells_all_that_a_client_needs(http: httpx.Client, built: Path) -> None:
+    answer = http.get("/queries")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json()["version"] == open_snapshot(built).version
+    listed = {question["name"]: question for question in answer.json()["questions"]}
+    assert set(listed) == set(QUESTIONS)
+    for name, question in listed.items():
+        assert set(question["title"]) == set(question["description"]) == {"fr", "en"}
+        assert question["keywords"]
+        # Given its own defaults, a question answers what it answers without them.
+        defaults = {p["name"]: p["default"] for p in question["parameters"]}
+        assert (
+            http.get(question["url"], params=defaults).content == http.get(question["url"]).content
+        ), name
+        assert {p["type"] for p in question["parameters"]} <= set(catalog.TYPES)
+
+
+def test_the_library_can_itself_be_queried(http: httpx.Client) -> None:
+    query = f"""PREFIX sh: <{names.SH}> SELECT ?q ?text {{
+      GRAPH <{names.QUERIES}> {{ ?q a sh:SPARQLExecutable ; sh:select ?text }} }}"""
+    rows = http.get("/sparql", params={"query": query}).json()["results"]["bindings"]
+    stored = {row["q"]["value"].removeprefix(names.QUERY): row["text"]["value"] for row in rows}
+    assert stored == {name: question.query for name, question in QUESTIONS.items()}
+
+
+# --- Parameters -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("members?body=3", "is not an IRI"),
+        ("members?body=id:nobody", "nothing is named"),
+        ("members?body=", "is not an IRI"),
+        ("members?body=id:aimf%20%7D", "is not an IRI"),
+        ("members?body=id:aimf%3E%20%3Fp%20%3Fo%20%7D%20%23", "is not an IRI"),
+        ("members?body=http://e/%3E%20%7D%20UNION%20%7B%20%3Fs%20%3Fp%20%3Fo", "is not an IRI"),
+        ("members?bodies=id:aimf", "unknown parameter: bodies (known: body, lang"),
+        ("members?body=id:aimf&body=id:rtes", "given twice"),
+        ("members?lang=de", "lang is fr or en"),
+        ("members?lang=fr%22%20%7D", "lang is fr or en"),
+        ("members?limit=0", "limit is a whole number from 1 to 10000"),
+        ("members?limit=all", "limit is a whole number"),
+        ("members?limit=%C2%B2", "limit is a whole number"),
+        ("members?offset=-1", "offset is a whole number"),
+        ("members?evidence=yes", "evidence is 0 or 1"),
+        ("members?answer=0123456789abcdef", "together with version"),
+        ("members?body=%FF", "not valid UTF-8"),
+        ("members/changes", "since is missing"),
+    ],
+)
+def test_a_wrong_parameter_is_a_400_that_says_why(
+    http: httpx.Client, path: str, reason: str
+) -> None:
+    answer = http.get(f"/queries/{path}", headers={"Accept-Language": "en"})
+    assert answer.status_code == 400, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert reason in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("kind", catalog.TYPES)
+@given(value=st.text(max_size=40) | st.from_regex(r"\A[a-z]{1,4}:[ -~é€😀]{0,12}\Z"))
+@settings(max_examples=400, deadline=None)
+def test_a_value_becomes_one_term_or_is_refused(kind: str, value: str) -> None:
+    """Whatever is sent, the query keeps its shape: one term in the VALUES line, nothing else."""
+    text = (
+        "# title@fr: a ?\n# title@en: a?\n# description@fr: a.\n# description@en: a.\n"
+        f"# keywords: a\n# parameter: x {kind} | a | a\n"
+        "SELECT ?x WHERE {\n  VALUES ?x { 0 }\n}\n"
+    )
+    question = catalog.read("q", text, "q.rq")
+    try:
+        asked = question.ask({"x": value})
+    except QueryError:
+        return
+    solutions = ox.Store().query(asked)
+    assert isinstance(solutions, ox.QuerySolutions)
+    (row,) = solutions
+    term = row["x"]
+    if kind == "iri":
+        assert isinstance(term, ox.NamedNode)
+    else:
+        assert isinstance(term, ox.Literal)
+        assert term.value == value
+
+
+@given(value=st.text(max_size=30))
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_whatever_is_sent_gets_an_answer_or_a_reason(http: httpx.Client, value: str) -> None:
+    answer = http.get("/queries/members", params={"body": value})
+    assert answer.status_code in (200, 400)
+    if answer.status_code == 400:
+        assert answer.json()["detail"]
+
+
+def test_the_language_is_as_asked_or_as_accepted(http: httpx.Client) -> None:
+    path = "/queries/events-by-type"
+    english = http.get(path, headers={"Accept-Language": "en-GB, fr;q=0.5"})
+    assert english.headers["content-language"] == "en"
+    assert "accept-language" in english.headers["vary"].lower()
+    assert english.content == http.get(path, params={"lang": "en"}).content
+    french = http.get(path, params={"lang": "fr"}, headers={"Accept-Language": "en"})
+    assert french.headers["content-language"] == "fr"
+    assert french.content != english.content
+    # A question without labels answers the same in both, and claims no language.
+    assert "content-language" not in http.get("/queries/versions").headers
+
+
+# --- HTTP -------------------------------------------------------------------------------------
+
+
+def test_methods_conditions_and_formats(http: httpx.Client) -> None:
+    path = "/queries/talks"
+    whole = http.get(path)
+    head = http.head(path)
+    assert head.content == b""
+    for field in ("etag", "content-length", "content-type", "link", "vary"):
+        assert head.headers[field] == whole.headers[field]
+    again = http.get(path, headers={"If-None-Match": whole.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == whole.headers["etag"]
+    assert http.options(path).headers["allow"] == "GET, HEAD, OPTIONS"
+    for method in ("POST", "PUT", "DELETE", "PATCH"):
+        refused = http.request(method, path)
+        assert refused.status_code == 405
+        assert refused.headers["allow"] == "GET, HEAD, OPTIONS"
+    assert http.get(path, headers={"Accept": "image/png"}).status_code == 406
+    assert http.get(path, params={"format": "turtle"}).status_code == 406
+    for unknown in ("/queries/nothing", "/queries/talks/", "/queries/talks/other"):
+        assert http.get(unknown).status_code == 404, unknown
+
+
+def links(answer: httpx.Response) -> dict[str, str]:
+    return {
+        relation: target
+        for target, relation in re.findall(r'<([^>]*)>; rel="([^"]*)"', answer.headers["link"])
+    }
+
+
+def test_pages_join_to_the_whole(http: httpx.Client) -> None:
+    whole = http.get("/queries/talks").json()["results"]["bindings"]
+    rows: list[Any] = []
+    path, before = "/queries/talks?limit=20&format=json", None
+    seen = 0
+    while path:
+        page = http.get(path)
+        found = page.json()["results"]["bindings"]
+        rows += found
+        seen += 1
+        assert ("prev" in links(page)) == (before is not None)
+        before, path = path, links(page).get("next", "")
+    assert rows == whole
+    assert seen == -(-len(whole) // 20)
+    exact = http.get(f"/queries/talks?limit={len(whole)}")
+    assert "next" not in links(exact)
+    assert http.get("/queries/talks?offset=50").json()["results"]["bindings"] == whole[50:]
+
+
+# --- Citations and versions -------------------------------------------------------------------
+
+
+def local(address: str) -> str:
+    """The path of a permanent address on the host at hand."""
+    assert address.startswith(names.BASE)
+    return "/" + address.removeprefix(names.BASE)
+
+
+def test_an_answer_says_how_to_cite_it(http: httpx.Client) -> None:
+    answer = http.get("/queries/members?body=id:aimf&lang=en")
+    address = links(answer)["cite-as"]
+    values = parse_qs(urlsplit(address).query)
+    assert values["body"] == ["id:aimf"]
+    assert set(values) == {"body", "lang", "version", "answer"}
+    cited = http.get(local(address))
+    assert cited.content == answer.content
+    assert links(cited)["cite-as"] == address
+    assert "immutable" in cited.headers["cache-control"]
+    csl = http.get("/queries/members?body=id:aimf&lang=en&format=csl")
+    (entry,) = csl.json()
+    assert csl.headers["content-type"] == "application/vnd.citationstyles.csl+json"
+    assert entry["URL"] == address
+    assert entry["title"] == QUESTIONS["members"].title.en
+    assert entry["type"] == "dataset"
+    assert entry["version"] == values["version"][0]
+    bibtex = http.get(
+        "/queries/members?body=id:aimf&lang=en", headers={"Accept": "application/x-bibtex"}
+    )
+    assert re.match(r"@misc\{essgraph-members-[0-9a-f]{8},\n", bibtex.text)
+    assert f"url = {{{address}}}" in bibtex.text
+    assert bibtex.text.count("{") == bibtex.text.count("}")
+
+
+def test_a_cited_answer_says_whether_and_how_it_has_changed(tmp_path: Path, run: Run) -> None:
+    project = copy_project(tmp_path / "project")
+    out = tmp_path / "out"
+
+    def build() -> str:
+        outcome = run("build", "--project", project, "--out", out)
+        assert outcome.code == 0, outcome.err
+        return open_snapshot(out).version
+
+    first = build()
+    with serving(out, "--project", project, "--watch") as server:
+        cited = links(httpx.get(f"{server.url}/queries/networks?lang=fr"))["cite-as"]
+        unmoved = links(httpx.get(f"{server.url}/queries/members?lang=fr"))["cite-as"]
+        before = httpx.get(server.url + local(cited))
+        register = project / "data/register/organizations.ttl"
+        text = register.read_text("utf-8")
+        register.write_text(
+            text.replace('ess:acronym "AIMF"', 'ess:acronym "A.I.M.F."', 1), "utf-8"
+        )
+        second = build()
+        assert second != first
+        for _ in range(200):
+            if httpx.get(f"{server.url}/health").json()["version"] == second:
+                break
+            time.sleep(0.05)
+        # The address still gives the former answer, and leads to the new one.
+        then = httpx.get(server.url + local(cited))
+        assert then.content == before.content
+        newest = links(then)["latest-version"]
+        now = httpx.get(server.url + newest)
+        assert now.content != before.content
+        changes = httpx.get(
+            f"{server.url}/queries/networks/changes", params={"lang": "fr", "since": first}
+        ).json()
+        assert changes["changed"] is True
+        assert changes["version"] == second
+        acronyms = [[row["acronym"]["value"] for row in changes[c]] for c in ("added", "removed")]
+        assert acronyms == [["A.I.M.F."], ["AIMF"]]
+        same = httpx.get(
+            f"{server.url}/queries/members/changes", params={"lang": "fr", "since": first}
+        ).json()
+        assert (same["changed"], same["added"], same["removed"]) == (False, [], [])
+        # Another version, and the first is no longer kept.
+        register.write_text(text.replace('ess:acronym "AIMF"', 'ess:acronym "Aimf"', 1), "utf-8")
+        third = build()
+        for _ in range(200):
+            if httpx.get(f"{server.url}/health").json()["version"] == third:
+                break
+            time.sleep(0.05)
+    with serving(out, "--project", project) as server:
+        gone = httpx.get(server.url + local(cited), headers={"Accept-Language": "en"})
+        assert gone.status_code == 410
+        assert "has changed since" in gone.json()["detail"]
+        assert links(gone)["latest-version"].startswith("/queries/networks?")
+        # An answer that has not changed is the cited one, whatever became of the version.
+        assert httpx.get(server.url + local(unmoved)).status_code == 200
+        without = httpx.get(f"{server.url}/queries/members?version={first[:16]}")
+        assert without.status_code == 404
+        digest = parse_qs(urlsplit(cited).query)["answer"][0]
+        told = httpx.get(
+            f"{server.url}/queries/networks/changes",
+            params={"lang": "fr", "since": first, "answer": digest},
+        ).json()
+        assert (told["changed"], told["kept"]) == (True, False)
+
+
+# --- Evidence ---------------------------------------------------------------------------------
+
+
+def evidence(http: httpx.Client, name: str, **values: str) -> dict[str, Any]:
+    answer = http.get(f"/queries/{name}", params={"evidence": "1", **values})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def short(iri: str) -> str:
+    return iri.removeprefix(names.PASSAGE)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_every_question_has_evidence_or_says_why_not(http: httpx.Client, name: str) -> None:
+    found = evidence(http, name)
+    plain = http.get(f"/queries/{name}").json()
+    assert {part: found[part] for part in plain} == plain
+    assert len(found["evidence"]) == len(plain["results"]["bindings"])
+    bare = [row for row in found["evidence"] if not row["passages"]]
+    assert not bare or found["notes"]
+    for row in found["evidence"]:
+        for passage in row["passages"]:
+            assert found["passages"][passage]["document"] in row["documents"]
+    answer = http.get(f"/queries/{name}", params={"evidence": "1", "format": "csv"})
+    lines = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+    assert [line["passages"].split() for line in lines] == [
+        row["passages"] for row in found["evidence"]
+    ]
+    assert [line["documents"].split() for line in lines] == [
+        row["documents"] for row in found["evidence"]
+    ]
+
+
+def test_passages_are_those_whose_graph_states_the_row(http: httpx.Client) -> None:
+    """Without paths or entailment the passages can be asked for in one query: the same ones."""
+    found = evidence(http, "cited-in-passing")
+    for row, own in zip(found["results"]["bindings"], found["evidence"], strict=True):
+        query = (
+            f"SELECT DISTINCT ?g {{ GRAPH ?g {{ <{row['by']['value']}> <{names.ESS}mentions> "
+            f"<{row['thing']['value']}> }} FILTER (STRSTARTS(STR(?g), '{names.PASSAGE}')) }}"
+        )
+        asked = http.get("/sparql", params={"query": query}).json()["results"]["bindings"]
+        assert sorted(own["passages"]) == sorted(r["g"]["value"] for r in asked)
+
+
+def test_the_passages_of_an_entailed_row_state_the_special_capacity(http: httpx.Client) -> None:
+    """``participant`` follows from ``organizer``: the passage is the one that says organizer."""
+    query = f"""SELECT ?g {{ GRAPH ?g {{ <{names.ID}rtes-international-meeting-2019>
+      <{names.ESS}organizer> <{names.ID}rtes> }}
+      FILTER (STRSTARTS(STR(?g), '{names.PASSAGE}')) }}"""
+    rows = http.get("/sparql", params={"query": query}).json()["results"]["bindings"]
+    found = evidence(http, "organizers")
+    (own,) = [
+        own
+        for row, own in zip(found["results"]["bindings"], found["evidence"], strict=True)
+        if row["event"]["value"].endswith("rtes-international-meeting-2019")
+    ]
+    assert sorted(own["passages"]) == sorted(r["g"]["value"] for r in rows)
+
+
+def test_evidence_of_a_page_is_that_of_its_rows(http: httpx.Client) -> None:
+    whole = evidence(http, "talks")
+    page = evidence(http, "talks", limit="5", offset="10")
+    assert page["results"]["bindings"] == whole["results"]["bindings"][10:15]
+    assert page["evidence"] == whole["evidence"][10:15]
+    assert json.dumps(page["notes"]) == json.dumps(whole["notes"])
+
+
+def test_an_absence_is_said(http: httpx.Client) -> None:
+    found = evidence(http, "countries-without-city", lang="en")
+    assert all(not row["passages"] for row in found["evidence"])
+    assert "what no passage states" in found["notes"][0]
+    refused = http.get("/queries/members?evidence=1&format=xml")
+    assert refused.status_code == 406

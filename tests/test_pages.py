@@ -1,0 +1,314 @@
+"""The pages over HTTP: whole without scripts, safe, self-contained, in two languages, small."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import quote, urljoin, urlsplit
+
+import httpx
+import pytest
+from conftest import ROOT, copy_project, serving
+
+from essgraph.build import build
+from essgraph.project import Project
+from essgraph.service.pages import dates, outcome
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+BUILT = ROOT / "src" / "essgraph" / "service" / "static" / "built" / "STAMP"
+QUERY = quote("SELECT ?x WHERE { ?x a <https://w3id.org/essgraph/ontology#City> } LIMIT 3")
+PATHS = [
+    "/",
+    "/page/remcess",
+    "/page/dakar",
+    "/page/theme/finance",
+    "/page/gsef-global-virtual-forum",
+    "/doc/aimf-article-2019",
+    "/passage/aimf-article-2019/14",
+    "/recommendations",
+    "/recommendations?by=theme",
+    "/queries",
+    "/queries/evidence",
+    "/queries/themes-by-addressee?view=chart",
+    "/queries/cities?view=map",
+    "/queries/evidence?view=graph",
+    "/sparql",
+    f"/sparql?query={QUERY}",
+    "/search",
+    "/search?q=ville",
+    "/docs",
+]
+#: Attributes whose value the browser fetches, or goes to only when asked.
+FETCHED = {("script", "src"), ("img", "src"), ("source", "src"), ("iframe", "src")}
+
+
+class Reader(HTMLParser):
+    """What a page holds: elements with their attributes, and text outside scripts."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self._inside = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside not in ("script", "style"):
+            self.text += data
+
+    def fetched(self) -> list[str]:
+        """The addresses that a browser loads by itself."""
+        found = [
+            value
+            for tag, attributes in self.elements
+            for name, value in attributes.items()
+            if (tag, name) in FETCHED and value
+        ]
+        found += [
+            attributes["href"] or ""
+            for tag, attributes in self.elements
+            if tag == "link" and attributes.get("rel") in ("stylesheet", "icon", "preload")
+        ]
+        return found
+
+    def links(self) -> list[str]:
+        return [a["href"] or "" for tag, a in self.elements if tag == "a" and "href" in a]
+
+
+@pytest.fixture(scope="module")
+def client(server: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server, headers={"Accept": BROWSER}, timeout=30) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_every_page_is_whole_safe_and_from_one_host(
+    client: httpx.Client, path: str, language: str
+) -> None:
+    response = client.get(path, headers={"Accept-Language": language})
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["content-language"] == language
+    assert {"Accept", "Accept-Language"} <= set(response.headers["vary"].split(", "))
+    policy = response.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    page = Reader(response.text)
+    assert page.elements[0] == ("html", {"lang": language})
+    assert [tag for tag, _ in page.elements].count("h1") == 1
+    for tag, attributes in page.elements:
+        assert "style" not in attributes, tag
+        assert not [name for name in attributes if name.startswith("on")], tag
+        if tag == "script":
+            assert "src" in attributes or attributes.get("type") == "application/json"
+        assert tag != "style"
+    assert page.fetched()
+    for address in page.fetched():
+        assert not urlsplit(urljoin("/", address)).netloc, address
+    assert len(page.text.split()) > 40
+
+
+def test_all_that_a_page_loads_is_there(client: httpx.Client) -> None:
+    if not BUILT.exists():
+        pytest.skip("python hatch_build.py has not been run")
+    for path in ("/", "/sparql"):
+        for address in Reader(client.get(path).text).fetched():
+            response = client.get(address)
+            assert response.status_code == 200, address
+            assert "immutable" in response.headers["cache-control"]
+            again = client.get(address, headers={"If-None-Match": response.headers["etag"]})
+            assert again.status_code == 304
+
+
+@pytest.mark.parametrize("name", ["../pages/static.py", "..%2fpages%2fstatic.py", "nothing.css"])
+def test_static_files_lead_nowhere_else(client: httpx.Client, name: str) -> None:
+    assert client.get(f"/static/{name}").status_code == 404
+
+
+def test_the_home_page_transfers_less_than_300_kb(client: httpx.Client) -> None:
+    if not BUILT.exists():
+        pytest.skip("python hatch_build.py has not been run")
+    page = client.get("/", headers={"Accept-Encoding": "br"})
+    loaded = set(Reader(page.text).fetched())
+    for sheet in [address for address in loaded if ".css" in address]:
+        found = re.findall(r'url\("([^"]+)"\)', client.get(sheet).text)
+        loaded |= {urljoin(sheet, address) for address in found}
+    total = 0
+    for address in ["/", *loaded]:
+        with client.stream("GET", address, headers={"Accept-Encoding": "br"}) as response:
+            total += sum(len(piece) for piece in response.iter_raw())
+    assert total < 300_000
+
+
+def test_internal_links_lead_somewhere(client: httpx.Client) -> None:
+    seen: set[str] = set()
+    for path in ("/", "/page/remcess", "/doc/aimf-article-2019", "/recommendations"):
+        for link in Reader(client.get(path).text).links():
+            if link.startswith("/"):
+                seen.add(link.partition("#")[0])
+    # Other parts of the service answer these.
+    seen -= {"/ontology", "/docs", "/dataset"}
+    bad = {link: client.get(link).status_code for link in sorted(seen)}
+    assert not {link: status for link, status in bad.items() if status not in (200, 303)}
+
+
+def test_the_language_is_the_one_asked_for_and_links_keep_it(client: httpx.Client) -> None:
+    page = client.get("/page/dakar?lang=en", headers={"Accept-Language": "fr"})
+    assert page.headers["content-language"] == "en"
+    assert '/page/senegal?lang=en"' in page.text
+    plain = client.get("/page/dakar", headers={"Accept-Language": "en"})
+    assert '/page/senegal"' in plain.text
+
+
+def test_both_languages_have_the_same_parts(client: httpx.Client) -> None:
+    counted = ("h1", "h2", "section", "table", "form", "svg")
+    for path in PATHS:
+        pages = [client.get(path, headers={"Accept-Language": one}).text for one in ("fr", "en")]
+        parts = [[tag for tag, _ in Reader(page).elements if tag in counted] for page in pages]
+        assert parts[0] == parts[1], path
+
+
+def test_a_page_answers_304_to_who_has_it(client: httpx.Client) -> None:
+    for path in ("/", "/page/dakar", "/doc/aimf-article-2019"):
+        first = client.get(path)
+        again = client.get(path, headers={"If-None-Match": first.headers["etag"]})
+        assert again.status_code == 304, path
+
+
+def test_every_fact_shows_its_evidence(client: httpx.Client) -> None:
+    text = client.get("/page/remcess").text
+    pieces = set(re.findall(r'class="piece [a-z]+" id="(p-[a-z0-9-]+)"', text))
+    marks = set(re.findall(r'class="mark [a-z]+" href="#(p-[a-z0-9-]+)"', text))
+    assert pieces
+    assert marks == pieces
+    facts = re.findall(r"<dd.*?</dd>", text, re.DOTALL)
+    assert facts
+    assert all('class="mark ' in fact or 'class="reg"' in fact for fact in facts)
+
+
+def test_without_the_text_a_page_has_no_more_than_its_anchors(client: httpx.Client) -> None:
+    assert "<mark>" not in client.get("/page/remcess").text
+    assert "<mark>" not in client.get("/passage/aimf-article-2019/14").text
+
+
+def test_with_the_text_the_words_stand_in_their_context(built: Path, texts: Path) -> None:
+    with serving(built, "--texts", texts) as running:
+        page = httpx.get(f"{running.url}/passage/aimf-article-2019/14", headers={"Accept": BROWSER})
+    marked = re.search(r"<mark>(.*?)</mark>", page.text, re.DOTALL)
+    assert marked
+    assert marked[1].startswith("dont elle a soutenu")
+
+
+def test_a_text_that_was_changed_is_not_quoted(built: Path, texts: Path, tmp_path: Path) -> None:
+    for text in texts.glob("*.txt"):
+        (tmp_path / text.name).write_bytes(b"other " + text.read_bytes())
+    with serving(built, "--texts", tmp_path) as running:
+        page = httpx.get(f"{running.url}/page/remcess")
+    assert "<mark>" not in page.text
+
+
+def test_markup_in_data_shows_as_text(tmp_path: Path) -> None:
+    """A label, a note and an IRI that hold markup, and a query and a search that do."""
+    evil = "<script>alert(1)</script><img src=x onerror=alert(2)>\\\"'&"
+    project = copy_project(tmp_path / "project")
+    register = project / "data" / "register" / "territories.ttl"
+    data = register.read_text("utf-8")
+    assert 'rdfs:label "Dakar"@fr' in data
+    data = data.replace('rdfs:label "Dakar"@fr', f'rdfs:label "{evil}"@fr', 1)
+    register.write_text(data, "utf-8")
+    done = build(Project(project), tmp_path / "out")
+    assert done.snapshot is not None, done.checked.findings
+    with (
+        serving(tmp_path / "out", "--project", project) as running,
+        httpx.Client(base_url=running.url, headers={"Accept": BROWSER}) as client,
+    ):
+        for path in (
+            "/",
+            "/page/dakar",
+            "/page/senegal",
+            "/search",
+            "/search?q=%3Cscript%3Ealert(1)",
+            "/passage/aimf-colloquium-2013/27",
+            '/sparql?query=SELECT ("<script>alert(1)</script>" AS ?x) '
+            "(IRI('javascript:alert(1)') AS ?y) {}",
+            "/sparql?query=</textarea></script><script>alert(1)</script>",
+            "/queries/evidence?entity=<script>alert(1)</script>",
+            "/page/<script>alert(1)</script>",
+        ):
+            page = Reader(client.get(path).text)
+            for tag, attributes in page.elements:
+                assert not [name for name in attributes if name.startswith("on")], path
+                assert tag != "img", path
+                href = attributes.get("href") or ""
+                assert not href.startswith("javascript"), path
+                if tag == "script":
+                    assert "src" in attributes or attributes.get("type") == "application/json"
+        assert "<script>alert(1)</script>" in Reader(client.get("/page/dakar").text).text
+
+
+def test_what_is_not_there_says_so_in_html(client: httpx.Client) -> None:
+    for path in ("/page/nothing", "/doc/nothing", "/passage/nothing/1", "/queries/nothing", "/q/x"):
+        response = client.get(path)
+        assert response.status_code in (400, 404), path
+        assert response.headers["content-type"].startswith("text/html")
+        assert "default-src 'none'" in response.headers["content-security-policy"]
+        assert "Traceback" not in response.text
+
+
+@pytest.mark.parametrize("text", ["montreal", "MONTRÉAL", "Montréal"])
+def test_search_folds_accents_and_case(client: httpx.Client, text: str) -> None:
+    page = Reader(client.get("/search", params={"q": text}).text)
+    assert "/page/montreal" in page.links()
+
+
+def test_a_short_link_is_the_query_with_its_answer(client: httpx.Client) -> None:
+    query = "SELECT (1 AS ?one) { }\n# é « »"
+    code = outcome.shorten(query)
+    assert outcome.lengthen(code) == query
+    page = client.get(f"/q/{code}")
+    assert page.status_code == 200
+    assert "one" in page.text
+
+
+def test_a_short_link_cannot_swell(client: httpx.Client) -> None:
+    bomb = outcome.shorten("#" * 10_000_000)
+    assert client.get(f"/q/{bomb}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("value", "fr", "en"),
+    [
+        ("2019-07-01", "1er\u00a0juillet\u00a02019", "1\u00a0July\u00a02019"),
+        ("2019-07", "juillet\u00a02019", "July\u00a02019"),
+        ("2016", "2016", "2016"),
+        ("../2019-07", "au plus tard juillet\u00a02019", "no later than July\u00a02019"),
+        ("198X", "années\u00a01980", "1980s"),
+        ("2016~", "vers 2016", "about 2016"),
+        ("2016-21", "2016", "2016"),
+    ],
+)
+def test_dates_in_words(value: str, fr: str, en: str) -> None:
+    assert dates.edtf_in_words(value, "fr") == fr
+    assert dates.edtf_in_words(value, "en") == en
+
+
+def test_a_date_keeps_its_precision_on_the_line_of_time() -> None:
+    assert dates.span("2019") == (2019.0, 2020.0)
+    assert dates.span("198X") == (1980.0, 1990.0)
+    assert dates.span("../2019") == (None, 2020.0)
+    day = dates.span("2019-07-10")
+    assert day is not None
+    assert day[0] is not None
+    assert day[1] is not None
+    assert 0 < day[1] - day[0] < 0.003
+    assert dates.span("some day") is None

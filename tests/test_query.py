@@ -1,0 +1,483 @@
+"""What is told of a query before it is evaluated: refusals, faults with their place, limits."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import pyoxigraph as ox
+import pytest
+from conftest import ROOT
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from essgraph.errors import EssgraphError, LimitExceeded, QueryError, QueryRefused, SyntaxFault
+from essgraph.query import Query, bind, inspect
+
+NOWHERE = "<http://127.0.0.1:9/sparql>"
+
+
+def post(server: str, query: str, **headers: str) -> httpx.Response:
+    return httpx.post(
+        f"{server}/sparql",
+        content=query.encode(),
+        headers={"Content-Type": "application/sparql-query", "Accept-Language": "en", **headers},
+    )
+
+
+def problem(response: httpx.Response, status: int) -> Any:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    return response.json()
+
+
+# --- tokens, not words ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        'ASK { FILTER("SERVICE <http://x/> {}" != "") }',
+        "ASK { FILTER('LOAD' != '') }",
+        'ASK { FILTER("""INSERT " DATA { \n SERVICE""" != "") }',
+        "ASK { FILTER('''DELETE ' SERVICE''' != '') }",
+        'ASK { FILTER("a\\"SERVICE{" != "") }',
+        "ASK { } # SERVICE <http://x/> { ?s ?p ?o }",
+        "# LOAD <http://x/>\nASK { }",
+        "ASK { OPTIONAL { ?s <http://e/SERVICE> <http://e/#INSERT> } }",
+        "PREFIX service: <http://e/> ASK { OPTIONAL { ?s service:x service:LOAD } }",
+        "PREFIX SERVICE: <http://e/> ASK { OPTIONAL { GRAPH SERVICE:x { ?s ?p ?o } } }",
+        "PREFIX load: <http://e/> ASK { OPTIONAL { ?s load:SERVICE load:x } }",
+        "ASK { OPTIONAL { ?SERVICE ?LOAD $INSERT } }",
+        'ASK { OPTIONAL { ?s ?p "x"@service } }',
+        "ASK { OPTIONAL { _:SERVICE ?p ?o } }",
+        "SELECT (1 AS ?DELETE) {}",
+        "ASK { FILTER(?a <1 && ?b> 2 || true) }",
+        "ASK { FILTER('it\\'s SERVICE' != \"#\") }",
+    ],
+)
+def test_the_word_is_harmless_where_it_is_no_keyword(server: str, query: str) -> None:
+    response = post(server, query)
+    assert response.status_code == 200, response.text
+    assert response.json().get("boolean", True) is True
+
+
+@pytest.mark.parametrize(
+    ("query", "line", "column", "said"),
+    [
+        (f"ASK {{ SERVICE {NOWHERE} {{ ?s ?p ?o }} }}", 1, 7, "SERVICE"),
+        (f"ASK {{\n  service silent {NOWHERE} {{}} }}", 2, 3, "SERVICE"),
+        (f"ASK {{ ?s ?p ?o OPTIONAL {{ SERVICE {NOWHERE} {{}} }} }}", 1, 27, "SERVICE"),
+        (f"ASK {{ FILTER EXISTS {{ SERVICE {NOWHERE} {{}} }} }}", 1, 23, "SERVICE"),
+        (f"ASK {{ {{ SELECT * {{ SERVICE {NOWHERE} {{}} }} }} }}", 1, 20, "SERVICE"),
+        (f"ASK {{ SERVICE{NOWHERE} {{}} }}", 1, 7, "SERVICE"),
+        (f"ASK {{ SERVICESILENT{NOWHERE} {{}} }}", 1, 7, "SERVICE"),
+        ("ASK { SERVICE ?anywhere {} }", 1, 7, "SERVICE"),
+        ("PREFIX e: <http://e/> ASK { SERVICE e:x {} }", 1, 29, "SERVICE"),
+        (f"ASK {{ # '\nSERVICE {NOWHERE} {{}} }}", 2, 1, "SERVICE"),
+        (f"ASK {{ FILTER(1 <2) SERVICE {NOWHERE} {{}} FILTER(3> 2) }}", 1, 20, "SERVICE"),
+        (f"ASK {{ FILTER('a' != \"'\") SERVICE {NOWHERE} {{}} }}", 1, 26, "SERVICE"),
+        (f"ASK {{ BIND(1 AS ?x) SERVICE {NOWHERE} {{}} BIND('# ' AS ?y) }}", 1, 21, "SERVICE"),
+        ("LOAD <http://127.0.0.1:9/>", 1, 1, "LOAD"),
+        ("\n\n INSERT DATA { <a:a> <a:b> <a:c> }", 3, 2, "INSERT"),
+        ("PREFIX e: <http://e/>\nDELETE WHERE { ?s ?p ?o }", 2, 1, "DELETE"),
+        ("ASK {} ; CLEAR ALL", 1, 10, "CLEAR"),
+        ("SELECT * FROM <file:///etc/passwd> { ?s ?p ?o }", 1, 15, "file:///etc/passwd"),
+        ("SELECT * FROM NAMED <ftp://h/x> { ?s ?p ?o }", 1, 21, "ftp://h/x"),
+        ("BASE <file:///etc/> SELECT * FROM <passwd> { ?s ?p ?o }", 1, 35, "file:///etc/passwd"),
+        ("PREFIX f: <file:///etc/> ASK FROM f:passwd {}", 1, 35, "file:///etc/passwd"),
+    ],
+)
+def test_what_is_refused_says_why_and_where(
+    server: str, query: str, line: int, column: int, said: str
+) -> None:
+    for _ in range(2):  # no memory of it lets it through
+        body = problem(post(server, query), 403)
+        assert body["position"] == {"line": line, "column": column}
+        assert said in body["detail"]
+    assert (
+        body["detail"] != problem(post(server, query, **{"Accept-Language": "fr"}), 403)["detail"]
+    )
+
+
+def test_escapes_are_read_first(server: str) -> None:
+    r"""SERVICE written with \u0049 is SERVICE (19.2)."""
+    body = problem(post(server, f"ASK {{ SERV\\u0049CE {NOWHERE} {{}} }}"), 403)
+    assert "SERVICE" in body["detail"]
+    assert post(server, 'ASK { FILTER("\\u0053ERVICE" != "") }').json()["boolean"] is True
+
+
+def test_a_query_of_a_shape_that_passed_may_still_be_refused(server: str) -> None:
+    """Queries that differ only in what stands between signs that look like an IRI's."""
+    for part in ("?b&&?c", "1||SERVICE"):
+        first = post(server, f"ASK {{ FILTER(?a<{part}>2) }}")
+        assert first.status_code == (403 if "SERVICE" in part else 200), first.text
+    assert post(server, "ASK { FILTER(1<http://e/>2) }").status_code == 400
+
+
+# --- faults ---------------------------------------------------------------------------------
+
+FAULTS = [
+    ("ASK {", 1, 5, "never closed"),
+    ("ASK }", 1, 5, 'expected: FROM, WHERE or "{"'),
+    ("SELECT", 1, 7, 'expected: a variable, "("'),
+    ("SELCT * {}", 1, 1, "expected: ASK, BASE, CONSTRUCT"),
+    ("SELECT * { ?s ?p }", 1, 18, "expected: a term or variable"),
+    ("SELECT * {\n  ?s ?p ?o\n  FILTER }", 3, 10, 'expected: a function, an IRI or "("'),
+    ("SELECT * { ?s ex:p ?o }", 1, 15, "not declared"),
+    ('SELECT * { ?s ?p "abc }', 1, 18, "never closed"),
+    ("SELECT * { ?s ?p 'it's' }", 1, 22, "expected: a language tag"),
+    ("SELECT * { ?s ?p ?o ]", 1, 21, '"}"'),
+    ("SELECT * { ?s ?p (1 2 }", 1, 23, '")"'),
+    ("SELECT * { ?s ?p ?o } LIMIT", 1, 28, "expected: an integer"),
+    ("SELECT * { ?s ?p ?o } LIMIT ten", 1, 29, "expected: an integer"),
+    ("SELECT * { ?s ?p ?o } LIMIT -1", 1, 29, "expected: an integer"),
+    ("SELECT * { ?s ?p ?o } ORDER ?s", 1, 29, "expected: BY"),
+    ("SELECT * { ?s ?p ?o } GROUP BY", 1, 31, "expected: a function, a variable"),
+    ("SELECT * { ?s ?p ?o } LIMIT 1 ORDER BY ?s", 1, 31, "expected: the end of the query"),
+    ("SELECT (COUNT(*) ?n) { ?s ?p ?o }", 1, 18, "expected: an operator or AS"),
+    ("SELECT (1 AS n) {}", 1, 14, "expected: a variable"),
+    ("SELECT * { BIND(1) }", 1, 18, "AS"),
+    ("SELECT * { VALUES ?x { ?y } }", 1, 24, "UNDEF"),
+    ("PREFIX ex <http://e/> ASK {}", 1, 8, 'a prefix followed by ":"'),
+    ("BASE SELECT * {}", 1, 6, "expected: an IRI between < and >"),
+    ("CONSTRUCT WHERE { FILTER(1) }", 1, 19, "expected: a term or variable"),
+    ("DESCRIBE", 1, 9, 'expected: a variable, an IRI or "*"'),
+    ("ASK { ?s ?p ?o . . }", 1, 18, "expected: a term or variable"),
+    ("ASK { FILTER(1 +) }", 1, 17, "expected: an expression"),
+    ("ASK { FILTER(NOSUCH(?x)) }", 1, 14, 'unknown word: "NOSUCH"'),
+    ("ASK { FILTER(REGEX(?x)) }", 1, 22, 'expected: an operator or ","'),
+    ("ASK { ?s 'p' ?o }", 1, 10, "expected: a predicate"),
+    ("ASK { ?s ?p 'x'^^ }", 1, 19, "expected: an IRI"),
+    ("ASK { GRAPH { ?s ?p ?o } }", 1, 13, "expected: a variable or an IRI"),
+    ("ASK { OPTIONAL ?s ?p ?o }", 1, 16, 'expected: "{"'),
+    ("ASK {} UNION {}", 1, 8, "expected: the end of the query"),
+    ("SELECT *, ?x {}", 1, 9, 'expected: FROM, WHERE or "{"'),
+    ("ASK { ?s <http://e/p>/ ?o }", 1, 24, "expected: an IRI"),
+    ("ASK { ?s ?p ?o \x07}", 1, 16, "unexpected character"),
+    ("ASK { ?s ?p <http://a b> }", 1, 13, "expected: a term or variable"),
+    ("", 1, 1, "empty"),
+    ("  # only a comment", 1, 1, "empty"),
+]
+
+
+@pytest.mark.parametrize(("query", "line", "column", "said"), FAULTS)
+def test_a_fault_has_its_place_and_what_was_expected(
+    server: str, query: str, line: int, column: int, said: str
+) -> None:
+    body = problem(post(server, query), 400)
+    assert body["position"] == {"line": line, "column": column}
+    assert said in body["detail"]
+    french = problem(post(server, query, **{"Accept-Language": "fr"}), 400)
+    assert french["position"] == body["position"]
+    assert french["detail"] != body["detail"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT ?s { ?s ?p ?o } GROUP BY ?p",
+        "SELECT * { BIND(1 AS ?x) BIND(2 AS ?x) }",
+        "SELECT * { VALUES (?x ?y) { (1) } }",
+        "ASK { _:b ?p ?o OPTIONAL { _:b ?p ?q } }",
+    ],
+)
+def test_rules_of_scope(server: str, query: str) -> None:
+    body = problem(post(server, query), 400)
+    assert body["position"]["line"] == 1
+    assert body["detail"].startswith("ill-formed query")
+
+
+# --- large queries, and too large -----------------------------------------------------------
+
+
+def answers(server: str, query: str) -> int:
+    response = post(server, query)
+    assert response.status_code == 200, response.text
+    return len(response.json()["results"]["bindings"])
+
+
+def test_many_values(server: str) -> None:
+    values = " ".join(f"<http://example.org/{n}>" for n in range(2_000))
+    assert answers(server, f"SELECT ?x {{ VALUES ?x {{ {values} }} }}") == 2_000
+    pairs = " ".join(f"(<http://example.org/{n}> {n})" for n in range(2_000))
+    assert answers(server, f"SELECT ?x {{ VALUES (?x ?n) {{ {pairs} }} }}") == 2_000
+
+
+def test_many_in(server: str) -> None:
+    listed = ", ".join(str(n) for n in range(1_000))
+    values = "VALUES ?x { 1 999 1000 }"
+    assert answers(server, f"SELECT ?x {{ {values} FILTER(?x IN ({listed})) }}") == 2
+    assert answers(server, f"SELECT ?x {{ {values} FILTER(?x NOT IN ({listed})) }}") == 1
+
+
+def test_many_unions(server: str) -> None:
+    union = " UNION ".join(f"{{ BIND({n} AS ?x) }}" for n in range(60))
+    assert answers(server, f"SELECT ?x {{ {union} }}") == 60
+    patterns = " UNION ".join(f"{{ ?s <http://e/{n}> ?o . ?o ?p ?q }}" for n in range(60))
+    assert answers(server, f"SELECT * {{ {patterns} }}") == 0
+
+
+def test_nested_groups(server: str) -> None:
+    groups = "{ " * 16 + "BIND(1 AS ?x)" + " }" * 16
+    assert answers(server, f"SELECT ?x {groups}") == 1
+    optional = "BIND(1 AS ?x)"
+    for _ in range(16):
+        optional = f"{{ OPTIONAL {{ {optional} }} }}"
+    assert answers(server, f"SELECT ?x {optional}") == 1
+
+
+def test_long_text(server: str) -> None:
+    text = "x" * 60_000
+    query = f'SELECT ?l {{ BIND(STRLEN("{text}") AS ?l) }}'
+    response = httpx.get(f"{server}/sparql", params={"query": query})
+    assert response.json()["results"]["bindings"][0]["l"]["value"] == "60000"
+    assert answers(server, f"SELECT (1 AS ?x) {{}} # {text}") == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "limit"),
+    [
+        ("ASK " + "{" * 70 + "}" * 70, "64 levels"),
+        ("ASK { FILTER(" + "(" * 70 + "1" + ")" * 70 + ") }", "64 levels"),
+        ("ASK { ?s ?p " + "[ ?p " * 70 + "1" + "]" * 70 + " }", "64 levels"),
+        ("ASK { " + " UNION ".join(["{}"] * 600) + " }", "500 clauses"),
+        ("ASK { " + "FILTER(1) " * 600 + "}", "500 clauses"),
+        ("ASK { FILTER(" + "+".join(["1"] * 5_000) + ") }", "4000 operators"),
+        ("ASK { FILTER(" + "1 " + "+1 " * 5_000 + ") }", "4000 operators"),
+        (f"PREFIX x: <x:> ASK {{ FILTER(?a<1{'+1' * 4_020}>2) }}", "4000 operators"),
+        ("ASK { " + "?s ?p ?o . " * 151 + "}", "150 triple patterns"),
+        ("ASK { ?s ?p ?o " + "; ?p ?o " * 150 + "}", "150 triple patterns"),
+        ("ASK { ?s ?p ?o " + ", ?o " * 150 + "}", "150 triple patterns"),
+        ("ASK { ?s " + "/".join(["<http://e/p>"] * 152) + " ?o }", "150 triple patterns"),
+        ("ASK { FILTER('" + "x" * 2**18 + "' != '') }", "256 KiB"),
+    ],
+    ids=lambda value: value if len(value) < 40 else "query",
+)
+def test_what_is_too_large_says_so(server: str, query: str, limit: str) -> None:
+    body = problem(post(server, query), 400)
+    assert body["limit"] == {"name": "query", "value": limit}
+    assert re.match(r"\d+", limit)[0] in body["detail"]  # type: ignore[index]
+
+
+# --- anything at all ------------------------------------------------------------------------
+
+TOKENS = """\
+    SELECT ASK CONSTRUCT DESCRIBE WHERE FROM NAMED <http://e/> <http://e/x> <x y> <#> PREFIX
+    BASE e: e:x e:SERVICE :x ?x $y ?SERVICE { } ( ) [ ] { } ( ) . ; , * + - / | ^ ! != < > <= >= =
+    && || ^^ @fr 'a' "b" # 1 -1 +1 1.5 1e6 .5 true false a _:b UNION OPTIONAL FILTER BIND AS VALUES
+    UNDEF GRAPH SERVICE SILENT MINUS EXISTS NOT IN GROUP BY HAVING ORDER ASC LIMIT 10 OFFSET COUNT
+    SUM DISTINCT RAND INSERT LOAD << >> {| |} ~ SERVICE:x é , % %41 -- @"""
+WORDS = [
+    *TOKENS.split(),
+    *("'", '"', "'''", '"""', "'''c'''", '"""d"""', "\\", "\\u0041", "\\U0010FFFF"),
+    *("\U0001f30d", "\x00", "\n", "\r", "\t"),
+]
+SOUP = st.lists(
+    st.tuples(st.sampled_from(WORDS), st.sampled_from(["", " ", "\n"])), max_size=40
+).map(lambda pairs: "".join(word + gap for word, gap in pairs))
+LIBRARY = [path.read_text("utf-8") for path in sorted((ROOT / "queries").glob("*.rq"))]
+
+
+@st.composite
+def mutilated(draw: st.DrawFn) -> str:
+    """A query of the library, with a piece cut out, doubled, or replaced by a word."""
+    text = draw(st.sampled_from(LIBRARY))
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, len(text)))
+        end = min(len(text), start + draw(st.integers(0, 12)))
+        word = draw(st.sampled_from(["", text[start:end] * 2, *WORDS]))
+        text = text[:start] + word + text[end:]
+    return text
+
+
+ANYTHING = st.one_of(st.text(max_size=200), SOUP, mutilated())
+
+
+def inspected(text: str) -> Query | EssgraphError:
+    try:
+        return inspect(text)
+    except (SyntaxFault, QueryError, LimitExceeded) as error:
+        return error
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(ANYTHING)
+def test_any_text_is_a_query_or_an_error_of_ours(text: str) -> None:
+    found = inspected(text)
+    if isinstance(found, EssgraphError):
+        assert found.text.fr
+        assert found.text.en
+        at = getattr(found, "at", None)
+        if at is not None:
+            lines = text.removeprefix("\ufeff").split("\n")
+            assert 1 <= at.line <= len(lines)
+            assert at.column >= 1
+
+
+def same(one: Query | EssgraphError, other: Query | EssgraphError) -> bool:
+    if isinstance(one, Query) and isinstance(other, Query):
+        return all(
+            getattr(one, name) == getattr(other, name)
+            for name in ("form", "default_graphs", "named_graphs", "key", "volatile")
+        )
+    return type(one) is type(other) and str(one) == str(other)
+
+
+@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(ANYTHING)
+def test_the_quick_reading_says_what_the_whole_one_says(text: str) -> None:
+    """A comment makes sure that a query is read whole; it changes nothing in what it says."""
+    quick, whole = inspected(text), inspected(text + "\n#")
+    if isinstance(quick, Query):
+        assert same(quick, whole)
+    else:
+        assert isinstance(whole, EssgraphError)
+
+
+STRINGS = st.text(st.characters(blacklist_characters='"\\\n\r', codec="utf-8"), max_size=20)
+
+
+@given(STRINGS, st.sampled_from(["SERVICE", "INSERT", "file:///x", "# ", "'''", "} SERVICE {"]))
+def test_what_stands_in_a_string_or_iri_changes_nothing_but_the_key(a: str, b: str) -> None:
+    iri = "http://e/" + re.sub(r'[<>"{}|^`\\\x00-\x20]', "", a + b)
+    texts = [
+        f'SELECT ?s {{ ?s <http://e/p> "{x}" ; <http://e/q> <{i}> }} LIMIT 5'
+        for x, i in ((a, iri), (b, iri), ("x", "http://e/"))
+    ]
+    found = [inspect(text) for text in texts]
+    assert [query.text for query in found] == texts
+    assert len({query.key for query in found}) == len(set(texts))
+    assert {query.form for query in found} == {"SELECT"}
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(ANYTHING)
+def test_what_passes_is_never_an_update_nor_a_service(text: str) -> None:
+    """What is let through, the engine takes for a query, and finds no SERVICE in it."""
+    query = inspected(text)
+    if isinstance(query, EssgraphError):
+        return
+    try:
+        ox.Store().query(query.text, base_iri="http://e/")
+    except SyntaxError:
+        return
+    except (RuntimeError, OSError) as error:
+        message = str(error)
+    else:
+        message = ""
+    assert "service" not in message.lower()
+
+
+# --- what is told ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("ASK{?s ?p ?o}", "ask  {\n?s ?p ?o } # end", True),
+        ("ASK { ?s ?p 'x' }", "ASK { ?s ?p 'X' }", False),
+        ("ASK { ?s ?p <x:a> }", "ASK { ?s ?p <x:A> }", False),
+        ("ASK { ?s ?p ?o }", "ASK { ?s ?p ?O }", False),
+        ("ASK { ?s ?p 'a b' }", "ASK { ?s ?p 'a  b' }", False),
+        ("PREFIX e: <x:> ASK { ?s e:a 1 }", "prefix e:<x:>ask{?s e:a 1}", True),
+        ("PREFIX e: <x:> ASK { ?s e:a 1 }", "PREFIX e: <x:> ASK { ?s e:A 1 }", False),
+        ("ASK { ?s ?p '%s' }", "ASK { ?s ?p '%d' }", False),
+    ],
+)
+def test_keys(one: str, other: str, alike: bool) -> None:
+    assert (inspect(one).key == inspect(other).key) is alike
+
+
+@pytest.mark.parametrize(
+    ("query", "form", "volatile"),
+    [
+        ("SELECT * {}", "SELECT", False),
+        ("select (rand() as ?x) {}", "SELECT", True),
+        ("ASK { FILTER(NOW() > 1) }", "ASK", True),
+        ("CONSTRUCT { ?s ?p ?o } WHERE { ?s ?p ?o }", "CONSTRUCT", False),
+        ("CONSTRUCT { _:b ?p ?o } WHERE { ?s ?p ?o }", "CONSTRUCT", False),
+        ("DESCRIBE <x:y>", "DESCRIBE", False),
+        ("SELECT ?now { ?now ?rand 'UUID()' }", "SELECT", False),
+    ],
+)
+def test_form_and_volatility(query: str, form: str, volatile: bool) -> None:
+    found = inspect(query)
+    assert (found.form, found.volatile) == (form, volatile)
+
+
+def test_graphs_are_resolved() -> None:
+    query = inspect(
+        "BASE <http://e/a/> PREFIX p: <../g/> "
+        "SELECT * FROM <x> FROM p:y FROM NAMED <http://h/z> FROM NAMED p:a\\/b {}"
+    )
+    assert query.default_graphs == ("http://e/a/x", "http://e/g/y")
+    assert query.named_graphs == ("http://h/z", "http://e/g/a/b")
+
+
+# --- parameters -----------------------------------------------------------------------------
+
+
+def solutions(text: str, **values: str) -> list[dict[str, str]]:
+    store = ox.Store()
+    store.extend(
+        ox.Quad(ox.NamedNode(f"x:s{n}"), ox.NamedNode("x:p"), ox.Literal(f"v{n}")) for n in range(3)
+    )
+    found = store.query(bind(inspect(text), values).text)
+    assert isinstance(found, ox.QuerySolutions)
+    names = [variable.value for variable in found.variables]
+    return [{n: str(row[n]) for n in names if row[n] is not None} for row in found]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT ?s ?o { ?s <x:p> ?o }",
+        "SELECT * { ?s <x:p> ?o BIND(?s AS ?same) }",
+        "SELECT ?s ?o { ?s <x:p> ?o FILTER(BOUND(?s) && ?s = ?s) }",
+        "SELECT ?s (COUNT(*) AS ?o) { ?s <x:p> ?v } GROUP BY ?s",
+        "SELECT ?s ?o { ?s <x:p> ?o } ORDER BY ?s DESC(?o)",
+        "SELECT ?s ?o { { SELECT ?s ?o { ?s <x:p> ?o } ORDER BY ?s LIMIT 5 } }",
+        "SELECT ?o { { SELECT ?s ?o { ?s <x:p> ?o } } }",
+        "SELECT * { { SELECT ?s (MAX(?v) AS ?o) { ?s <x:p> ?v } GROUP BY ?s } }",
+        "SELECT ?s ?o { ?s <x:p> ?o FILTER EXISTS { ?s <x:p> ?q } MINUS { ?s <x:none> ?z } }",
+    ],
+)
+def test_a_parameter_is_fixed_everywhere(text: str) -> None:
+    found = solutions(text, s="<x:s1>")
+    assert len(found) == 1
+    assert found[0].get("s", "<x:s1>") == "<x:s1>"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['"v1"', '"v1"^^<http://www.w3.org/2001/XMLSchema#string>', '"} SERVICE <x:> {"', '"\\""'],
+)
+def test_a_value_is_a_term_and_never_text(value: str) -> None:
+    found = solutions("SELECT ?s ?v { ?s <x:p> ?o FILTER(?o = ?v) }", v=value)
+    assert len(found) == (1 if "v1" in value else 0)
+
+
+@pytest.mark.parametrize("value", ["v", "?x", '"a" . ?s ?p ?o', "<x y>", '"a', "", "_:b", "1"])
+def test_what_is_no_term_is_refused(value: str) -> None:
+    with pytest.raises(QueryError):
+        bind(inspect("SELECT * { ?s ?p ?v }"), {"v": value})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["SELECT (1 AS ?v) {}", "SELECT * { BIND(1 AS ?v) }", "SELECT * { VALUES ?v { 1 } }"],
+)
+def test_what_the_query_assigns_is_no_parameter(text: str) -> None:
+    with pytest.raises(QueryError, match="parameter") as raised:
+        bind(inspect(text), {"v": '"x"'})
+    assert not isinstance(raised.value, QueryRefused)
+    assert raised.value.at is not None
+
+
+def test_the_library_is_well_formed() -> None:
+    assert len(LIBRARY) > 30
+    for text in LIBRARY:
+        assert isinstance(inspected(text), Query)
+        assert not isinstance(inspected(text + "\n#"), EssgraphError)
