@@ -391,13 +391,15 @@ def _pair(argument: str) -> tuple[str, str]:
 
 
 def _snapshot(arguments: argparse.Namespace, project: Project, language: str) -> Snapshot:
-    """The project's snapshot, built first if there is none or the files have changed."""
+    """The snapshot of the folder that was named; else the project's, built first if there is none
+    or the files have changed."""
     from essgraph import snapshot
 
     out = _out(arguments, project)
     try:
         current = snapshot.open_snapshot(out)
-        if current.sources == project.digest():
+        # A folder that was named is served as it is: it may be shared, and not ours to write.
+        if arguments.out is not None or current.sources == project.digest():
             return current
     except SnapshotError:
         pass
@@ -453,6 +455,7 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
             host=arguments.host,
             port=arguments.port,
             limits=limits,
+            reuse_port=arguments.reuse_port,
             watch=arguments.watch or endpoint is not None,
             log=not arguments.quiet,
             url=arguments.url.rstrip("/"),
@@ -694,6 +697,14 @@ def _parser(language: str) -> argparse.ArgumentParser:
         help=say(
             "sert tout nouvel instantané dès qu'il est là (SIGHUP fait de même)",
             "take up a new snapshot as soon as it is there (SIGHUP does so too)",
+        ),
+    )
+    serve.add_argument(
+        "--reuse-port",
+        action="store_true",
+        help=say(
+            "partage le port avec d'autres processus (SO_REUSEPORT)",
+            "share the port with other processes (SO_REUSEPORT)",
         ),
     )
     serve.add_argument(

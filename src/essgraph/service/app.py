@@ -91,7 +91,7 @@ def create_app(
     paths |= {
         "/id/": Collections(live),
         "/search": finding,
-        "/sparql": SparqlEndpoint(live),
+        "/sparql": SparqlEndpoint(live, url),
         "/suggest": finding,
     }
     folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, Entities(live, Texts(texts)))
@@ -117,6 +117,8 @@ class _Front:
         path = scope.get("path", "")
         first = path[1:].partition("/")[0].partition(".")[0]
         app = self._paths.get(path) or self._folders.get(first, self._app)
+        if app is self._app and scope.get("method") == "HEAD":
+            scope = {**scope, "method": "GET"}  # the server, which knows better, sends no body
         await app(scope, receive, send)
 
 

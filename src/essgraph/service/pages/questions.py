@@ -83,6 +83,7 @@ async def page(
         it = await library.asked(served, name, values, v.language, client_of(request))
         evidence = await supports.of(it, inspect(query))
     asked = urlencode(given)
+    status = gained.fault.status if gained.fault else 200
     context = {
         "question": question,
         "values": {p.name: value_of(p, given.get(p.name), v) for p in question.parameters},
@@ -93,4 +94,4 @@ async def page(
         "iri": names.QUERY + name,
         **shared(),
     }
-    return frame.html(request, served, "query.html", v, context, 400 if gained.fault else 200)
+    return frame.html(request, served, "query.html", v, context, status)
