@@ -58,13 +58,13 @@ lock: .venv/run
 
 # Readers and clients that are not ours. Where they cannot be installed, tests skip and say so.
 tools:
-	{ command -v roqet && command -v chromium; } >/dev/null \
+	-{ command -v roqet && command -v chromium && command -v apache2; } >/dev/null \
 	|| test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null \
 	|| { apt-get update -qq && apt-get install -qq --no-install-recommends \
-	raptor2-utils rasqal-utils chromium; }
+	raptor2-utils rasqal-utils chromium apache2-bin; }
 
 tests/node_modules: tests/package-lock.json
-	! command -v npm >/dev/null || npm ci --prefix tests --ignore-scripts --no-audit --no-fund --silent
+	-! command -v npm >/dev/null || npm ci --prefix tests --ignore-scripts --no-audit --no-fund --silent
 	test ! -d $@ || touch $@
 
 # The W3C's SPARQL 1.1 suites, from the source archive of rdflib, which carries them.

@@ -48,6 +48,7 @@ KINDS = {
     "graph": "/queries/evidence?view=graph",
     "search": "/search?q=ville",
     "directory": "/search",
+    "guide": "/docs",
     "missing": "/page/nothing-of-the-kind",
 }
 
@@ -214,6 +215,7 @@ def test_views_of_an_answer(visit: Visit) -> None:
     page.get_by_label("Exemples").select_option("cities")
     page.get_by_role("link", name="Carte", exact=True).click()
     expect(page.locator(".outcome svg.map")).to_be_visible()
+    page.get_by_label("Exemples").select_option("evidence")
     page.get_by_role("link", name="Graphe", exact=True).click()
     expect(page.locator(".outcome svg.network")).to_be_visible()
     page.get_by_label("Exemples").select_option("themes-by-addressee")

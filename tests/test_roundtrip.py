@@ -495,6 +495,15 @@ def test_what_rdfxml_cannot_carry_is_said(awkward: str, predicate: str) -> None:
     assert predicate in answer(awkward, query, "application/n-triples").decode()
 
 
+def test_a_graph_is_a_set_of_triples(awkward: str) -> None:
+    """However often a solution states one, and always in the same order."""
+    query = f"CONSTRUCT {{ <{EX}s> <{EX}p> ?o }} {{ VALUES (?o ?n) {{ (2 1) (1 2) (2 3) (1 4) }} }}"
+    lines = answer(awkward, query, "application/n-triples").decode().splitlines()
+    assert len(lines) == 2
+    assert lines == sorted(lines)
+    assert answer(awkward, query, "text/turtle").decode().count(f"{EX}p") == 1
+
+
 def test_blank_nodes_keep_their_shape(awkward: str) -> None:
     query = f'CONSTRUCT {{ <{EX}s> <{EX}p> [ <{EX}q> _:x ] . _:x <{EX}q> "end" }} WHERE {{}}'
     expected = rdflib.Graph().parse(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from collections.abc import Iterator
+from xml.etree import ElementTree
 
 import httpx
 import pytest
@@ -72,3 +75,45 @@ def test_the_context_reads_our_documents(client: httpx.Client) -> None:
     graph = rdflib.Graph().parse(data=inline, format="json-ld")
     expected = rdflib.Graph().parse(data=client.get("/data/bamako.nt").text, format="nt")
     assert isomorphic(graph, expected)
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_reference_page_explains_every_term(client: httpx.Client, language: str) -> None:
+    page = client.get("/ontology", headers={"Accept": "text/html", "Accept-Language": language})
+    assert page.headers["content-language"] == language
+    ontology = rdflib.Graph().parse(ROOT / "ontology" / "essgraph.ttl")
+    terms = {t for t in ontology.subjects() if str(t).startswith(BASE + "ontology#")}
+    assert len(terms) > 40
+    text = html.unescape(page.text)
+    for term in terms:
+        assert f'<section id="{str(term).rpartition("#")[2]}">' in text, term
+        for predicate in (rdflib.RDFS.label, rdflib.SKOS.definition):
+            (said,) = (o for o in ontology.objects(term, predicate)
+                       if isinstance(o, rdflib.Literal) and o.language == language)  # fmt: skip
+            assert str(said) in text, said
+    targets = set(re.findall(r'href="#([^"]+)"', page.text)) - {"content"}
+    assert targets <= set(re.findall(r'id="([^"]+)"', page.text))
+
+
+def test_the_picture_shows_every_class(client: httpx.Client) -> None:
+    page = client.get("/ontology", headers={"Accept": "text/html", "Accept-Language": "en"})
+    found = re.search(r'<svg class="diagram".*?</svg>', page.text, re.DOTALL)
+    assert found
+    picture = ElementTree.fromstring(found[0])
+    targets = {a.get("href") for a in picture.iter("a")}
+    ontology = rdflib.Graph().parse(ROOT / "ontology" / "essgraph.ttl")
+    classes = map(str, ontology.subjects(rdflib.RDF.type, rdflib.OWL.Class))
+    ours = BASE + "ontology#"
+    assert targets == {f"#{c.removeprefix(ours)}" for c in classes if c.startswith(ours)}
+    boxes = [(int(r.get("x") or 0), int(r.get("y") or 0)) for r in picture.iter("rect")]
+    assert len(boxes) == len(set(boxes))
+    width, height = (float(n) for n in (picture.get("viewBox") or "").split()[2:])
+    assert all(0 <= x < width and 0 <= y < height for x, y in boxes)
+
+
+def test_the_page_of_the_shapes_lists_them(client: httpx.Client) -> None:
+    page = client.get("/shapes", headers={"Accept": "text/html", "Accept-Language": "fr"})
+    shapes = rdflib.Graph().parse(data=client.get("/shapes.ttl").text, format="turtle")
+    sh = rdflib.Namespace("http://www.w3.org/ns/shacl#")
+    for shape in shapes.subjects(rdflib.RDF.type, sh.NodeShape):
+        assert f'id="{str(shape).rpartition("#")[2]}"' in page.text

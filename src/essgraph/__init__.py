@@ -3,5 +3,27 @@
 Modules are small and flat, and each imports only those before it:
 errors, names, formats, turtle → grammar, dialects, lint → project, findings → catalog, search,
 snapshot, query → sources, report, engine → anchors, merge, shacl, jsonld, why → evidence, results
-→ evaluation → workers, ask, endpoint → build, pool, push → changes, draft, remote → service → cli.
+→ evaluation → workers, ask, endpoint → build, pool, push → changes, draft, remote → service
+→ assistant, client → cli.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from essgraph.client import Graph
+
+__all__ = ["connect"]
+
+
+def connect(where: str | Path) -> Graph:
+    """The graph of a service (its http address), a project's folder, or a build folder.
+
+    Raises ProjectError where there is no such folder, SnapshotError where nothing was built in it.
+    """
+    from essgraph import client  # so that no command pays for what it does not use
+
+    return client.connect(where)

@@ -471,13 +471,15 @@ def _pair(argument: str) -> tuple[str, str]:
 
 
 def _snapshot(arguments: argparse.Namespace, project: Project, language: str) -> Snapshot:
-    """The project's snapshot, built first if there is none or the files have changed."""
+    """The snapshot of the folder that was named; else the project's, built first if there is none
+    or the files have changed."""
     from essgraph import snapshot
 
     out = _out(arguments, project)
     try:
         current = snapshot.open_snapshot(out)
-        if current.sources == project.digest():
+        # A folder that was named is served as it is: it may be shared, and not ours to write.
+        if arguments.out is not None or current.sources == project.digest():
             return current
     except SnapshotError:
         pass
@@ -533,6 +535,7 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
             host=arguments.host,
             port=arguments.port,
             limits=limits,
+            reuse_port=arguments.reuse_port,
             watch=arguments.watch or endpoint is not None,
             log=not arguments.quiet,
             url=arguments.url.rstrip("/"),
@@ -596,6 +599,28 @@ def _authorization() -> str | None:
     """The value of the header field Authorization for endpoints: never on the command line, where
     every user of the machine could read it."""
     return os.environ.get("ESSGRAPH_ENDPOINT_AUTHORIZATION")
+
+
+def _mcp(arguments: argparse.Namespace, language: str) -> int:
+    project = _project(arguments)
+    snapshot = _snapshot(arguments, project, language)
+    try:
+        from essgraph.assistant import create_server
+    except ModuleNotFoundError as error:
+        if error.name != "mcp":
+            raise
+        raise ProjectError(
+            Text(
+                "il manque le paquet mcp : pip install 'essgraph[mcp]'",
+                "the package mcp is missing: pip install 'essgraph[mcp]'",
+            )
+        ) from error
+    from essgraph.pool import Limits
+    from essgraph.service.live import Live
+
+    live = Live(_out(arguments, project), Limits(timeout=arguments.timeout), workers=1)
+    create_server(live, snapshot.version[:16]).run("stdio")
+    return 0
 
 
 # --- the grammar of the command line --------------------------------------------------------
@@ -739,8 +764,8 @@ def _parser(language: str) -> argparse.ArgumentParser:
         default="",
         metavar="URL",
         help=say(
-            "adresse publique, pour le plan du site (défaut : http://HOST:PORT)",
-            "public address, for the sitemap (default: http://HOST:PORT)",
+            "adresse publique, pour ce qui la nomme (défaut : http://HOST:PORT)",
+            "public address, for what must name it (default: http://HOST:PORT)",
         ),
     )
     serve.add_argument(
@@ -781,12 +806,29 @@ def _parser(language: str) -> argparse.ArgumentParser:
         ),
     )
     serve.add_argument(
+        "--reuse-port",
+        action="store_true",
+        help=say(
+            "partage le port avec d'autres processus (SO_REUSEPORT)",
+            "share the port with other processes (SO_REUSEPORT)",
+        ),
+    )
+    serve.add_argument(
         "--quiet",
         action="store_true",
         help=say("pas de journal des accès", "no access log"),
     )
     out(serve)
     texts(serve)
+
+    mcp = command(
+        "mcp",
+        _mcp,
+        "sert le graphe à un assistant (Model Context Protocol, entrée et sortie standard)",
+        "serve the graph to an assistant (Model Context Protocol, over standard input and output)",
+    )
+    mcp.add_argument("--timeout", type=_positive, default=10.0, metavar="S")
+    out(mcp)
 
     push = command(
         "push",

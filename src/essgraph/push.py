@@ -81,7 +81,7 @@ async def push(
 ) -> Pushed:
     """Makes the engine hold the snapshot, and say so.
 
-    ``verify`` reads all of it back and compares the digest of it with the version. Raises
+    ``verify`` reads all of it back and compares its digest with that of the snapshot. Raises
     EngineError where the engine refuses, fails or (``verify``) holds something else.
     """
     dialect = await endpoint.discover()
@@ -104,13 +104,14 @@ async def push(
     digest = None
     if verify:
         digest = _digest(await _held(endpoint, set(wanted)))
-        if digest != snapshot.version:
+        expected = _digest(wanted)
+        if digest != expected:
             raise EngineError(
                 Text(
                     f"le moteur contient autre chose que l'instantané : {digest[:16]} au lieu de "
-                    f"{snapshot.version[:16]}",
+                    f"{expected[:16]}",
                     f"the engine holds something else than the snapshot: {digest[:16]} instead of "
-                    f"{snapshot.version[:16]}",
+                    f"{expected[:16]}",
                 )
             )
     return Pushed(dialect.name, added, removed, at_once, digest)

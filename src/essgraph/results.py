@@ -167,9 +167,8 @@ def _csv(solutions: ox.QuerySolutions, out: Writer) -> int:
     stream.write(",".join(variable.value for variable in solutions.variables) + "\r\n")
     count = 0
     for count, solution in enumerate(solutions, 1):  # noqa: B007  (it is the number of rows)
-        cells = [_cell(term) for term in solution]
-        # An empty line would be no row at all to most readers: a lone empty cell is quoted.
-        stream.write('""\r\n') if cells == [""] else rows.writerow(cells)
+        # A lone empty cell is quoted: an empty line would be no row at all to most readers.
+        rows.writerow([_cell(term) for term in solution])
     stream.flush()
     return count
 

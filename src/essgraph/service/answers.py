@@ -22,6 +22,8 @@ from essgraph.service import encodings
 
 #: What all kept answers together may take, in bytes.
 CAPACITY: Final = 64 * 2**20
+#: The largest answer that is kept in its file.
+LARGEST: Final = CAPACITY // 8
 
 
 class Kept:
@@ -47,8 +49,9 @@ class Kept:
 
     @property
     def size(self) -> int:
-        """What it takes at most, in bytes: both codings together are smaller than the body."""
-        return 2 * self.answer.size + 512
+        """What it takes at most, in bytes: both codings together are smaller than the body. A
+        file, which may lie in memory too, has no codings."""
+        return (1 if self.answer.spool else 2) * self.answer.size + 512
 
 
 class Answers:
@@ -131,7 +134,7 @@ class Answers:
         return Kept(answer, tag) if volatile else self._keep(Kept(answer, tag))
 
     def _keep(self, kept: Kept) -> Kept:
-        if kept.answer.spool is not None or kept.tag in self._kept:
+        if kept.tag in self._kept or (kept.answer.spool and kept.answer.size > LARGEST):
             return kept
         self._kept[kept.tag] = kept
         self._size += kept.size

@@ -19,6 +19,7 @@ from essgraph.service import api
 from essgraph.service.api import Api
 from essgraph.service.encodings import fields
 from essgraph.service.live import Served
+from essgraph.service.problems import HttpProblem
 from essgraph.service.sparql import not_acceptable
 
 MAX_TEXT: Final = 200
@@ -29,7 +30,20 @@ _READER: Final = ThreadPoolExecutor(1, "index")
 
 @lru_cache(maxsize=3)
 def _index(directory: Path) -> Index:
+    if not (directory / search.FILE).exists():
+        raise elsewhere()
     return Index(directory / search.FILE)
+
+
+def elsewhere() -> HttpProblem:
+    """501: what the build adds to a snapshot is not there where the data are elsewhere."""
+    return HttpProblem(
+        501,
+        Text(
+            "ce service n'a que l'adresse des données : ni index des noms, ni preuve des lignes",
+            "this service has but the address of the data: no index of names, no evidence of rows",
+        ),
+    )
 
 
 async def consult(served: Served, reading: Callable[[Index], _T]) -> _T:

@@ -62,6 +62,7 @@ TITLES: Final[dict[int, Text]] = {
     429: Text("Trop de requêtes à la fois", "Too many requests at once"),
     431: Text("En-tête trop long", "Request header fields too large"),
     500: Text("Erreur du service", "Service error"),
+    501: Text("Non offert ici", "Not offered here"),
     502: Text("Moteur injoignable", "Engine out of reach"),
     504: Text("Moteur trop lent", "Engine too slow"),
     503: Text("Limite atteinte ou service occupé", "Limit reached or service busy"),

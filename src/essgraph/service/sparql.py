@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from binascii import a2b_qp
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -49,10 +51,11 @@ async def _read(reading: Callable[[_T], _R], text: _T) -> _R:
 
 
 class SparqlEndpoint:
-    """The endpoint over the version of the data in service."""
+    """The endpoint over the version of the data in service; ``url`` is that of the service."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, url: str) -> None:
         self._live = live
+        self._url = f"{url}/sparql"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -88,7 +91,7 @@ class SparqlEndpoint:
     async def _describe(self, scope: Scope, send: Send, parameters: Parameters) -> None:
         chosen = _format(scope, parameters, formats.GRAPHS)
         served = self._live.now
-        kept = await description.service_description(served, chosen)
+        kept = await description.service_description(served, self._url, chosen)
         await send_kept(
             scope,
             send,
@@ -261,8 +264,15 @@ def _decode(encoded: bytes) -> Parameters:
         raise _not_utf8() from error
 
 
+_NOT_QUOTED: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+
+
 def _unquote(encoded: bytes) -> str:
-    return unquote_to_bytes(encoded.replace(b"+", b" ")).decode("utf-8")
+    spaced = encoded.replace(b"+", b" ")
+    if _NOT_QUOTED.search(spaced):
+        return unquote_to_bytes(spaced).decode("utf-8")
+    # Quoted-printable (RFC 2045, 6.7) differs in the sign alone, and is decoded in C.
+    return a2b_qp(spaced.replace(b"=", b"=3D").replace(b"%", b"=")).decode("utf-8")
 
 
 def _not_utf8() -> QueryError:

@@ -19,6 +19,7 @@ from essgraph import formats, names
 from essgraph.catalog import quoted
 from essgraph.errors import LimitExceeded, NotRepresentable, Text
 from essgraph.query import Query, inspect
+from essgraph.service.finding import elsewhere
 
 if TYPE_CHECKING:
     from essgraph.service.library import Asked
@@ -46,6 +47,8 @@ _UNTRACED: Final = Text("Non suivi : {}", "Not traced: {}")
 
 @lru_cache(maxsize=4)
 def _plans(directory: Path) -> dict[str, Any]:
+    if not (directory / "evidence.json").exists():
+        raise elsewhere()
     plans: dict[str, Any] = json.loads((directory / "evidence.json").read_bytes())
     return plans
 
@@ -155,7 +158,7 @@ async def _rows(it: Asked, query: Query) -> tuple[list[str], list[Row]]:
                 "the answer is too large to be supported at once; ask for it in pages",
             ),
             limit="result",
-            value="1 MiB",
+            value=f"{kept.answer.size} B",
         )
     answer = json.loads(kept.answer.body)
     return answer["head"]["vars"], answer["results"]["bindings"]

@@ -6,12 +6,14 @@ import json
 from typing import Final
 
 import pyoxigraph as ox
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from essgraph import formats, jsonld, names
 from essgraph.errors import Text, UnknownName
 from essgraph.formats import Format
-from essgraph.service import documents, resource
+from essgraph.service import documents, reference, resource
 from essgraph.service.links import link
 from essgraph.service.live import Live, Served
 from essgraph.service.resource import Resource
@@ -83,6 +85,11 @@ def _file(served: Served, path: str, file: str, *, latest: bool = False) -> Reso
             return (served.snapshot.directory / file).read_bytes()
         return documents.write((ox.Quad(*t) for t in _triples(served, file)), format)
 
+    async def page(request: Request) -> Response:
+        if file == "shapes.ttl":
+            return await reference.shapes(request, served, _triples(served, file))
+        return await reference.ontology(request, served, _triples(served, file), version(served))
+
     relations = [
         link("https://creativecommons.org/licenses/by/4.0/", "license"),
         link(names.BASE + path[1:], "cite-as"),
@@ -91,7 +98,7 @@ def _file(served: Served, path: str, file: str, *, latest: bool = False) -> Reso
         relations.append(link(f"{path}/{version(served)}", "latest-version"))
     elif path.startswith("/ontology/"):
         relations.append(link("/ontology", "latest-version"))
-    return Resource(path, f"file {path}", make, relations=tuple(relations))
+    return Resource(path, f"file {path}", make, page, tuple(relations))
 
 
 def _context() -> Resource:

@@ -52,6 +52,12 @@ SELECT ?term ?kind ?label WHERE {
 }"""
 
 
+def in_language(question: Question, language: str) -> str:
+    """The query of a question, with labels in that language where it has a choice."""
+    chooses = any(parameter.name == "lang" for parameter in question.parameters)
+    return question.ask({"lang": language}) if chooses else question.query
+
+
 def client_of(request: Request) -> str:
     """Who asks, for the limit of queries at a time."""
     return request.client.host if request.client else ""
@@ -67,11 +73,16 @@ async def page(
     context = {
         "query": query or FIRST[v.language],
         "outcome": gained,
-        "questions": sorted(questions.values(), key=lambda q: q.title.in_language(v.language)),
+        "questions": [
+            (question, in_language(question, v.language))
+            for question in sorted(
+                questions.values(), key=lambda q: q.title.in_language(v.language)
+            )
+        ],
         "settings": await _settings(served, v),
         **shared(),
     }
-    status = 400 if gained and gained.fault else 200
+    status = gained.fault.status if gained and gained.fault else 200
     return frame.html(request, served, "sparql.html", v, context, status)
 
 

@@ -43,13 +43,16 @@ class Names:
 
     labels: dict[str, dict[str, str]] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
+    acronyms: dict[str, str] = field(default_factory=dict)
 
     def add(self, rows: Iterable[Row]) -> Names:
-        """Takes up rows of ``?named``, ``?label`` and perhaps ``?type``."""
+        """Takes up rows of ``?named``, ``?label`` and perhaps ``?type`` and ``?acronym``."""
         for row in rows:
             iri, label, type_ = row["named"].value, row.get("label"), row.get("type")
             if label is not None:
                 self.labels.setdefault(iri, {}).setdefault(label.language, label.value)
+            if "acronym" in row:
+                self.acronyms.setdefault(iri, row["acronym"].value)
             if type_ is not None and type_.value in _RANK:
                 old = self.types.get(iri)
                 if old is None or _RANK[type_.value] < _RANK[old]:
@@ -62,6 +65,8 @@ class Names:
         for tag in (language, "en", "fr", "", *known):
             if tag in known:
                 return Term(known[tag], language=tag)
+        if iri.startswith(names.PASSAGE):
+            return Term(f"passage {iri.rpartition('/')[2]}")
         return Term(names.shorten(iri).strip("<>"))
 
     def kind(self, iri: str) -> str:

@@ -51,6 +51,7 @@ class Node:
     kind: str
     family: str
     label: str
+    spoken: str  # the label and, for an acronym, the whole name
     x: float
     y: float
     r: float
@@ -101,7 +102,8 @@ def draw(rows: Iterable[Row], known: Names, v: View, families: Sequence[str] | N
         x, y = at[iri]
         r = 4.5 + 2.1 * math.sqrt(degree[iri])
         label = v.plain(known, iri)
-        short = label if len(label) <= 26 else label[:25].rsplit(" ", 1)[0] + "…"
+        called = known.acronyms.get(iri, label)
+        short = called if len(called) <= 26 else called[:25].rsplit(" ", 1)[0] + "…"
         half = 3.1 * len(short) + 2
         area = (x - half, y + r + 1, x + half, y + r + 17)
         free = all(
@@ -110,7 +112,17 @@ def draw(rows: Iterable[Row], known: Names, v: View, families: Sequence[str] | N
         major = free and half < x < WIDTH - half
         if major:
             taken.append(area)
-        nodes[iri] = Node(iri, kind, family, short if major else label, x, y, r, major)
+        nodes[iri] = Node(
+            iri,
+            kind,
+            family,
+            short if major else label,
+            label if called == label else f"{called}, {label}",
+            x,
+            y,
+            r,
+            major,
+        )
     edges = [
         Edge(nodes[a], nodes[b], property) for a, property, b in links if a in nodes and b in nodes
     ]

@@ -8,12 +8,12 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from essgraph.search import fold
 from essgraph.service.live import Served
 from essgraph.service.pages import frame
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import Row, readable, select
-from essgraph.service.pages.searching import fold
 
 ALL: Final = """
 SELECT ?rec ?workshop ?addressee ?theme ?whole ?position WHERE {

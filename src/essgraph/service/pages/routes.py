@@ -18,6 +18,7 @@ from essgraph.service.encodings import fields
 from essgraph.service.live import Live
 from essgraph.service.pages import (
     editor,
+    guide,
     home,
     outcome,
     questions,
@@ -25,6 +26,7 @@ from essgraph.service.pages import (
     searching,
     static,
 )
+from essgraph.service.reply import respond
 
 Handler = Callable[[Request, str], Awaitable[Response]]
 
@@ -42,11 +44,11 @@ class Pages:
     def __init__(self, live: Live, rest: ASGIApp) -> None:
         self._live: Final = live
         self._rest: Final = rest
-        self._indexes: Final = searching.Indexes()
         self._library: Final = questions.Library()
         #: Whole paths, and first segments of paths; those of ``_negotiated`` are shared with rest.
         self._paths: Final[dict[str, Handler]] = {
             "/": self._home,
+            "/docs": self._guide,
             "/queries": self._question,
             "/recommendations": self._recommendations,
             "/search": self._search,
@@ -57,6 +59,14 @@ class Pages:
             "q": self._short,
             "queries": self._question,
             "static": self._static,
+        }
+        #: The same address gives the same page as long as the version is in service.
+        self._lasting: Final = {
+            self._guide,
+            self._home,
+            self._question,
+            self._recommendations,
+            self._search,
         }
         self._negotiated: Final = {
             self._home,
@@ -80,7 +90,11 @@ class Pages:
                 languages=request.headers.getlist("accept-language"),
                 instance=request.url.path,
             )
-        await response(scope, receive, send)
+        if handler in self._lasting and response.status_code == 200:
+            left = [f for f in response.raw_headers if f[0] != b"content-length"]
+            await respond(scope, send, 200, left, bytes(response.body), lasting=True)
+        else:
+            await response(scope, receive, send)
 
     def _handler(self, scope: Scope) -> tuple[Handler | None, str]:
         if scope["type"] != "http":
@@ -101,7 +115,7 @@ class Pages:
         return await recommendations.page(request, self._live.now)
 
     async def _search(self, request: Request, rest: str) -> Response:
-        return await searching.page(request, self._live.now, self._indexes)
+        return await searching.page(request, self._live.now)
 
     async def _question(self, request: Request, rest: str) -> Response:
         served = self._live.now
@@ -123,6 +137,9 @@ class Pages:
     async def _view(self, request: Request, rest: str) -> Response:
         return await editor.fragment(request, self._live.now)
 
+    async def _guide(self, request: Request, rest: str) -> Response:
+        return await guide.page(request, self._live.now)
+
     async def _static(self, request: Request, rest: str) -> Response:
         return await static.serve(request, rest)
 
@@ -135,11 +152,12 @@ def _wants_page(scope: Scope) -> bool:
     """
     if not _wants_html(fields(scope["headers"], b"accept")):
         return False
-    named = [name for name, _ in parse_qsl(scope["query_string"], keep_blank_values=True)]
+    # Names alone matter here, so that any bytes will do for the values.
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    named = [name for name, _ in pairs]
     if scope["path"] == "/sparql":
-        given = {name.decode("latin-1") for name in named}
-        return given <= {"query", "view", "lang"} and named.count(b"query") <= 1
-    return not {b"format", b"output"} & set(named)
+        return set(named) <= {"query", "view", "lang"} and named.count("query") <= 1
+    return not {"format", "output"} & set(named)
 
 
 @lru_cache(maxsize=1024)

@@ -55,7 +55,7 @@ class Texts:
             before = "…" + before[before.find(" ") :]
         if end + CONTEXT < len(text):
             after = after[: after.rfind(" ") + 1] + "…"
-        return Excerpt(_close(before), _close(text[start:end]), _close(after))
+        return Excerpt(_close(before).lstrip("\n"), _close(text[start:end]), _close(after))
 
 
 def _close(text: str) -> str:

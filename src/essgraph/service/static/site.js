@@ -41,7 +41,8 @@ function suggest(input) {
     else input.removeAttribute("aria-activedescendant");
   };
   const go = (index) => {
-    location.assign(found[index].url);
+    const named = new URLSearchParams(location.search).has("lang");
+    location.assign(found[index].url.replace(/^\/id\//, "/page/") + (named ? `?lang=${language}` : ""));
   };
   const fill = (results) => {
     found = results;
@@ -67,9 +68,9 @@ function suggest(input) {
     const text = input.value.trim();
     const turn = ++last;
     if (text.length < 2) return show(false);
-    const address = `/suggest?${new URLSearchParams({ q: text, lang: language })}`;
+    const address = `/suggest?${new URLSearchParams({ q: text, lang: language, limit: 8 })}`;
     const answer = await fetch(address, { headers: { accept: "application/json" } });
-    if (turn === last && answer.ok) fill((await answer.json()).results);
+    if (turn === last && answer.ok) fill((await answer.json()).suggestions);
   });
   input.addEventListener("keydown", (event) => {
     if (list.hidden) return;

@@ -1,0 +1,339 @@
+"""``essgraph.connect``: the graph from Python and notebooks.
+
+::
+
+    graph = essgraph.connect("http://127.0.0.1:8000")   # or a project's folder, or a snapshot's
+    rows = graph.query("members", body="id:aimf", lang="en")
+    rows = graph.query("SELECT ?s WHERE { ?s a ess:City }")   # our prefixes are known
+    rows[0]["s"], rows.to_pandas(), rows.to_polars()
+    graph.entity("id:bamako").label("fr")
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import urllib.error
+import urllib.request
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, overload
+from urllib.parse import urlencode
+
+from essgraph import catalog, formats, names
+from essgraph.engine import Dataset, dataset_of
+from essgraph.errors import EngineError, ProjectError, QueryError, Text
+from essgraph.query import inspect
+from essgraph.snapshot import Snapshot, open_snapshot
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyoxigraph as ox
+
+#: Seconds that a service may take.
+PATIENCE: Final = 60
+_NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_PREFIX: Final = re.compile(r"(?im)^\s*PREFIX\s+([\w-]*):")
+_NUMBERS: Final[dict[str, Callable[[str], Any]]] = {
+    "integer": int, "decimal": Decimal, "double": float, "float": float,
+    "boolean": lambda text: text in ("true", "1"),
+    "date": date.fromisoformat, "dateTime": datetime.fromisoformat,
+}  # fmt: skip
+
+
+class Rows(Sequence[dict[str, Any]]):
+    """The rows of an answer, as dictionaries of Python values: IRIs and text are strings, numbers
+    and days what they are; what is not bound is None."""
+
+    def __init__(self, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+        self.columns = list(columns)
+        self._rows = list(rows)
+
+    @overload
+    def __getitem__(self, at: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, at: slice) -> Rows: ...
+    def __getitem__(self, at: int | slice) -> dict[str, Any] | Rows:
+        return Rows(self.columns, self._rows[at]) if isinstance(at, slice) else self._rows[at]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return iter(self._rows)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} rows of {', '.join(self.columns)}>"
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """A pandas frame. Raises ModuleNotFoundError where pandas is not installed."""
+        import pandas
+
+        return pandas.DataFrame(self._rows, columns=pandas.Index(self.columns))
+
+    def to_polars(self) -> polars.DataFrame:
+        """A polars frame. Raises ModuleNotFoundError where polars is not installed."""
+        import polars
+
+        columns = {name: [row[name] for row in self._rows] for name in self.columns}
+        return polars.DataFrame(columns, strict=False)
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        head = "".join(f"<th>{escape(name)}</th>" for name in self.columns)
+        lines = (
+            "".join(f"<td>{escape(_shown(row[name]))}</td>" for name in self.columns)
+            for row in self._rows[:100]
+        )
+        body = "".join(f"<tr>{cells}</tr>" for cells in lines)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+class Entity(Mapping[str, list[Any]]):
+    """An entity: its values by property (prefixed names), and what links to it in ``incoming``."""
+
+    def __init__(self, iri: str, triples: Sequence[tuple[str, str, Mapping[str, str]]]) -> None:
+        self.iri = iri
+        self._values: dict[str, list[Any]] = defaultdict(list)
+        self.incoming: dict[str, list[str]] = defaultdict(list)
+        self._labels: dict[str, str] = {}
+        for subject, predicate, value in triples:
+            if subject == iri:
+                self._values[names.shorten(predicate)].append(_value(value))
+                if predicate == names.RDFS + "label":
+                    self._labels[value.get("xml:lang", "")] = value["value"]
+            elif value["value"] == iri:
+                self.incoming[names.shorten(predicate)].append(subject)
+
+    def label(self, language: str = "en") -> str:
+        """Its label in that language, else in any, else its IRI."""
+        return self._labels.get(language) or next(iter(self._labels.values()), self.iri)
+
+    def __getitem__(self, name: str) -> list[Any]:
+        if name not in self._values:
+            raise KeyError(name)
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"<{names.shorten(self.iri)} {self.label()!r}>"
+
+
+class Graph:
+    """The graph at an address or in a folder: see ``connect``."""
+
+    def query(self, question: str, /, **values: object) -> Rows:
+        """The rows of a question of the library, by name and with its parameters, or of SPARQL.
+
+        An ASK gives one row with the column ``boolean``, a graph (CONSTRUCT, DESCRIBE) its
+        triples. Raises what ``errors`` says of queries and engines.
+        """
+        given = {name: str(value) for name, value in values.items()}
+        if _NAME.fullmatch(question):
+            return _rows(self._ask_library(question, given))
+        if given:
+            raise QueryError(
+                Text(
+                    "les paramètres vont avec une question de la bibliothèque",
+                    "parameters go with a question of the library",
+                )
+            )
+        text = _with_prefixes(question)
+        if inspect(text).form in ("SELECT", "ASK"):
+            return _rows(self._ask(text, formats.JSON.media_type))
+        return _triples(self._ask(text, formats.NTRIPLES.media_type))
+
+    def entity(self, name: str) -> Entity:
+        """What is stated of an entity, by prefixed name, identifier or IRI; empty if nothing is."""
+        prefix, colon, local = name.partition(":")
+        iri = names.PREFIXES[prefix] + local if colon and prefix in names.PREFIXES else name
+        if ":" not in iri:
+            iri = names.ID + iri
+        if (term := catalog.TYPES["iri"].term(iri)) is None:
+            raise QueryError(Text(f"« {name} » n'est pas un IRI", f'"{name}" is not an IRI'))
+        answer = json.loads(
+            self._ask(
+                f"SELECT ?s ?p ?o {{ {{ BIND ({term} AS ?s) ?s ?p ?o }} UNION "
+                f"{{ BIND ({term} AS ?o) ?s ?p ?o }} }} ORDER BY ?s ?p ?o",
+                formats.JSON.media_type,
+            )
+        )
+        return Entity(
+            iri,
+            [
+                (row["s"]["value"], row["p"]["value"], row["o"])
+                for row in answer["results"]["bindings"]
+            ],
+        )
+
+    def _ask(self, text: str, media_type: str) -> bytes:
+        raise NotImplementedError
+
+    def _ask_library(self, name: str, values: Mapping[str, str]) -> bytes:
+        raise NotImplementedError
+
+
+class _Local(Graph):
+    """A snapshot, evaluated in this process: for one's own queries, without the limits of the
+    service."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    @cached_property
+    def _store(self) -> ox.Store:
+        from essgraph.evaluation import load
+
+        return load(self._snapshot.quads)
+
+    @cached_property
+    def _questions(self) -> dict[str, catalog.Question]:
+        return catalog.load(self._snapshot.queries)
+
+    def _ask(self, text: str, media_type: str) -> bytes:
+        from essgraph.evaluation import evaluate
+
+        query = inspect(text)
+        offers = (*formats.RESULTS, *formats.GRAPHS)
+        form = next(f for f in offers if f.media_type == media_type)
+        out = io.BytesIO()
+        evaluate(self._store, query.text, dataset_of(query, Dataset()), form, out)
+        return out.getvalue()
+
+    def _ask_library(self, name: str, values: Mapping[str, str]) -> bytes:
+        text = catalog.find(self._questions, name).ask(values)
+        return self._ask(text, formats.JSON.media_type)
+
+    def __repr__(self) -> str:
+        return f"<essgraph {self._snapshot.version[:12]}>"
+
+
+class _Remote(Graph):
+    """A service: the library by its API, SPARQL by the protocol (2.1.2)."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+
+    def _ask(self, text: str, media_type: str) -> bytes:
+        return self._send("/sparql", media_type, urlencode({"query": text}).encode())
+
+    def _ask_library(self, name: str, values: Mapping[str, str]) -> bytes:
+        return self._send(f"/queries/{name}?{urlencode(values)}", formats.JSON.media_type)
+
+    def _send(self, path: str, media_type: str, body: bytes | None = None) -> bytes:
+        # Without lang= a question answers in its own default, as it does from a folder.
+        headers = {"Accept": media_type, "Accept-Language": "fr", "User-Agent": "essgraph"}
+        request = urllib.request.Request(self._url + path, data=body, headers=headers)
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                return bytes(answer.read())
+        except urllib.error.HTTPError as error:
+            detail = _detail(error.read(4000))
+            message = Text(
+                f"{self._url} répond {error.code} : {detail}",
+                f"{self._url} answers {error.code}: {detail}",
+            )
+            raise (QueryError if error.code < 500 else EngineError)(message) from error
+        except OSError as error:
+            raise EngineError(
+                Text(
+                    f"{self._url} ne répond pas : {error}", f"{self._url} does not answer: {error}"
+                )
+            ) from error
+
+    def __repr__(self) -> str:
+        return f"<essgraph at {self._url}>"
+
+
+def connect(where: str | Path) -> Graph:
+    """The graph of a service (its http address), a project's folder, or a build folder.
+
+    Raises ProjectError where there is no such folder, SnapshotError where nothing was built in it.
+    """
+    if str(where).startswith(("http://", "https://")):
+        return _Remote(str(where))
+    folder = Path(where)
+    if not folder.is_dir():
+        raise ProjectError(
+            Text(
+                f"ni adresse http(s) ni dossier : {where}",
+                f"neither an http(s) address nor a folder: {where}",
+            )
+        )
+    return _Local(open_snapshot(folder / "build" if (folder / "build").is_dir() else folder))
+
+
+def _with_prefixes(text: str) -> str:
+    """The query, with those of our prefixes that it uses and does not declare."""
+    declared = set(_PREFIX.findall(text))
+    used = [p for p in names.PREFIXES if p not in declared and re.search(rf"\b{p}:", text)]
+    # On one line, so that an error's line is that of the text as it was given.
+    return "".join(f"PREFIX {p}: <{names.PREFIXES[p]}> " for p in used) + text
+
+
+def _rows(body: bytes) -> Rows:
+    answer = json.loads(body)
+    if "boolean" in answer:
+        return Rows(["boolean"], [{"boolean": answer["boolean"]}])
+    columns = answer["head"]["vars"]
+    return Rows(
+        columns,
+        [
+            {name: _value(row[name]) if name in row else None for name in columns}
+            for row in answer["results"]["bindings"]
+        ],
+    )
+
+
+def _triples(body: bytes) -> Rows:
+    import pyoxigraph as ox
+
+    columns = ["subject", "predicate", "object"]
+    triples = ox.parse(body, format=ox.RdfFormat.N_TRIPLES)
+    return Rows(
+        columns,
+        [
+            {
+                "subject": getattr(t.subject, "value", str(t.subject)),
+                "predicate": t.predicate.value,
+                "object": getattr(t.object, "value", str(t.object)),
+            }
+            for t in triples
+        ],
+    )
+
+
+def _value(term: Mapping[str, str]) -> Any:
+    convert = _NUMBERS.get(term.get("datatype", "").removeprefix(names.XSD))
+    if convert is None:
+        return term["value"]
+    try:
+        return convert(term["value"])
+    except (ValueError, ArithmeticError):
+        return term["value"]  # ill-typed, or a day that Python does not have
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    text = str(value)
+    return names.shorten(text) if text.startswith(names.BASE) else text
+
+
+def _detail(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["detail"])
+    except (ValueError, KeyError, TypeError):
+        return body.decode("utf-8", "replace").strip()

@@ -1,0 +1,76 @@
+"""``/docs``: the addresses of the service in plain words; nothing of it comes from another host."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from essgraph.errors import Text
+from essgraph.service.live import Served
+from essgraph.service.pages import frame
+
+ADDRESSES: Final = (
+    (
+        "/sparql?query=…",
+        Text(
+            "Protocole SPARQL 1.1 : résultats en JSON, XML, CSV ou TSV, graphes en Turtle, "
+            "JSON-LD, RDF/XML ou N-Triples",
+            "SPARQL 1.1 Protocol: results in JSON, XML, CSV or TSV, graphs in Turtle, JSON-LD, "
+            "RDF/XML or N-Triples",
+        ),
+        "/sparql?query=SELECT%20(COUNT(*)%20AS%20%3Fn)%20%7B%20%3Fs%20%3Fp%20%3Fo%20%7D&format=csv",
+    ),
+    (
+        "/id/{slug}",
+        Text(
+            "303 vers la page ou les données d'une entité", "303 to the page or data of an entity"
+        ),
+        "/id/dakar",
+    ),
+    (
+        "/data/{slug}.{ttl,jsonld,rdf,nt,trig,nq}",
+        Text("la description d'une entité", "the description of an entity"),
+        "/data/dakar.ttl",
+    ),
+    (
+        "/doc/{slug}, /passage/{doc}/{n}",
+        Text("un document, un passage", "a document, a passage"),
+        "/doc/aimf-article-2019",
+    ),
+    (
+        "/queries/{name}?param=…",
+        Text("une question de la bibliothèque", "a question of the library"),
+        "/queries/cities",
+    ),
+    (
+        "/search?q=…",
+        Text("des entités par leur nom, en JSON", "entities by name, in JSON"),
+        "/search?q=economie",
+    ),
+    (
+        "/dataset, /.well-known/void",
+        Text("la description du jeu de données", "the description of the dataset"),
+        "/dataset",
+    ),
+    (
+        "/dump.nq.gz, /dump.trig.gz",
+        Text("toutes les données", "all of the data"),
+        "/dump.trig.gz",
+    ),
+    (
+        "/ontology, /shapes, /context.jsonld",
+        Text("les termes et leurs contraintes", "the terms and their constraints"),
+        "/ontology",
+    ),
+    ("/health, /ready, /metrics", Text("l'état du service", "the state of the service"), "/health"),
+)
+
+
+async def page(request: Request, served: Served) -> Response:
+    """The guide to the addresses."""
+    v = frame.view(request)
+    # A relative example would not run in a shell; a configured origin is not known here.
+    context = {"addresses": ADDRESSES, "origin": "http://127.0.0.1:8000"}
+    return frame.html(request, served, "docs.html", v, context)

@@ -1,0 +1,188 @@
+"""``essgraph mcp``, driven by the client of the official SDK over standard input and output."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import pytest
+from conftest import ROOT
+from mcp import Client, StdioServerParameters
+
+from essgraph import catalog
+
+T = TypeVar("T")
+Call = Callable[..., Awaitable[Any]]
+
+
+def session(built: Path, talk: Callable[[Client], Awaitable[T]]) -> T:
+    """A conversation with a server of its own."""
+
+    async def run() -> T:
+        parameters = StdioServerParameters(
+            command=sys.executable,
+            args=["-c", "from essgraph.cli import main; main()", "mcp",
+                  "--project", str(ROOT), "--out", str(built), "--timeout", "2"],
+            env={**os.environ, "LC_ALL": "en"},
+        )  # fmt: skip
+        async with Client(parameters, read_timeout_seconds=60) as client:
+            return await talk(client)
+
+    return anyio.run(run)
+
+
+async def call(client: Client, tool: str, **arguments: Any) -> Any:
+    result = await client.call_tool(tool, arguments)
+    text = "".join(getattr(part, "text", "") for part in result.content)
+    assert not result.is_error, text
+    return json.loads(text)
+
+
+async def refused(client: Client, tool: str, **arguments: Any) -> str:
+    result = await client.call_tool(tool, arguments)
+    assert result.is_error
+    return "".join(getattr(part, "text", "") for part in result.content)
+
+
+def test_the_tools_answer_from_the_graph(built: Path) -> None:
+    async def talk(client: Client) -> None:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert set(tools) == {
+            "search", "describe_entity", "list_questions", "run_question", "sparql", "check_claim",
+        }  # fmt: skip
+        assert all(tool.description for tool in tools.values())
+
+        found = await call(client, "search", text="bamacko")
+        assert found["results"][0]["id"] == "id:bamako"
+
+        described = await call(client, "describe_entity", entity="id:remcess-delegation-2019")
+        assert described["id"] == "id:remcess-delegation-2019"
+        member = next(f for f in described["statements"] if f["property"] == "ess:memberOf")
+        assert member["value"] == "id:remcess"
+        assert member["passages"]
+
+        listed = await call(client, "list_questions")
+        questions = catalog.load(sorted((ROOT / "queries").glob("*.rq")))
+        assert {question["name"] for question in listed["questions"]} == set(questions)
+        narrowed = await call(client, "list_questions", about="membership")
+        assert "members" in {question["name"] for question in narrowed["questions"]}
+
+        answer = await call(
+            client, "run_question", name="members", parameters={"body": "id:remcess"}
+        )
+        (row,) = answer["rows"]
+        assert row["member"] == "id:remcess-delegation-2019"
+        assert set(row["passages"]) == set(answer["passages"])
+        assert all(answer["passages"].values())
+
+        counted = await call(client, "sparql", query="SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")
+        assert int(counted["rows"][0]["n"]) > 9_000
+        many = await call(client, "sparql", query="SELECT * { ?s ?p ?o } LIMIT 100", limit=5)
+        assert (len(many["rows"]), many["total"]) == (5, 100)
+        assert (await call(client, "sparql", query="ASK { ?s ?p ?o }"))["boolean"] is True
+
+    session(built, talk)
+
+
+def test_errors_are_told_in_full(built: Path) -> None:
+    async def talk(client: Client) -> None:
+        assert "line 1, column" in await refused(client, "sparql", query="SELECT * { ?s ?p ")
+        assert "read-only" in await refused(client, "sparql", query="DELETE WHERE { ?s ?p ?o }")
+        slow = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }"
+        assert "limit: time" in await refused(client, "sparql", query=slow)
+        wrong = await refused(client, "run_question", name="members", parameters={"body": "3"})
+        assert "is not an IRI" in wrong
+        assert "there are: " in await refused(client, "run_question", name="nothing")
+        assert "no property is named" in await refused(
+            client, "check_claim", subject="id:bamako", property="colour", text="blue"
+        )
+        assert "may be" in await refused(
+            client, "check_claim", subject="Saint-Denis", property="is a", object="city"
+        )
+        # And the server answers on.
+        assert (await call(client, "sparql", query="ASK {}"))["boolean"] is True
+
+    session(built, talk)
+
+
+#: Claims that the sources bear out, rule out, and leave open: each was read against the texts.
+SUPPORTED = (
+    ("id:remcess-delegation-2019", "member of", {"object": "REMCESS"}),
+    ("delegation of mayors of the remcess (2019)", "size", {"text": "5"}),
+    ("sommet pact for impact 2019", "start date", {"text": "2019-07-10"}),
+    ("id:pact-for-impact-summit-2019", "date de début", {"text": "2019"}),
+    ("id:founding-of-remcess", "schema:startDate", {"text": "2016"}),
+    ("id:founding-of-remcess", "resulted in", {"object": "remcess"}),
+    ("id:aimf-congress-2013", "located in", {"object": "Paris"}),
+    ("id:aimf-congress-2013", "located in", {"object": "France"}),
+    ("id:rtes-international-meeting-2019", "organizer", {"object": "RTES"}),
+    ("id:rtes-international-meeting-2019", "participant", {"object": "RTES"}),
+    ("Bamako", "is a", {"object": "city"}),
+    ("Bamako", "located in", {"object": "Mali"}),
+    ("REMCESS", "est un", {"object": "réseau"}),
+    ("id:blue-territories-label", "status", {"object": "status:idea"}),
+    ("GSEF", "acronym", {"text": "gsef"}),
+)
+CONTRADICTED = (
+    ("delegation of mayors of the remcess (2019)", "size", {"text": "6"}),
+    ("id:pact-for-impact-summit-2019", "start date", {"text": "2019-08-01"}),
+    ("id:founding-of-remcess", "start date", {"text": "2015"}),
+    ("Bamako", "located in", {"object": "France"}),
+    ("Mali", "located in", {"object": "Bamako"}),
+    ("Bamako", "is a", {"object": "event"}),
+    ("REMCESS", "is a", {"object": "person"}),
+    ("id:blue-territories-label", "status", {"object": "status:established"}),
+    ("id:gsef-global-virtual-forum", "start date", {"text": "2020-10-04"}),
+    ("id:founding-of-remcess", "event type", {"object": "event-type:forum"}),
+)
+ABSENT = (
+    ("AIMF", "start date", {"text": "1979"}),
+    ("Bamako", "member of", {"object": "AIMF"}),
+    ("Bamako", "member of", {"object": "Rotary Club"}),
+    ("Reykjavik", "located in", {"object": "France"}),
+    ("id:founding-of-remcess", "start date", {"text": "2016-05-01"}),
+    ("id:pact-for-impact-summit-2019", "organizer", {"object": "AIMF"}),
+    ("id:rtes-international-meeting-2019", "speaker", {"object": "RTES"}),
+    ("Tunis", "located in", {"object": "Carthage"}),
+    ("REMCESS", "located in", {"object": "Mali"}),
+    ("GSEF", "acronym", {"text": "FMES"}),
+)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "claims"),
+    [
+        ("supported", SUPPORTED),
+        ("contradicted", CONTRADICTED),
+        ("not in the sources", ABSENT),
+    ],
+    ids=["supported", "contradicted", "absent"],
+)
+def test_claims_are_judged_right_all_of_them(
+    built: Path, verdict: str, claims: tuple[tuple[str, str, dict[str, str]], ...]
+) -> None:
+    async def talk(client: Client) -> list[tuple[Any, Any]]:
+        judged = []
+        for subject, prop, target in claims:
+            found = await call(client, "check_claim", subject=subject, property=prop, **target)
+            judged.append(((subject, prop, *target.values()), found))
+        return judged
+
+    judged = session(built, talk)
+    assert [(claim, found["verdict"]) for claim, found in judged] == [
+        (claim, verdict) for claim, _ in judged
+    ]
+    for claim, found in judged:
+        assert found["reason"]
+        # What the register alone knows (kinds, places, names) has no passage.
+        known = claim[1] in ("is a", "est un", "acronym") or claim[0] in ("Bamako", "Mali")
+        if verdict == "not in the sources":
+            assert not found.get("passages")
+        elif not known:
+            assert found["passages"], claim
+            assert all(p["passage"] and p["summary"] for p in found["passages"])

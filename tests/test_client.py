@@ -1,0 +1,128 @@
+"""``essgraph.connect``: the same answers from a folder and a service; the notebook runs."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+from conftest import ROOT
+from nbclient import NotebookClient
+
+import essgraph
+from essgraph import catalog, names
+from essgraph.client import Graph
+from essgraph.errors import EssgraphError, ProjectError, QueryError, SnapshotError, UnknownName
+
+QUESTIONS = catalog.load(sorted((ROOT / "queries").glob("*.rq")))
+
+
+@pytest.fixture(scope="module", params=["folder", "service"])
+def graph(request: pytest.FixtureRequest, built: Path, server: str) -> Graph:
+    return essgraph.connect(built if request.param == "folder" else server)
+
+
+def test_every_question_gives_the_golden_rows(graph: Graph) -> None:
+    for name in QUESTIONS:
+        text = (ROOT / "tests/golden" / f"{name}.csv").read_text("utf-8")
+        columns, *golden = csv.reader(text.splitlines())
+        rows = graph.query(name)
+        assert rows.columns == columns
+        assert len(rows) == len(golden), name
+        for row, expected in zip(rows, golden, strict=True):
+            # Text and IRIs stand as they are; numbers, days and truth values became Python's.
+            for column, cell in zip(columns, expected, strict=True):
+                if isinstance(row[column], str):
+                    assert row[column] == cell
+                elif row[column] is None:
+                    assert cell == ""
+
+
+def test_parameters_and_values(graph: Graph) -> None:
+    rows = graph.query("members", body="id:remcess", lang="en")
+    assert rows[0]["member"] == names.ID + "remcess-delegation-2019"
+    assert graph.query("members", body="id:rtes") != rows
+    typed = graph.query(
+        'SELECT (1 AS ?i) (1.5 AS ?d) (true AS ?b) ("2019-07-10"^^xsd:date AS ?day) '
+        '("2019"^^xsd:gYear AS ?year) ("x"@fr AS ?text) ?unbound { }'
+    )[0]
+    assert typed["i"] == 1
+    assert float(typed["d"]) == 1.5
+    assert typed["b"] is True
+    assert typed["day"] == datetime.date(2019, 7, 10)
+    assert (typed["year"], typed["text"], typed["unbound"]) == ("2019", "x", None)
+
+
+def test_sparql_knows_our_prefixes(graph: Graph) -> None:
+    cities = graph.query("SELECT ?c WHERE { ?c a ess:City } ORDER BY ?c")
+    assert names.ID + "bamako" in [row["c"] for row in cities]
+    assert graph.query("ASK { id:bamako a ess:City }")[0] == {"boolean": True}
+    triples = graph.query("CONSTRUCT { ?s ess:size ?o } WHERE { ?s ess:size ?o }")
+    assert triples.columns == ["subject", "predicate", "object"]
+    assert {row["predicate"] for row in triples} == {names.ESS + "size"}
+
+
+def test_an_entity(graph: Graph) -> None:
+    for name in ("id:remcess", "remcess", names.ID + "remcess"):
+        entity = graph.entity(name)
+        assert entity.iri == names.ID + "remcess"
+        assert entity["ess:acronym"] == ["REMCESS"]
+        assert names.ESS + "Network" in entity["rdf:type"]
+        assert names.ID + "remcess-delegation-2019" in entity.incoming["ess:memberOf"]
+        assert entity.label("en") == "Network of Cameroonian Mayors for the SSE"
+    assert len(graph.entity("id:nobody")) == 0
+
+
+def test_frames(graph: Graph) -> None:
+    rows = graph.query("networks")
+    pandas, polars = rows.to_pandas(), rows.to_polars()
+    assert list(pandas.columns) == polars.columns == rows.columns
+    assert len(pandas) == len(polars) == len(rows)
+    assert pandas["network"].tolist() == polars["network"].to_list()
+    assert rows[1:3].columns == rows.columns
+    assert "<table>" in rows._repr_html_()
+
+
+def test_faults_are_ours(graph: Graph, tmp_path: Path) -> None:
+    for question, values in (
+        ("nothing", {}),
+        ("members", {"body": "3"}),
+        ("members", {"bodies": "id:aimf"}),
+        ("SELECT * { ?s ?p", {}),
+        ("SELECT * { ?s ?p ?o }", {"body": "id:aimf"}),
+        ("DELETE WHERE { ?s ?p ?o }", {}),
+    ):
+        with pytest.raises(EssgraphError):
+            graph.query(question, **values)
+    with pytest.raises(QueryError):
+        graph.entity("id:a> <b")
+    with pytest.raises(ProjectError):
+        essgraph.connect(tmp_path / "nowhere")
+    with pytest.raises(SnapshotError):
+        essgraph.connect(tmp_path)
+    with pytest.raises(EssgraphError, match="does not answer"):
+        essgraph.connect("http://127.0.0.1:9").query("members")
+
+
+def test_an_unknown_question_is_an_unknown_name(built: Path) -> None:
+    with pytest.raises(UnknownName):
+        essgraph.connect(built).query("nothing")
+
+
+def test_the_notebook_runs_and_shows_its_findings(built: Path, tmp_path: Path) -> None:
+    text = (ROOT / "docs/notebook.ipynb").read_text("utf-8")
+    notebook = nbformat.reads(text, as_version=4)  # type: ignore[no-untyped-call]
+    (first,) = (c for c in notebook.cells if "connect" in c.metadata.get("tags", ()))
+    assert 'essgraph.connect("..")' in first.source
+    first.source = first.source.replace('".."', json.dumps(str(built)))
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    outputs = [output for c in notebook.cells for output in c.get("outputs", ())]
+    plots = [o for o in outputs if "image/png" in o.get("data", {})]
+    assert len(plots) == 4
+    said = "".join(o.text for o in outputs if o.output_type == "stream" and o.name == "stdout")
+    assert "Asked for most: " in said
+    assert "Named in more than one document: " in said
+    assert not [o for o in outputs if o.output_type == "stream" and o.name == "stderr"]

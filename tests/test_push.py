@@ -1,0 +1,197 @@
+"""``essgraph push``: whole or not at all, whatever happens to it, and never two versions mixed."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import serving, with_quads
+from engines import COMMAND, STARTERS, Running, free_port, oxigraph, push
+
+from essgraph import names
+from essgraph.snapshot import open_snapshot
+
+#: Fifty as the project wants; the seed makes a failure repeatable.
+KILLS = 50
+MARKS = 400
+
+
+@pytest.fixture(scope="module")
+def versions(built: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two snapshots that differ all over: in the default graph, in many named graphs, and with a
+    duration, which Virtuoso keeps in its own way."""
+
+    def made(word: str) -> Path:
+        quads = [f'<{names.ID}mark-{n}> <{names.RDFS}comment> "{word}"' for n in range(MARKS)]
+        quads.append(f'<{names.ID}mark> <{names.SCHEMA}duration> "P{len(word)}D"'
+                     f"^^<{names.XSD}duration>")  # fmt: skip
+        lines = [f"{quad} .\n" for quad in quads]
+        lines += [f"{quad} <{names.PASSAGE}marks/{n % 40}> .\n" for n, quad in enumerate(quads)]
+        return with_quads(built, tmp_path_factory.mktemp(word), "".join(sorted(lines)))
+
+    return [made("first"), made("second")]
+
+
+def sorted_version(out: Path) -> str:
+    return open_snapshot(out).version
+
+
+@pytest.mark.parametrize("name", STARTERS)
+def test_a_push_is_exact_and_the_next_sends_only_what_differs(
+    name: str, versions: list[Path], tmp_path: Path
+) -> None:
+    first, second = versions
+    with STARTERS[name](tmp_path) as engine:
+        push(engine, first)
+        assert ": 0 quads added, 0 removed" in push(engine, first, "--verify").stderr
+        done = push(engine, second, "--verify")
+        changed = 2 * (MARKS + 1)
+        assert f"{changed} quads added, {changed} removed" in done.stderr
+        assert "content identical" in done.stderr
+        assert sorted_version(second) in done.stdout
+
+
+def test_a_small_change_is_one_request_on_an_engine_that_can(
+    versions: list[Path], tmp_path: Path
+) -> None:
+    with oxigraph(tmp_path) as engine:
+        push(engine, versions[0])
+        assert "at once" in push(engine, versions[1]).stderr
+        assert "at once" not in push(engine, versions[0], "--batch", 100).stderr
+
+
+def test_content_that_is_not_the_snapshot_is_mended_and_what_is_not_ours_stays(
+    versions: list[Path], tmp_path: Path
+) -> None:
+    with oxigraph(tmp_path) as engine:
+        push(engine, versions[0])
+        update(engine, "INSERT DATA { GRAPH <http://e/g> { <http://e/a> <http://e/b> 1 } "
+                       f"GRAPH <{names.REGISTER}> {{ <http://e/a> <http://e/b> 1 }} }} ; "
+                       f"DELETE WHERE {{ <{names.ID}bamako> ?p ?o }}")  # fmt: skip
+        assert "content identical" in push(engine, versions[0], "--verify").stderr
+        rows = "SELECT ?g { GRAPH ?g { <http://e/a> ?p ?o } }"
+        assert query(engine, rows).splitlines()[1:] == ["http://e/g"]
+
+
+def update(engine: Running, text: str) -> None:
+    address = engine.url.replace("/query", "/update")
+    httpx.post(address, data={"update": text}).raise_for_status()
+
+
+def query(engine: Running, text: str) -> str:
+    answer = httpx.post(engine.url, data={"query": text}, headers={"Accept": "text/csv"})
+    return answer.raise_for_status().text
+
+
+def test_an_engine_that_is_not_there_or_refuses_is_1(versions: list[Path], tmp_path: Path) -> None:
+    nowhere = Running(f"http://127.0.0.1:{free_port()}/query", None)  # type: ignore[arg-type]
+    assert "could not be reached" in push(nowhere, versions[0], code=1).stderr
+    with oxigraph(tmp_path) as engine:
+        readers = Running(engine.url.replace("/query", "/nothing"), engine.process)
+        assert "answers 404" in push(readers, versions[0], code=1).stderr
+
+
+def test_a_full_disk_leaves_the_version_that_was(versions: list[Path], tmp_path: Path) -> None:
+    """The engine's own limit on files stands for the full disk."""
+    store = tmp_path / "store"
+    with oxigraph(tmp_path, "--location", store) as engine:
+        push(engine, versions[0])
+        subprocess.run(
+            ["prlimit", "--pid", str(engine.process.pid), "--fsize=1024:1024"], check=True
+        )
+        push(engine, versions[1], code=1)
+    with oxigraph(tmp_path, "--location", store) as engine:
+        held = query(engine, f"SELECT DISTINCT ?o {{ ?s <{names.RDFS}comment> ?o "
+                             f"FILTER (STRSTARTS(STR(?s), '{names.ID}mark')) }}")  # fmt: skip
+        assert held.split() == ["o", "first"]
+        assert "content identical" in push(engine, versions[1], "--verify").stderr
+
+
+MIXED = f"""SELECT ?word (COUNT(*) AS ?n) {{
+  {{ ?s <{names.RDFS}comment> ?word }} UNION {{ GRAPH ?g {{ ?s <{names.RDFS}comment> ?word }} }}
+  FILTER (?word IN ("first", "second"))
+}} GROUP BY ?word LIMIT """
+
+
+class Reader(threading.Thread):
+    """Asks through the service, again and again, what would show a mixture."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+        self.over = threading.Event()
+        self.whole = 0
+        self.waits = 0
+        self.wrong: list[str] = []
+
+    def run(self) -> None:
+        with httpx.Client(timeout=30, headers={"Accept": "text/csv"}) as client:
+            number = 0
+            while not self.over.is_set():
+                number += 1
+                # Another LIMIT each time, so that no cache answers.
+                text = f"{MIXED}{number + 10}"
+                answer = client.post(f"{self._url}/sparql", data={"query": text})
+                if answer.status_code == 503:
+                    self.waits += 1
+                    time.sleep(0.02)
+                elif answer.text.split() in (
+                    ["word,n", f"first,{2 * MARKS}"],
+                    ["word,n", f"second,{2 * MARKS}"],
+                ):
+                    self.whole += 1
+                else:
+                    self.wrong.append(f"{answer.status_code} {answer.text}")
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Running]:
+    with oxigraph(tmp_path, "--location", tmp_path / "store") as engine:
+        yield engine
+
+
+@pytest.mark.parametrize("batch", [100, 5_000])
+def test_killed_anywhere_a_push_loses_nothing_and_mixes_nothing(
+    batch: int, kept: Running, versions: list[Path]
+) -> None:
+    push(kept, versions[0])
+    seeded = random.Random(batch)
+    command = [*COMMAND, "push", kept.url, "--batch", str(batch)]
+    whole_time = time.monotonic()
+    push(kept, versions[1], "--batch", batch)
+    push(kept, versions[0], "--batch", batch)
+    whole_time = (time.monotonic() - whole_time) / 2
+    with serving(None, "--endpoint", kept.url, env=os.environ) as service:
+        reader = Reader(service.url)
+        reader.start()
+        killed = 0
+        try:
+            for n in range(KILLS // 2):
+                process = subprocess.Popen(
+                    [*command, "--out", str(versions[(n + 1) % 2])],
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+                try:
+                    process.wait(whole_time * seeded.uniform(0.4, 1.1))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+                    killed += 1
+            done = push(kept, versions[1], "--batch", batch, "--verify")
+            time.sleep(3)  # for the service to look again
+        finally:
+            reader.over.set()
+            reader.join()
+        assert "content identical" in done.stderr
+        assert not reader.wrong
+        assert reader.whole
+        assert killed
+        assert httpx.get(f"{service.url}/health").json()["version"] == sorted_version(versions[1])
