@@ -144,11 +144,13 @@ def serving(
     command: Sequence[str] = (sys.executable, "-c", "from essgraph.cli import main; main()"),
     cwd: Path = ROOT,
     env: Mapping[str, str] | None = None,
+    port: int | None = None,
 ) -> Iterator[Server]:
     """`essgraph serve` over the snapshots of a folder, on a free port; drained at the end."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    if port is None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
     whole = [*command, "serve", "--port", port, *(["--out", out] if out else []), *options]
     process = subprocess.Popen(
         [str(part) for part in whole], cwd=cwd, env=env, stdout=subprocess.DEVNULL

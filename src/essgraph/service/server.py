@@ -7,6 +7,7 @@ import gc
 import logging
 import resource
 import signal
+import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -26,6 +27,7 @@ def serve(
     host: str,
     port: int,
     limits: Limits,
+    reuse_port: bool,
     watch: bool,
     log: bool,
     url: str = "",
@@ -36,7 +38,8 @@ def serve(
     SIGHUP takes up another version; ``watch`` does so when it appears. ``log`` writes a JSON
     line a request to standard output, ``url`` is the public address of the service (without it,
     that of ``host`` and ``port``), ``texts`` is the folder of the private texts. Raises
-    EngineError where the workers cannot start.
+    EngineError where the workers cannot start. With ``reuse_port`` other processes may listen on
+    the same port, and the kernel shares the connections among them (SO_REUSEPORT).
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # not a line for each query
@@ -83,8 +86,13 @@ def serve(
         gc.collect()
         gc.freeze()  # what is here now stays: let the collector pass it by
         gc.set_threshold(10_000, 20, 50)
-        runner.run(server.serve())
+        runner.run(server.serve([_shared(host, port)] if reuse_port else None))
         lines.flush()
+
+
+def _shared(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048, reuse_port=True)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -76,6 +76,7 @@ async def page(
         query = question.query
         gained = outcome.Outcome(query, fault=outcome.Fault(error.text.in_language(v.language)))
     asked = urlencode(given)
+    status = gained.fault.status if gained.fault else 200
     context = {
         "question": question,
         "values": {p.name: value_of(p, given.get(p.name), v) for p in question.parameters},
@@ -85,4 +86,4 @@ async def page(
         "iri": names.QUERY + name,
         **shared(),
     }
-    return frame.html(request, served, "query.html", v, context, 400 if gained.fault else 200)
+    return frame.html(request, served, "query.html", v, context, status)

@@ -1,0 +1,149 @@
+"""Several processes over one folder of snapshots; and builds that are killed anywhere."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from collections import defaultdict
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+from conftest import ROOT, serving, with_quads
+from engines import COMMAND
+
+from essgraph import names
+from essgraph.snapshot import open_snapshot
+
+QUERY = f"SELECT ?word {{ <{names.ID}mark> <{names.RDFS}comment> ?word }}"
+
+
+def marked(built: Path, out: Path, word: str) -> str:
+    """Puts another version in force in ``out`` and returns its name."""
+    quad = f'<{names.ID}mark> <{names.RDFS}comment> "{word}"'
+    with_quads(built, out, f"{quad} .\n{quad} <{names.REGISTER}> .\n")
+    return open_snapshot(out).version
+
+
+class Client(threading.Thread):
+    """Asks over new connections; notes each entity tag with the bodies that came under it."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self._url = url
+        self.over = threading.Event()
+        self.bodies: defaultdict[str, set[str]] = defaultdict(set)
+        self.wrong: list[str] = []
+
+    def run(self) -> None:
+        tag = ""
+        while not self.over.is_set():
+            answer = httpx.get(
+                f"{self._url}/sparql",
+                params={"query": QUERY},
+                headers={"Accept": "text/csv", "If-None-Match": tag},
+            )
+            if answer.status_code == 200:
+                tag = answer.headers["etag"]
+                self.bodies[tag].add(answer.text)
+            elif answer.status_code != 304 or answer.headers["etag"] != tag:
+                self.wrong.append(f"{answer.status_code} {answer.text}")
+
+
+def test_processes_that_share_a_port_roll_to_a_new_version_with_whole_answers_and_true_tags(
+    built: Path, tmp_path: Path
+) -> None:
+    marked(built, tmp_path, "word0")
+    with ExitStack() as stack:
+        first = stack.enter_context(serving(tmp_path, "--watch", "--reuse-port"))
+        port = httpx.URL(first.url).port
+        second = stack.enter_context(serving(tmp_path, "--watch", "--reuse-port", port=port))
+        assert first.process.pid != second.process.pid
+        clients = [Client(first.url) for _ in range(3)]
+        for client in clients:
+            client.start()
+        try:
+            for n in range(1, 4):
+                version = marked(built, tmp_path, f"word{n}")
+                time.sleep(2.5)
+        finally:
+            for client in clients:
+                client.over.set()
+                client.join()
+        seen = {httpx.get(f"{first.url}/health").json()["version"] for _ in range(20)}
+        assert seen == {version}
+    bodies: defaultdict[str, set[str]] = defaultdict(set)
+    for client in clients:
+        assert not client.wrong
+        for tag, found in client.bodies.items():
+            bodies[tag] |= found
+    # Each version has its tag, in both processes, and each tag its one body.
+    assert sorted(body for found in bodies.values() for body in found) == [
+        f"word\r\nword{n}\r\n" for n in range(4)
+    ]
+
+
+_WRITE = """
+import sys
+from pathlib import Path
+from essgraph.snapshot import write_snapshot
+out, word = Path(sys.argv[1]), sys.argv[2]
+files = {f"queries/{n}.rq": word.encode() * 20_000 for n in range(20)}
+write_snapshot(out, {"data.nq": word.encode() * 50_000, **files}, word)
+"""
+
+
+def test_killed_anywhere_a_write_leaves_a_whole_snapshot_in_force(tmp_path: Path) -> None:
+    seeded = random.Random(8)
+    write = [sys.executable, "-c", _WRITE, str(tmp_path)]
+    start = time.monotonic()
+    subprocess.run([*write, "word0"], check=True)
+    whole_time = time.monotonic() - start
+    killed = 0
+    known = {open_snapshot(tmp_path).version}
+    for n in range(1, 41):
+        process = subprocess.Popen([*write, f"word{n % 3}"])
+        try:
+            process.wait(whole_time * seeded.uniform(0.3, 1.2))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            killed += 1
+        known.add(open_snapshot(tmp_path).version)  # raises where a file is not whole
+    assert killed
+    assert len(known) <= 3
+    subprocess.run([*write, "word9"], check=True)
+    assert open_snapshot(tmp_path).sources == "word9"
+    left = [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+    assert not left, "the next run cleans up"
+
+
+def test_killed_anywhere_a_build_leaves_the_snapshot_that_was(project: Path) -> None:
+    seeded = random.Random(10)
+    command = [*COMMAND, "build", "--project", str(project), "--out", str(project / "out")]
+    env = {**os.environ, "LC_ALL": "en"}
+    start = time.monotonic()
+    subprocess.run(command, check=True, env=env, capture_output=True, cwd=ROOT)
+    whole_time = time.monotonic() - start
+    query = project / "queries" / "cities.rq"
+    text = query.read_text("utf-8")
+    versions = [open_snapshot(project / "out").version]
+    for n in range(10):
+        query.write_text(text.replace("# keywords:", f"# keywords: again{n},"), "utf-8")
+        process = subprocess.Popen(
+            command, env=env, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            process.wait(whole_time * seeded.uniform(0.2, 1.1))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            assert open_snapshot(project / "out").version
+        versions.append(open_snapshot(project / "out").version)
+    done = subprocess.run(command, check=True, env=env, capture_output=True, text=True, cwd=ROOT)
+    assert open_snapshot(project / "out").version in done.stdout
+    assert open_snapshot(project / "out").version != versions[0]
