@@ -36,6 +36,7 @@ NumberOfBuffers = 20000
 MaxDirtyBuffers = 15000
 CheckpointInterval = 0
 SchedulerInterval = 0
+MaxSortedTopRows = 1000000
 [HTTPServer]
 ServerPort = 127.0.0.1:{http}
 ServerThreads = 10

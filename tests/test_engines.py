@@ -71,7 +71,7 @@ ACCEPT = ("text/turtle", "application/ld+json", "application/n-triples", "applic
 
 
 @pytest.mark.parametrize("accept", ACCEPT)
-@pytest.mark.parametrize("slug", ["bamako", "remcess", "aimf", "theme/gouvernance"])
+@pytest.mark.parametrize("slug", ["bamako", "remcess", "aimf", "theme/advice", "no-such-name"])
 def test_entity_documents_are_the_same_bytes(
     slug: str, accept: str, remote: httpx.Client, embedded: httpx.Client
 ) -> None:

@@ -393,6 +393,23 @@ def test_evidence_of_a_page_is_that_of_its_rows(http: httpx.Client) -> None:
     assert json.dumps(page["notes"]) == json.dumps(whole["notes"])
 
 
+def test_people_read_the_evidence_too(http: httpx.Client) -> None:
+    found = evidence(http, "outcomes")
+    html = {"Accept": "text/html"}
+    plain = http.get("/queries/outcomes", headers=html)
+    assert 'href="/queries/outcomes?lang=fr&amp;evidence=1"' in plain.text
+    page = http.get("/queries/outcomes?evidence=1&lang=fr", headers=html)
+    assert page.status_code == 200
+    shown = page.text.partition('id="evidence"')[2].partition("</section>")[0]
+    linked = re.findall(r'<a href="/passage/([^"?]+)', shown)
+    assert linked == [short(p) for row in found["evidence"] for p in row["passages"]]
+    absent = http.get("/queries/countries-without-city?evidence=1", headers=html)
+    assert "Aucun passage." in absent.text
+    cited = re.search(r'href="([^"]+format=bibtex)"', page.text)
+    assert cited
+    assert http.get(cited[1].replace("&amp;", "&")).text.startswith("@misc{")
+
+
 def test_an_absence_is_said(http: httpx.Client) -> None:
     found = evidence(http, "countries-without-city", lang="en")
     assert all(not row["passages"] for row in found["evidence"])

@@ -15,6 +15,7 @@ from essgraph.formats import Format
 from essgraph.names import BASE
 from essgraph.query import explain, spell_out
 from essgraph.results import Writer
+from essgraph.snapshot import STORE
 
 Graph: TypeAlias = ox.NamedNode | ox.BlankNode | ox.DefaultGraph
 
@@ -30,8 +31,17 @@ _UNKNOWN_FUNCTION = re.compile(r"The custom function <(.*)> is not supported")
 _MAX_UNKNOWN: Final = 32
 
 
+def on_disk(quads: Path) -> Path | None:
+    """The store that a large snapshot has beside its N-Quads."""
+    folder = quads.with_name(STORE)
+    return folder if folder.is_dir() else None
+
+
 def load(quads: Path) -> ox.Store:
-    """An in-memory store of a snapshot's N-Quads."""
+    """A store of a snapshot: the one on disk, read-only, else its N-Quads in memory."""
+    folder = on_disk(quads)
+    if folder is not None:
+        return ox.Store.read_only(str(folder))
     store = ox.Store()
     store.bulk_load(path=quads, format=ox.RdfFormat.N_QUADS)
     return store

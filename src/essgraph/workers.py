@@ -100,18 +100,24 @@ def main() -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from essgraph import evaluation
 
-    store = evaluation.load(Path(quads))
+    path = Path(quads)
+    # A store on disk is opened by each worker, whose memory it shares through the page cache.
+    store = None if evaluation.on_disk(path) else evaluation.load(path)
     # What is here now is shared by all workers: let the collector not touch, and so copy, it.
     gc.collect()
     gc.freeze()
-    _Zygote(socket.socket(fileno=int(control_fd)), store, int(memory), int(result)).run()
+    control = socket.socket(fileno=int(control_fd))
+    _Zygote(control, path, store, int(memory), int(result)).run()
 
 
 class _Zygote:
     """Forks, kills and reaps workers at the command of the service."""
 
-    def __init__(self, control: socket.socket, store: ox.Store, memory: int, result: int) -> None:
+    def __init__(
+        self, control: socket.socket, quads: Path, store: ox.Store | None, memory: int, result: int
+    ) -> None:
         self._control = control
+        self._quads = quads
         self._store = store
         self._memory = memory
         self._result = result
@@ -166,7 +172,7 @@ class _Zygote:
     def _fork(self, descriptors: Sequence[int]) -> None:
         pid = os.fork()
         if pid == 0:
-            _become_worker(descriptors, self._store, self._memory, self._result)
+            _become_worker(descriptors, self._quads, self._store, self._memory, self._result)
         for descriptor in descriptors:
             os.close(descriptor)
         self._living.add(pid)
@@ -195,7 +201,7 @@ def _die_with_parent(signum: int) -> None:
 
 
 def _become_worker(
-    descriptors: Sequence[int], store: ox.Store, memory: int, result: int
+    descriptors: Sequence[int], quads: Path, store: ox.Store | None, memory: int, result: int
 ) -> NoReturn:
     """What the forked child does: it never returns into the zygote's code."""
     code = 70
@@ -208,6 +214,12 @@ def _become_worker(
         for descriptor, place in zip(moved, (_SOCKET, _SPOOL), strict=True):
             os.dup2(descriptor, place)
         os.closerange(_SPOOL + 1, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1 << 20))
+        if store is None:
+            from essgraph.evaluation import load
+
+            store = load(
+                quads
+            )  # while descriptors may still be opened: it keeps those of its files
         _limit(memory, result)
         _serve(socket.socket(fileno=_SOCKET), store, result)
         code = 0

@@ -7,7 +7,6 @@ is served. What is listed here is what may be answered: the tests ask whatever i
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
 from essgraph import catalog, formats
@@ -192,11 +191,11 @@ _SCHEMAS: Final[dict[str, Any]] = {
 
 def document(live: Live) -> dict[str, Any]:
     """The description of the service over the version in service."""
-    return _document(live.now.snapshot.directory, live)
+    return _document(live.now.snapshot.version, live)
 
 
 @lru_cache(maxsize=2)
-def _document(_: Path, live: Live) -> dict[str, Any]:
+def _document(_: str, live: Live) -> dict[str, Any]:
     questions = library.questions(live.now)
     return {
         "openapi": "3.1.0",

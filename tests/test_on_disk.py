@@ -1,0 +1,68 @@
+"""A snapshot too large for memory: its workers share a store on disk, and answer as ever."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import serving, with_quads
+
+from essgraph import names, snapshot
+
+QUERIES = (
+    "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }",
+    "SELECT (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } }",
+    f"SELECT ?p ?o {{ <{names.ID}bamako> ?p ?o }} ORDER BY ?p ?o",
+    f"SELECT ?s ?p {{ ?s ?p <{names.ID}bamako> }} ORDER BY ?s ?p",
+    f"SELECT ?g {{ GRAPH ?g {{ ?s ?p <{names.ID}remcess> }} }} ORDER BY ?g",
+    "SELECT ?t (COUNT(?s) AS ?n) { ?s a ?t } GROUP BY ?t ORDER BY DESC(?n) ?t",
+    f"SELECT * {{ GRAPH <{names.REGISTER}> {{ ?s ?p ?o }} }} ORDER BY ?s ?p ?o",
+    f"SELECT ?o {{ <{names.ID}bamako> a/<{names.RDFS}subClassOf>* ?o }} ORDER BY ?o",
+)
+
+
+@pytest.fixture
+def large(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project's snapshot, as if it were large."""
+    monkeypatch.setattr(snapshot, "LARGE", 1)
+    out = with_quads(built, tmp_path / "large", "")
+    assert (out / "current" / snapshot.STORE).is_dir()
+    return out
+
+
+def test_the_answers_are_those_of_the_store_in_memory(large: Path, server: str) -> None:
+    with serving(large, "--workers", 2) as service:
+        for query in QUERIES:
+            here, there = (
+                httpx.get(f"{url}/sparql", params={"query": query}, headers={"Accept": "text/csv"})
+                for url in (server, service.url)
+            )
+            assert (there.status_code, there.text) == (200, here.text)
+
+
+def test_no_query_reaches_the_network_from_a_worker_over_a_store_on_disk(large: Path) -> None:
+    with serving(large, "--workers", 1) as service:
+        httpx.get(f"{service.url}/sparql", params={"query": QUERIES[0]})
+        workers = [pid for pid in service.children() if _limit(pid, "Max open files") == "0"]
+        assert workers, "a worker may open nothing"
+
+
+def _limit(pid: int, name: str) -> str:
+    lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return next(line for line in lines if line.startswith(name)).split()[3]
+
+
+def test_a_folder_that_may_not_be_written_is_served(large: Path) -> None:
+    for folder, _, files in os.walk(large):
+        for name in (".", *files):
+            path = Path(folder, name)
+            path.chmod(path.stat().st_mode & ~0o222)
+    try:
+        with serving(large, "--workers", 1) as service:
+            answer = httpx.get(f"{service.url}/sparql", params={"query": QUERIES[0]})
+            assert answer.status_code == 200
+    finally:
+        for folder, _, _ in os.walk(large):
+            Path(folder).chmod(0o755)
