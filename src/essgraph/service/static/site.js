@@ -70,7 +70,7 @@ function suggest(input) {
     if (text.length < 2) return show(false);
     const address = `/suggest?${new URLSearchParams({ q: text, lang: language, limit: 8 })}`;
     const answer = await fetch(address, { headers: { accept: "application/json" } });
-    if (turn === last && answer.ok) fill((await answer.json()).suggestions);
+    if (turn === last && answer.ok) fill((await answer.json()).results);
   });
   input.addEventListener("keydown", (event) => {
     if (list.hidden) return;
