@@ -8,6 +8,7 @@ a process of their own, with a store of their own: what they hear is timed and c
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -195,7 +196,9 @@ class _Attack:
         self.timeout = timeout
         self.chance = random.Random(seed)
         # Encoded once: the attack should not use up the machine itself.
-        self.every = [(family, quote(text)) for family, texts in QUERIES.items() for text in texts]
+        every = [(family, quote(text)) for family, texts in QUERIES.items() for text in texts]
+        self.chance.shuffle(every)
+        self.turns = enumerate(itertools.cycle(every))
         self.end = time.monotonic() + soak.seconds
 
     async def connect(self, host: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -204,17 +207,11 @@ class _Attack:
         )
 
     async def queries(self, host: int) -> None:
-        """Asks one hostile query after another, in an order of its own."""
-        every = list(self.every)
-        number = 0
+        """Asks one hostile query after another, each in turn with those of the other clients."""
         while time.monotonic() < self.end:
-            self.chance.shuffle(every)
-            for family, text in every:
-                if time.monotonic() > self.end:
-                    return
-                number += 1
-                # Another name of a variable makes it another query, which no cache answers.
-                await self.ask(host, family, text.replace("%3Fa", f"%3Fa{host}_{number}"))
+            number, (family, text) = next(self.turns)
+            # Another name of a variable makes it another query, which no cache answers.
+            await self.ask(host, family, text.replace("%3Fa", f"%3Fa{number}_"))
 
     async def ask(self, host: int, family: str, text: str) -> None:
         body = f"query={text}".encode()

@@ -145,9 +145,10 @@ def test_every_graph_stands_once_in_the_trig_dump(client: httpx.Client) -> None:
     assert len(graphs) == len(set(graphs))
 
 
-def test_the_page_of_the_dataset_carries_schema_org(client: httpx.Client) -> None:
+@pytest.mark.parametrize("path", ["/", "/dataset"])
+def test_pages_carry_the_dataset_for_search_engines(client: httpx.Client, path: str) -> None:
     for language in ("fr", "en"):
-        page = client.get("/dataset", headers={"Accept": "text/html", "Accept-Language": language})
+        page = client.get(path, headers={"Accept": "text/html", "Accept-Language": language})
         assert page.headers["content-language"] == language
         found = re.search(r'<script type="application/ld\+json">(.*?)</script>', page.text, re.S)
         assert found

@@ -5,11 +5,16 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
-from conftest import Run, find_texts
+from conftest import ROOT, Run, copy_project, find_texts
+
+from essgraph import report
+from essgraph.build import check
+from essgraph.project import Project
 
 ARTICLE = "data/documents/aimf-article-2019.trig"
 ANCHORS = "data/documents/aimf-article-2019.anchors.ttl"
@@ -56,6 +61,11 @@ FAULTS = [
           "<https://www.avise .org/> ;", "syntax", "avise .org"),
     Fault("graph not closed", SESSION, "ess:size 19 .\n}", "ess:size 19 .\n", "syntax",
           "GRAPH p:10 {"),
+    Fault("question that is not SPARQL", "queries/chronology.rq", "SELECT ", "SELCT ", "syntax"),
+    Fault("question without a title", "queries/cities.rq", "# title@en:", "# titel@en:", "syntax",
+          "# "),
+    Fault("shape that is not well-formed", "shapes/person.ttl", "sh:targetClass ess:Person",
+          "sh:targetClass ess;Person", "syntax", "    sh:targetClass ess;Person"),
     # E1
     Fault("graph without a passage", ARTICLE, "GRAPH p:14 {", "GRAPH p:141 {", "E1"),
     Fault("passage without a graph", SESSION,
@@ -106,7 +116,16 @@ FAULTS = [
           'p:4 a ess:Passage', where=ARTICLE),
     Fault("anchors overlap", ANCHORS, "oa:start 387 ;", "oa:start 300 ;", "E4"),
     Fault("anchor that runs backwards", ANCHORS, "oa:end 615 .", "oa:end 380 .", "E4"),
+    Fault("piece of another document", CLIPPING, "p:3 a ess:SetAside",
+          "<https://w3id.org/essgraph/passage/other/3> a ess:SetAside", "E1"),
+    Fault("anchor of no piece", ANCHORS, "<4> oa:hasSource",
+          "<99> oa:hasSource doc:aimf-article-2019 .\n<4> oa:hasSource", "E4", "<99>"),
     # E4 and E5, with the texts
+    Fault("digest of other words", ANCHORS, '<4#position> ;\n    ess:wordsDigest "',
+          '<4#position> ;\n    ess:wordsDigest "0', "E4", 'ess:firstWords "Les élus locaux',
+          ARTICLE, needs_texts=True),
+    Fault("half an anchor", ANCHORS, "<5> oa:hasSource doc:aimf-article-2019 ;\n    oa:has",
+          "<5> oa:has", "E4", "p:5 a ess:Passage", ARTICLE, needs_texts=True),
     Fault("position altered", ANCHORS, "oa:end 615 .", "oa:end 614 .", "E4", "oa:end 614",
           needs_texts=True),
     Fault("digest altered", ANCHORS, '<1#position> ;', f'<1#position> ; schema:sha256 "{SHA}" ;',
@@ -247,36 +266,61 @@ def words_of_the_text(document: str, texts: Path) -> str:
     return " ".join(line.split()[5:14])
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_seeded_fault(
-    fault: Fault, project: Path, run: Run, request: pytest.FixtureRequest
-) -> None:
+def seed(fault: Fault, project: Path, texts: Path | None) -> int:
+    """Puts a fault into a project; the line on which it is to be found."""
     path = project / fault.file
     text = path.read_text("utf-8")
     assert fault.old in text, "the fault no longer fits the data"
     new = fault.new
     if COPIED in new or COPIED.upper() in new:
-        words = words_of_the_text(text, request.getfixturevalue("texts"))
+        assert texts
+        words = words_of_the_text(text, texts)
         new = new.replace(COPIED, words)
         new = new.replace(COPIED.upper(), words.upper().replace(" ", ", "))
-    broken = text.replace(fault.old, new, 1)
-    path.write_text(broken, "utf-8")
-    options: list[object] = []
-    if fault.needs_texts:
-        options = ["--texts", request.getfixturevalue("texts")]
+    path.write_text(text.replace(fault.old, new, 1), "utf-8")
+    read = (project / (fault.where or fault.file)).read_text("utf-8")
+    return line_of(read, read.index(fault.at) if fault.at else text.index(fault.old))
+
+
+def row(fault: Fault, finding: dict[str, Any]) -> str:
+    """The fault in the table of docs/validation.md; no words of a private text stand there."""
+    start = finding["column"] - 1
+    marked = finding["excerpt"][start : start + finding["width"]]
+    said = finding["message"]["en"]
+    if fault.rule == "E5":
+        marked, said = "…", re.sub('^"[^"]*"', '"…"', said)
+    if finding["mend"]:
+        said += f" — {finding['mend']['en']}"
+    marked = marked if len(marked) <= 40 else marked[:39] + "…"
+    cells = (fault.name, Path(finding["file"]).name, fault.rule, f"`{marked}`", said)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_seeded_fault(
+    fault: Fault, project: Path, run: Run, request: pytest.FixtureRequest
+) -> None:
+    texts: Path | None = request.getfixturevalue("texts") if fault.needs_texts else None
+    line = seed(fault, project, texts)
+    options: list[object] = ["--texts", texts] if texts else []
     outcome = run("validate", "--project", project, "--format", "json", *options)
     assert outcome.code == 1
     findings = json.loads(outcome.out)["findings"]
     assert len(findings) == 1, findings
     (finding,) = findings
     where = fault.where or fault.file
-    read = (project / where).read_text("utf-8")
-    line = line_of(read, read.index(fault.at) if fault.at else text.index(fault.old))
     assert (finding["rule"], finding["file"], finding["line"]) == (fault.rule, where, line), finding
-    assert finding["excerpt"] == read.splitlines()[line - 1]
+    assert finding["excerpt"] == (project / where).read_text("utf-8").splitlines()[line - 1]
     assert 1 <= finding["column"] <= len(finding["excerpt"])
     assert finding["message"]["fr"]
     assert finding["message"]["en"]
+    table = (ROOT / "docs/validation.md").read_text("utf-8")
+    assert row(fault, finding) in table, "run: python tests/test_faults.py"
+
+
+def test_there_are_faults_of_many_kinds() -> None:
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 60
+    assert len({fault.rule for fault in FAULTS}) >= 20
 
 
 def test_the_project_has_no_finding(run: Run) -> None:
@@ -284,3 +328,29 @@ def test_the_project_has_no_finding(run: Run) -> None:
     outcome = run("validate", "--format", "json", *options)
     assert json.loads(outcome.out) == {"conforms": True, "findings": []}
     assert outcome.code == 0
+
+
+def write_table() -> None:
+    """Rewrites the table of docs/validation.md, as the tests then hold it."""
+    texts = find_texts()
+    rows = ["| fault | file | rule | marked | said |", "|---|---|---|---|---|"]
+    for fault in FAULTS:
+        with tempfile.TemporaryDirectory() as folder:
+            project = copy_project(Path(folder) / "project")
+            seed(fault, project, texts)
+            found = check(Project(project), texts if fault.needs_texts else None).findings
+            rows.append(row(fault, json.loads(report.to_json(found, "en"))["findings"][0]))
+    path = ROOT / "docs/validation.md"
+    text = path.read_text("utf-8")
+    head, _, rest = text.partition("<!-- faults -->\n")
+    path.write_text(
+        f"{head}<!-- faults -->\n"
+        + "\n".join(rows)
+        + "\n<!-- end -->"
+        + rest.partition("<!-- end -->")[2],
+        "utf-8",
+    )
+
+
+if __name__ == "__main__":
+    write_table()

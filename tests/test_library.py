@@ -393,9 +393,69 @@ def test_evidence_of_a_page_is_that_of_its_rows(http: httpx.Client) -> None:
     assert json.dumps(page["notes"]) == json.dumps(whole["notes"])
 
 
+def test_people_read_the_evidence_too(http: httpx.Client) -> None:
+    found = evidence(http, "outcomes")
+    html = {"Accept": "text/html"}
+    plain = http.get("/queries/outcomes", headers=html)
+    assert 'href="/queries/outcomes?lang=fr&amp;evidence=1"' in plain.text
+    page = http.get("/queries/outcomes?evidence=1&lang=fr", headers=html)
+    assert page.status_code == 200
+    shown = page.text.partition('id="evidence"')[2].partition("</section>")[0]
+    linked = re.findall(r'<a href="/passage/([^"?]+)', shown)
+    assert linked == [short(p) for row in found["evidence"] for p in row["passages"]]
+    absent = http.get("/queries/countries-without-city?evidence=1", headers=html)
+    assert "Aucun passage." in absent.text
+    cited = re.search(r'href="([^"]+format=bibtex)"', page.text)
+    assert cited
+    assert http.get(cited[1].replace("&amp;", "&")).text.startswith("@misc{")
+
+
 def test_an_absence_is_said(http: httpx.Client) -> None:
     found = evidence(http, "countries-without-city", lang="en")
     assert all(not row["passages"] for row in found["evidence"])
     assert "what no passage states" in found["notes"][0]
     refused = http.get("/queries/members?evidence=1&format=xml")
     assert refused.status_code == 406
+
+
+#: Rows whose passages were read by hand in ``data/documents``: a question, a cell that tells the
+#: row (its values, if not the defaults), and all the passages that its facts stand in.
+READ_BY_HAND: list[tuple[str, str, list[str]]] = [
+    ("members", "id/remcess-delegation-2019", ["aimf-article-2019/13"]),
+    # A founding, what came of it, its year and its supporter, said in one sentence.
+    ("outcomes", "id/founding-of-remcess", ["aimf-article-2019/14"]),
+    # The mandate in one passage, the talk in another; the country of the city is register.
+    ("speakers-and-posts", "id/adama-sangare", ["aimf-article-2019/8", "aimf-article-2019/10"]),
+    ("posts", "id/adama-sangare", ["aimf-article-2019/8"]),
+    # A group: every passage that names the city, in two documents.
+    (
+        "cities",
+        "id/dakar",
+        ["aimf-article-2019/10", "aimf-colloquium-2013/27", "aimf-colloquium-2013/36"],
+    ),
+    # A group of six recommendations, and the headings of the three workshops that made them.
+    (
+        "shared-themes",
+        "id/theme/dialogue",
+        [f"aimf-recommendations-2013/{n}" for n in (2, 8, 21, 28, 47, 48, 53, 60)],
+    ),
+    ("sub-recommendations", "id/rec-2-mayors-1-1", ["aimf-recommendations-2013/24"]),
+    # Negative questions: the row rests on what is not said.
+    ("countries-without-city", "id/kenya", []),
+    ("events-without-organizer", "id/pact-for-impact-summit-2019", []),
+]
+
+
+@pytest.mark.parametrize(("name", "cell", "passages"), READ_BY_HAND, ids=lambda v: str(v)[:30])
+def test_the_passages_of_a_row_are_those_read_by_hand(
+    http: httpx.Client, name: str, cell: str, passages: list[str]
+) -> None:
+    found = evidence(http, name)
+    (own,) = [
+        own
+        for row, own in zip(found["results"]["bindings"], found["evidence"], strict=True)
+        if next(iter(row.values()))["value"] == names.BASE + cell
+    ]
+    assert [short(passage) for passage in own["passages"]] == passages
+    documents = {names.DOC + passage.rpartition("/")[0] for passage in passages}
+    assert set(own["documents"]) == documents

@@ -40,6 +40,8 @@ PATHS = [
     "/search?q=ville",
     "/docs",
 ]
+#: Types of script elements that hold data, which nothing runs.
+DATA = ("application/json", "application/ld+json")
 #: Attributes whose value the browser fetches, or goes to only when asked.
 FETCHED = {("script", "src"), ("img", "src"), ("source", "src"), ("iframe", "src")}
 
@@ -110,7 +112,7 @@ def test_every_page_is_whole_safe_and_from_one_host(
         assert "style" not in attributes, tag
         assert not [name for name in attributes if name.startswith("on")], tag
         if tag == "script":
-            assert "src" in attributes or attributes.get("type") == "application/json"
+            assert "src" in attributes or attributes.get("type") in DATA
         assert tag != "style"
     assert page.fetched()
     for address in page.fetched():
@@ -252,7 +254,7 @@ def test_markup_in_data_shows_as_text(tmp_path: Path) -> None:
                 href = attributes.get("href") or ""
                 assert not href.startswith("javascript"), path
                 if tag == "script":
-                    assert "src" in attributes or attributes.get("type") == "application/json"
+                    assert "src" in attributes or attributes.get("type") in DATA
         assert "<script>alert(1)</script>" in Reader(client.get("/page/dakar").text).text
 
 

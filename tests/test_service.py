@@ -26,6 +26,7 @@ def test_health_and_metrics(server: str, built: Path) -> None:
     }
     assert httpx.get(f"{server}/ready").json()["ready"] is True
     httpx.get(f"{server}/sparql", params={"query": "ASK {}"})
+    assert httpx.head(f"{server}/health").status_code == 200
     metrics = httpx.get(f"{server}/metrics").text
     assert 'essgraph_requests_total{status="200"}' in metrics
 
@@ -131,12 +132,18 @@ def test_the_memo_answers_in_pieces_too(server: str) -> None:
         (b"POST /sparql HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
          400),
         (b"nonsense\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\n\r\n", 400),
+        (b"GET /health HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
+        (b"POST /sparql HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (b"POST /sparql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+         400),
         (b"GET /" + b"a" * 120_000 + b" HTTP/1.1\r\n\r\n", 414),
         (b"GET /sparql?query=" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
         (b"GET / HTTP/1.1\r\n" + b"X-A: " + b"b" * 120_000 + b"\r\n\r\n", 431),
         (b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * 20_000 + b"\r\n", 431),
     ],
-    ids=["both lengths", "two lengths", "nonsense", "endless URL", "long URL", "long field",
+    ids=["both lengths", "two lengths", "nonsense", "no host", "two hosts", "old and chunked",
+         "two codings", "endless URL", "long URL", "long field",
          "many fields"],
 )  # fmt: skip
 def test_ambiguous_or_oversized_requests_are_answered_and_closed(

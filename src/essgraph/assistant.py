@@ -228,7 +228,7 @@ class _Tools:
                     "the answer is too large: add LIMIT",
                 ),
                 limit="result",
-                value="1 MiB",
+                value=f"{answer.size} B",
             )
         if form is formats.TURTLE:
             return {"turtle": answer.body.decode()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +12,10 @@ import pyoxigraph as ox
 
 from essgraph import catalog, evidence, merge, names, search, shacl, snapshot, sources, why
 from essgraph.catalog import Question
-from essgraph.errors import SyntaxFault, Text
+from essgraph.errors import Position, SyntaxFault, Text
 from essgraph.findings import Finding, Place, causes, fails
 from essgraph.project import Project
+from essgraph.query import explain
 from essgraph.snapshot import Snapshot
 from essgraph.sources import SourceFile, Sources
 
@@ -120,10 +122,33 @@ def _questions(project: Project) -> tuple[dict[str, Question], list[SyntaxFault]
     faults: list[SyntaxFault] = []
     for path in project.queries:
         try:
-            questions |= catalog.load([path])
+            (question,) = catalog.load([path]).values()
+            _parse(question, project.name(path))
+            questions[question.name] = question
         except SyntaxFault as fault:
             faults.append(fault)
     return questions, faults
+
+
+def _explained(query: str) -> SyntaxFault | None:
+    try:
+        return explain(query)
+    except SyntaxFault as fault:
+        return fault
+
+
+def _parse(question: Question, file: str) -> None:
+    """Raises SyntaxFault, with its place, for a question that is not SPARQL."""
+    try:
+        ox.Store().query(question.query, base_iri=names.BASE)
+    except SyntaxError as error:
+        place = re.search(r"error at (\d+):(\d+)", str(error.msg))
+        at = Position(int(place[1]), int(place[2])) if place else None
+        said = Text("ce n'est pas du SPARQL", "this is not SPARQL")
+        known = _explained(question.query)
+        if known:
+            at, said = known.at or at, known.text
+        raise SyntaxFault(said, file=file, at=at) from error
 
 
 def _described(questions: Mapping[str, Question]) -> Iterator[ox.Triple]:

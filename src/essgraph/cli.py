@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -190,6 +192,84 @@ def _report(
 
         write = changed.text if form == "text" else changed.markdown
         to.write("\n" + write(changes, language))
+
+
+def _new(arguments: argparse.Namespace, language: str) -> int:
+    from essgraph import draft, sources
+    from essgraph.project import read_bytes
+
+    project = _project(arguments)
+    path: Path = arguments.text
+    try:
+        text = read_bytes(path, str(path)).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ProjectError(
+            Text(
+                f"{path} n'est pas de l'UTF-8 (octet {error.start})",
+                f"{path} is not UTF-8 (byte {error.start})",
+            )
+        ) from error
+    found, faults = sources.read(project)
+    if faults:
+        raise faults[0]
+    slug = arguments.slug or _slug(path.stem)
+    if not _SLUG.fullmatch(slug):
+        raise ProjectError(
+            Text(
+                f"« {slug} » : un nom court : minuscules ASCII, chiffres, tirets (--slug)",
+                f'"{slug}": a slug is of lower-case ASCII letters, digits and hyphens (--slug)',
+            )
+        )
+    title = next((line.strip() for line in text.splitlines() if line.strip()), "…")
+    sys.stdout.write(draft.trig(slug, path.name, text, found, " ".join(title.split()[:7])))
+    return 0
+
+
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def _slug(name: str) -> str:
+    import unicodedata
+
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+
+
+def _lint(arguments: argparse.Namespace, language: str) -> int:
+    """Without --fix 1 if a file's layout is not right; with it 0."""
+    from essgraph import lint
+
+    project = _project(arguments)
+    files = arguments.files or [
+        project.dataset,
+        *project.documents,
+        *project.register,
+        *project.schemes,
+    ]
+    wrong = 0
+    for path in files:
+        try:
+            text = project.read(path).decode("utf-8")
+        except UnicodeDecodeError:
+            continue  # `validate` says so, with the place
+        fixed = lint.fixed(text)
+        if fixed == text:
+            continue
+        if arguments.fix:
+            _replace(path, fixed)
+            print(project.name(path))
+        else:
+            wrong += 1
+            line = next((n for n, (a, b) in enumerate(_pairs(text, fixed), 1) if a != b), 1)
+            said = Text(
+                "mise en forme : lancez essgraph lint --fix", "layout: run essgraph lint --fix"
+            )
+            print(f"{project.name(path)}:{line}: {said.in_language(language)}")
+    return 1 if wrong else 0
+
+
+def _pairs(one: str, other: str) -> Iterator[tuple[str | None, str | None]]:
+    return zip_longest(one.splitlines(keepends=True), other.splitlines(keepends=True))
 
 
 def _anchor(arguments: argparse.Namespace, language: str) -> int:
@@ -636,6 +716,32 @@ def _parser(language: str) -> argparse.ArgumentParser:
         "--watch",
         action="store_true",
         help=say("vérifier à chaque changement", "check again at every change"),
+    )
+
+    new = command(
+        "new",
+        _new,
+        "propose le relevé d'un texte : ses pièces dans l'ordre et les entités connues",
+        "draft the mapping of a text: its pieces in order and the entities known",
+    )
+    new.add_argument("text", type=Path, metavar="TEXT")
+    new.add_argument(
+        "--slug",
+        metavar="NAME",
+        help=say("nom court du document", "the document's slug"),
+    )
+
+    lint = command(
+        "lint",
+        _lint,
+        "vérifie la mise en forme des fichiers RDF",
+        "check the layout of the RDF files",
+    )
+    lint.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    lint.add_argument(
+        "--fix",
+        action="store_true",
+        help=say("corriger les fichiers", "put the files right"),
     )
 
     query = command(

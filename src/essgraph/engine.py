@@ -66,6 +66,10 @@ class Answer:
     size: int = 0
     spool: Spool | None = None
 
+    def whole(self) -> bytes:
+        """All its bytes, in memory."""
+        return self.body if self.spool is None else self.spool.read(0, self.size)
+
 
 class Engine(Protocol):
     """What the service asks its questions to."""

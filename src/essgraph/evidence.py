@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 
 import pyoxigraph as ox
@@ -670,18 +671,11 @@ _LEVEL_1 = {
 
 def edtf_dates(sources: Sources) -> Iterator[Finding]:
     """EDTF: every ess:edtfDate is an Extended Date/Time Format string of level 0 or 1."""
-    # Imported here: only data with such dates pays for the parser.
-    from edtf import EDTFParseException, parse_edtf
-
     for statement in sources.statements():
         if statement.predicate != EDTF_DATE or not isinstance(statement.object, ox.Literal):
             continue
         value = statement.object.value
-        try:
-            level_1 = type(parse_edtf(value)).__name__ in _LEVEL_1
-        except EDTFParseException:
-            level_1 = False
-        if not level_1:
+        if not _is_edtf(value):
             yield _finding(
                 "EDTF",
                 Text(
@@ -690,6 +684,17 @@ def edtf_dates(sources: Sources) -> Iterator[Finding]:
                 ),
                 statement,
             )
+
+
+@lru_cache(maxsize=1024)
+def _is_edtf(value: str) -> bool:
+    # Imported here: only data with such dates pays for the parser.
+    from edtf import EDTFParseException, parse_edtf
+
+    try:
+        return type(parse_edtf(value)).__name__ in _LEVEL_1
+    except EDTFParseException:
+        return False
 
 
 def vocabulary(sources: Sources) -> Iterator[Finding]:

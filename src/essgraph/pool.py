@@ -2,10 +2,11 @@
 
 Two lanes and admission. A query first has a worker of the fast lane, for ``Limits.fast`` seconds
 of CPU time (``Limits.crowded`` where others wait). One that takes longer goes on in the slow
-lane, at low priority, and another worker takes its place; where the slow lane is full it is ended
-(503). At its wall-clock limit, or when its client is gone, its worker is killed: nothing else
-stops the engine. A free worker goes to who is due first (``_Claims``), whoever asks more often,
-and one worker is kept for clients whose queries are known to be short.
+lane, at low priority, and another worker takes its place; where the slow lane is full it is
+halted until there is room, and where too many are it is ended (503). At its wall-clock limit, or
+when its client is gone, its worker is killed: nothing else stops the engine. A free worker goes
+to who is due first (``_Claims``), whoever asks more often, and one worker is kept for clients
+whose queries are known to be short.
 """
 
 from __future__ import annotations
@@ -35,13 +36,16 @@ from essgraph.formats import Format
 from essgraph.query import Query
 
 MIB: Final = 2**20
+#: A worker that ends so soon after it was asked, in seconds, was hardly ended by the query.
+_SOON: Final = 0.1
 
 
 @dataclass(frozen=True)
 class Limits:
     """What a query may take. Times in seconds, sizes in bytes; ``memory`` is above what the
-    workers share, ``slow`` the number of places in the slow lane, ``client`` and ``waiting`` how
-    many queries one client and all clients may have in the pool."""
+    workers share, ``slow`` the number of places in the slow lane, ``halted`` how many may wait for
+    one, ``client`` and ``waiting`` how many queries one client and all clients may have in the
+    pool."""
 
     timeout: float = 10.0
     memory: int = 512 * MIB
@@ -49,6 +53,7 @@ class Limits:
     fast: float = 0.25
     crowded: float = 0.03
     slow: int = 2
+    halted: int = 4
     client: int = 64
     waiting: int = 512
 
@@ -83,6 +88,7 @@ class _Worker(asyncio.Protocol):
         self.pid = 0
         self.spool = spool
         self.slow = False
+        self.halted = False  # until there is room in the slow lane
         self.long = False  # has a query, in the fast lane, that may not be short
         self.ended: str | None = None  # why we killed it: time, busy, left
         self.answer: asyncio.Future[Answer] | None = None
@@ -198,6 +204,7 @@ class Pool:
         self._idle: list[_Worker] = []
         self._fast = 0  # workers of the fast lane, idle, busy or being forked
         self._slow = 0
+        self._halted: deque[_Worker] = deque()
         self._long = 0
         self._queues: dict[str, deque[_Turn]] = {}
         self._clients: dict[str, int] = {}
@@ -387,8 +394,14 @@ class Pool:
         self._waiting += 1
         try:
             limit = min(timeout or self.limits.timeout, self.limits.timeout)
-            worker = await self._take(client)
-            return await self._run(worker, frame, limit, client)
+            worker, begun = await self._take(client), time.monotonic()
+            try:
+                return await self._run(worker, frame, limit, client)
+            except Overloaded:
+                # It may have been killed from outside before it was asked: nobody need know.
+                if worker.ended or time.monotonic() - begun > _SOON:
+                    raise
+            return await self._run(await self._take(client), frame, limit, client)
         finally:
             self._waiting -= 1
             self._clients[client] -= 1
@@ -430,23 +443,35 @@ class Pool:
             loop = asyncio.get_running_loop()
             step = min(max(rest, crowded / 4), crowded)
             worker.step = loop.call_later(step, self._look_at, worker, begun)
-        elif self._slow >= self.limits.slow:
+        elif self._slow + len(self._halted) >= self.limits.slow + self.limits.halted:
             self._kill(worker, "busy")
         else:
-            self._slow += 1
-            worker.slow = True
+            worker.halted = True
+            self._halted.append(worker)
+            self._signal(worker, b"S")
             self._no_longer(worker)
+            self._spawn(self._fork())
+            self._fill_slow_lane()
+
+    def _fill_slow_lane(self) -> None:
+        while self._halted and self._slow < self.limits.slow:
+            worker = self._halted.popleft()
+            self._slow += 1
+            worker.halted, worker.slow = False, True
             with suppress(OSError):  # it may be gone
                 os.setpriority(os.PRIO_PROCESS, worker.pid, 15)
-            self._spawn(self._fork())
+            self._signal(worker, b"C")
+
+    def _signal(self, worker: _Worker, kind: bytes) -> None:
+        if self._zygote is not None:
+            self._zygote.signal(worker, kind)
 
     def _kill(self, worker: _Worker, reason: str) -> None:
         if worker.ended:
             return
         worker.ended = reason
-        if self._zygote is not None:
-            self._zygote.kill(worker)
-        if not worker.slow:
+        self._signal(worker, b"K")
+        if not (worker.slow or worker.halted):
             self._no_longer(worker)
             self._spawn(self._fork())  # at once: to die takes a while
 
@@ -454,7 +479,11 @@ class Pool:
         self._no_longer(worker)
         if worker.slow:
             self._slow -= 1
+            self._fill_slow_lane()
             worker.close()  # its priority cannot be raised again
+        elif worker.halted:
+            self._halted.remove(worker)
+            worker.close()
         elif worker.ended:
             worker.close()
         elif worker.lost or worker.spool < 0:
@@ -550,9 +579,9 @@ class _Zygote:
         await self._loop.create_unix_connection(lambda: worker, sock=ours)
         await forked
 
-    def kill(self, worker: _Worker) -> None:
+    def signal(self, worker: _Worker, kind: bytes) -> None:
         with suppress(OSError):  # the zygote is gone, and so are its workers
-            self._control.send(workers.COMMAND.pack(b"K", worker.pid))
+            self._control.send(workers.COMMAND.pack(kind, worker.pid))
 
     def _readable(self, gone: Callable[[], None]) -> None:
         try:

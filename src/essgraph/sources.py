@@ -12,7 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -58,6 +58,9 @@ _NAMES = (names.RDFS + "label", names.SKOS + "prefLabel")
 #: What a message shows of a line, in characters.
 MAX_LINE = 400
 MAX_TRIPLE_TERMS = 64
+
+#: Larger files are not kept in memory from one check to the next.
+_REMEMBERED = 256 * 1024
 
 
 Part: TypeAlias = Literal["subject", "predicate", "object", "graph"]
@@ -444,13 +447,22 @@ class Sources:
         )
 
 
+def _parsed(data: bytes, name: str) -> Iterable[Statement]:
+    """The statements of a file; one that stands as it was when last read is not parsed again."""
+    return _remembered(data, name) if len(data) <= _REMEMBERED else parse(data, name)
+
+
+@lru_cache(maxsize=128)
+def _remembered(data: bytes, name: str) -> tuple[Statement, ...]:
+    return tuple(parse(data, name))
+
+
 def read(project: Project, files: Sequence[Path] = ()) -> tuple[Sources, list[SyntaxFault]]:
     """All RDF files of a project, and the faults of those that do not parse.
 
     ``files`` are read too: a TriG file as a document (in place of the project's own of that
-    name), any other as part of the register. A file that does not parse contributes what stands
-    before the fault, so that one fault does not hide the others. Raises ProjectError for what is
-    missing or cannot be read.
+    name), any other as part of the register. A file that does not parse
+    contributes nothing but its fault. Raises ProjectError for what is missing or cannot be read.
     """
     faults: list[SyntaxFault] = []
 
@@ -458,7 +470,7 @@ def read(project: Project, files: Sequence[Path] = ()) -> tuple[Sources, list[Sy
         found: list[Statement] = []
         for path in paths:
             try:
-                found.extend(parse(project.read(path), project.name(path)))
+                found.extend(_parsed(project.read(path), project.name(path)))
             except SyntaxFault as fault:
                 faults.append(fault)
         return found

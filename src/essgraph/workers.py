@@ -5,10 +5,10 @@ once and forks workers, which share its memory (copy on write). A worker answers
 another over a socket pair and can be killed at any moment. ``pool.Pool`` is the other side.
 
 Control channel (zygote): commands of five bytes, ``F`` with two descriptors (the worker's end of
-its socket pair, its spool file) forks, ``K`` kills; reports of nine bytes, ``R`` ready, ``P`` a
-worker's pid, ``X`` a worker's end with its wait status. Query channel (worker): frames of a
-length and a body, requests in JSON; answers begin with ``A`` (the body follows), ``S`` (the body
-is in the spool file) or ``E`` (an error in JSON).
+its socket pair, its spool file) forks, ``K`` kills, ``S`` stops and ``C`` continues; reports of
+nine bytes, ``R`` ready, ``P`` a worker's pid, ``X`` a worker's end with its wait status. Query
+channel (worker): frames of a length and a body, requests in JSON; answers begin with ``A`` (the
+body follows), ``S`` (the body is in the spool file) or ``E`` (an error in JSON).
 
 Limits of a worker: address space, no descriptor beyond those it has (so that nothing evaluated in
 it can connect anywhere), file size, no core file; it dies with the zygote, and the zygote with
@@ -51,6 +51,7 @@ LENGTH: Final = struct.Struct("<I")
 INLINE: Final = 256 * 1024
 _SOCKET, _SPOOL = 3, 4
 _PR_SET_PDEATHSIG = 1
+_SIGNALS: Final = {b"K": signal.SIGKILL, b"S": signal.SIGSTOP, b"C": signal.SIGCONT}
 
 
 # --- frames ---------------------------------------------------------------------------------
@@ -127,14 +128,17 @@ class _Zygote:
         woken.setblocking(False)
         signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._report(b"R")
-        while True:
-            ready, _, _ = select.select([self._control, waking], [], [])
-            if waking in ready:
-                waking.recv(4096)
-                self._reap()
-            if self._control in ready:
-                self._obey()
+        try:
+            self._report(b"R")
+            while True:
+                ready, _, _ = select.select([self._control, waking], [], [])
+                if waking in ready:
+                    waking.recv(4096)
+                    self._reap()
+                if self._control in ready:
+                    self._obey()
+        except ConnectionError:
+            self._end()  # the service is gone, and did not hear what was said last
 
     def _report(self, kind: bytes, pid: int = 0, status: int = 0) -> None:
         self._control.sendall(REPORT.pack(kind, pid, status))
@@ -147,10 +151,10 @@ class _Zygote:
         if not data:
             self._end()  # the service is gone, or stops
         kind, pid = COMMAND.unpack(data)
-        if kind == b"K":
+        if kind in _SIGNALS:
             # A pid that was reaped may be another process by now.
             if pid in self._living:
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, _SIGNALS[kind])
             return
         descriptors = array.array("i")
         for _, _, sent in ancillary:

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from essgraph.errors import EssgraphError, Text, UnknownName
-from essgraph.service import problems
+from essgraph.service import openapi, problems
 from essgraph.service.access import Metrics
 from essgraph.service.collections import Collections
 from essgraph.service.entities import SEGMENTS, Entities
@@ -82,6 +82,7 @@ def create_app(
     async def measured() -> Response:
         return Response(generate_latest(metrics.registry), 200, None, CONTENT_TYPE_LATEST)
 
+    app.openapi = lambda: openapi.document(live)  # type: ignore[method-assign]
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
@@ -90,7 +91,7 @@ def create_app(
     paths |= {
         "/id/": Collections(live),
         "/search": finding,
-        "/sparql": SparqlEndpoint(live),
+        "/sparql": SparqlEndpoint(live, url),
         "/suggest": finding,
     }
     folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, Entities(live, Texts(texts)))
@@ -116,6 +117,8 @@ class _Front:
         path = scope.get("path", "")
         first = path[1:].partition("/")[0].partition(".")[0]
         app = self._paths.get(path) or self._folders.get(first, self._app)
+        if app is self._app and scope.get("method") == "HEAD":
+            scope = {**scope, "method": "GET"}  # the server, which knows better, sends no body
         await app(scope, receive, send)
 
 

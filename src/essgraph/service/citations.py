@@ -26,7 +26,7 @@ _SPECIAL: Final = re.compile(r"[&%$#_{}~^\\]")
 async def cite(it: Asked, address: str, format: Format) -> bytes:
     """The citation of an answer in BibTeX or CSL-JSON (Citation Style Language data, 1.0)."""
     kept = await it.served.answers.ask(_DATASET, Dataset(), {}, formats.JSON)
-    rows = json.loads(kept.answer.body)["results"]["bindings"]
+    rows = json.loads(kept.answer.whole())["results"]["bindings"]
     dataset = next((r["title"]["value"] for r in rows if r["title"]["xml:lang"] == it.language), "")
     day = rows[0]["modified"]["value"] if rows else ""
     title = it.question.title.in_language(it.language)

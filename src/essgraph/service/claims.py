@@ -71,7 +71,7 @@ Row = Mapping[str, Mapping[str, str]]
 async def rows(served: Served, query: str) -> list[dict[str, dict[str, str]]]:
     """The solutions of a query of ours."""
     kept = await served.answers.ask(inspect(_HEAD + query), Dataset(), {}, formats.JSON)
-    found: list[dict[str, dict[str, str]]] = json.loads(kept.answer.body)["results"]["bindings"]
+    found: list[dict[str, dict[str, str]]] = json.loads(kept.answer.whole())["results"]["bindings"]
     return found
 
 

@@ -6,6 +6,7 @@ All figures are counted in what is served; what people typed is in ``data/datase
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -311,3 +312,8 @@ async def schema(served: Served, language: str) -> dict[str, Any]:
             for name, inside in _dumps(served)
         ],
     }
+
+
+def embedded(described: dict[str, Any]) -> str:
+    """JSON-LD for a script element, where nothing may look like markup (HTML, 4.12.1.3)."""
+    return json.dumps(described, ensure_ascii=False, indent=1).replace("<", "\\u003c")

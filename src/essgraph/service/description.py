@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from essgraph import formats, names
 from essgraph.engine import Dataset
 from essgraph.formats import Format
-from essgraph.query import inspect
+from essgraph.query import Query, inspect
 
 if TYPE_CHECKING:
     from essgraph.service.answers import Kept
@@ -23,26 +24,30 @@ _FORMAT_IRI: Final = {
     "rdfxml": "RDF_XML",
     "jsonld": "JSON-LD",
 }
-_ENDPOINT: Final = f"<{names.BASE}sparql>"
 _LISTED: Final = " ".join(
     f"<http://www.w3.org/ns/formats/{_FORMAT_IRI[f.name]}>"
     for f in (*formats.RESULTS, *formats.GRAPHS)
 )
 
-#: One query over the data makes the whole description: the counts are those of the store.
-#: No extension function is listed, for there is none.
-_QUERY: Final = inspect(
-    f"""
+
+@cache
+def _query(endpoint: str) -> Query:
+    """One query over the data makes the whole description: the counts are those of the store.
+
+    No extension function is listed, for there is none.
+    """
+    return inspect(
+        f"""
 PREFIX sd: <http://www.w3.org/ns/sparql-service-description#>
 PREFIX void: <http://rdfs.org/ns/void#>
 CONSTRUCT {{
-  {_ENDPOINT} a sd:Service ;
-    sd:endpoint {_ENDPOINT} ;
+  <{endpoint}> a sd:Service ;
+    sd:endpoint <{endpoint}> ;
     sd:supportedLanguage sd:SPARQL11Query ;
     sd:resultFormat ?format ;
     sd:defaultDataset <{names.DATASET}> .
   <{names.DATASET}> a sd:Dataset , void:Dataset ;
-    void:sparqlEndpoint {_ENDPOINT} ;
+    void:sparqlEndpoint <{endpoint}> ;
     sd:defaultGraph <{names.DATASET}#default-graph> ;
     sd:namedGraph ?entry .
   <{names.DATASET}#default-graph> a sd:Graph , void:Dataset ; void:triples ?default .
@@ -57,9 +62,12 @@ WHERE {{
     BIND (IRI(CONCAT("{names.DATASET}#", ENCODE_FOR_URI(STR(?graph)))) AS ?entry)
   }}
 }}"""
-)
+    )
 
 
-async def service_description(served: Served, format: Format) -> Kept:
-    """What ``/sparql`` supports and the graphs it holds, with their counts of triples."""
-    return await served.answers.ask(_QUERY, Dataset(), {}, format)
+async def service_description(served: Served, endpoint: str, format: Format) -> Kept:
+    """What ``/sparql`` supports and the graphs it holds, with their counts of triples.
+
+    ``endpoint`` is the address of the endpoint, as its operator says it.
+    """
+    return await served.answers.ask(_query(endpoint), Dataset(), {}, format)

@@ -56,6 +56,10 @@ _LONG_URL: Final = (
         "the URL is longer than 64 KiB; send the query by POST",
     ),
 )
+_HOST: Final = (
+    400,
+    Text("un champ Host est attendu, et un seul", "exactly one Host field is expected"),
+)
 _MALFORMED: Final = (400, Text("requête HTTP mal formée", "malformed HTTP request"))
 
 
@@ -162,8 +166,19 @@ class _Edge(HttpToolsProtocol):
             self._stop(_LONG_URL)
 
     def on_headers_complete(self) -> None:
-        if sum(len(name) + len(value) for name, value in self.headers) > MAX_HEAD:
+        size = hosts = 0
+        for name, value in self.headers:
+            size += len(name) + len(value)
+            if name == b"host":
+                hosts += 1
+            elif name == b"transfer-encoding" and (
+                value.lower() != b"chunked" or self.parser.get_http_version() != "1.1"
+            ):
+                self._stop(_MALFORMED)  # who is to say where its body ends? (RFC 9112, 6.1)
+        if size > MAX_HEAD:
             self._stop(_LONG_HEAD)
+        if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
+            self._stop(_HOST)
         self._head = None
         self._clear_deadline()
         super().on_headers_complete()

@@ -30,7 +30,7 @@ from starlette.types import Receive, Scope, Send
 from essgraph import catalog, formats, names
 from essgraph.catalog import Question
 from essgraph.engine import Dataset
-from essgraph.errors import QueryError, Text, UnknownName
+from essgraph.errors import LimitExceeded, QueryError, Text, UnknownName
 from essgraph.formats import Format
 from essgraph.query import Query, inspect
 from essgraph.service import api, citations, supports
@@ -152,6 +152,11 @@ async def _require(served: Served, key: str, value: str, term: str) -> None:
 
 def _offers(query: Query) -> tuple[Format, ...]:
     return formats.RESULTS if query.form in ("SELECT", "ASK") else formats.GRAPHS
+
+
+def offers_of(question: Question) -> tuple[Format, ...]:
+    """The result formats in which a question is answered, the preferred first."""
+    return _offers(inspect(question.query))
 
 
 class Library(Api):
@@ -321,7 +326,7 @@ def _choose(scope: Scope, form: str | None, offers: Sequence[Format]) -> Format:
 
 async def _difference(former: Served, now: Asked) -> dict[str, Any]:
     """What was in the former answer and is not now, and the reverse; as rows of SPARQL JSON."""
-    after = json.loads((await now.whole()).answer.body)
+    after = await _parsed(now)
     columns: dict[str, list[str]] = {"after": after["head"].get("vars", [])}
     rows = _rows(after)
     before: Counter[str] = Counter()
@@ -331,7 +336,7 @@ async def _difference(former: Served, now: Asked) -> dict[str, Any]:
         known = {parameter.name for parameter in question.parameters}
         values = {key: value for key, value in now.values.items() if key in known}
         then = Asked(former, question, values, now.language)
-        answer = json.loads((await then.whole()).answer.body)
+        answer = await _parsed(then)
         before, columns["before"] = _rows(answer), answer["head"].get("vars", [])
     added, removed = rows - before, before - rows
     return {
@@ -341,6 +346,21 @@ async def _difference(former: Served, now: Asked) -> dict[str, Any]:
         "added": [json.loads(row) for row in added.elements()],
         "removed": [json.loads(row) for row in removed.elements()],
     }
+
+
+async def _parsed(it: Asked) -> dict[str, Any]:
+    answer = (await it.whole()).answer
+    if answer.spool is not None:
+        raise LimitExceeded(
+            Text(
+                "la réponse est trop grande pour être comparée",
+                "the answer is too large to be compared",
+            ),
+            limit="result",
+            value=f"{answer.size} B",
+        )
+    found: dict[str, Any] = json.loads(answer.body)
+    return found
 
 
 def _rows(answer: Mapping[str, Any]) -> Counter[str]:
@@ -417,5 +437,5 @@ def describe(question: Question) -> dict[str, Any]:
             }
             for parameter in question.parameters
         ],
-        "formats": [f.name for f in (*_offers(inspect(question.query)), *formats.CITATIONS)],
+        "formats": [f.name for f in (*offers_of(question), *formats.CITATIONS)],
     }

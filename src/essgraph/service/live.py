@@ -133,16 +133,20 @@ class Live:
             self._used.discard(version)
             await asyncio.sleep(FORMER)
         del self._closing[version]
-        await _leave(self._formers.pop(version))
+        self._release(self._formers.pop(version))
+
+    def _release(self, served: Served) -> None:
+        """Lets a version go when it has answered what it was asked."""
+        leaving = asyncio.get_running_loop().create_task(_leave(served))
+        self._leaving[leaving] = served
+        leaving.add_done_callback(self._leaving.pop)
 
     def _take(self, old: Served, new: Served) -> None:
         """Puts another version in service; the one before leaves when it has answered."""
         self._served = new
         self.changed()
         _LOG.info("version %s", new.snapshot.version)
-        leaving = asyncio.get_running_loop().create_task(_leave(old))
-        self._leaving[leaving] = old
-        leaving.add_done_callback(self._leaving.pop)
+        self._release(old)
 
     async def watch(self, seconds: float = 1.0) -> None:
         """Reloads whenever another snapshot is in force."""

@@ -65,7 +65,9 @@ class _Request:
 
     async def rows(self, query: str) -> list[dict[str, dict[str, str]]]:
         kept = await self.served.answers.ask(inspect(query), Dataset(), {}, formats.JSON)
-        found: list[dict[str, dict[str, str]]] = json.loads(kept.answer.body)["results"]["bindings"]
+        found: list[dict[str, dict[str, str]]] = json.loads(kept.answer.whole())["results"][
+            "bindings"
+        ]
         return found
 
 

@@ -271,8 +271,7 @@ async def _page(request: Request, served: Served) -> Response:
     }
     context = {
         "described": described,
-        # In a script element nothing may look like markup (HTML, 4.12.1.3).
-        "embedded": json.dumps(described, ensure_ascii=False, indent=1).replace("<", "\\u003c"),
+        "embedded": dataset.embedded(described),
         "counted": counted,
         "classes": [(iri.removeprefix(names.ESS), called.get(iri, iri), n) for iri, n in members],
         "formats": formats.DOCUMENTS,

@@ -51,10 +51,11 @@ async def _read(reading: Callable[[_T], _R], text: _T) -> _R:
 
 
 class SparqlEndpoint:
-    """The endpoint over the version of the data in service."""
+    """The endpoint over the version of the data in service; ``url`` is that of the service."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, url: str) -> None:
         self._live = live
+        self._url = f"{url}/sparql"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -90,7 +91,7 @@ class SparqlEndpoint:
     async def _describe(self, scope: Scope, send: Send, parameters: Parameters) -> None:
         chosen = _format(scope, parameters, formats.GRAPHS)
         served = self._live.now
-        kept = await description.service_description(served, chosen)
+        kept = await description.service_description(served, self._url, chosen)
         await send_kept(
             scope,
             send,

@@ -158,7 +158,7 @@ async def _rows(it: Asked, query: Query) -> tuple[list[str], list[Row]]:
                 "the answer is too large to be supported at once; ask for it in pages",
             ),
             limit="result",
-            value="1 MiB",
+            value=f"{kept.answer.size} B",
         )
     answer = json.loads(kept.answer.body)
     return answer["head"]["vars"], answer["results"]["bindings"]

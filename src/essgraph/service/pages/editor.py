@@ -82,7 +82,7 @@ async def page(
         "settings": await _settings(served, v),
         **shared(),
     }
-    status = 400 if gained and gained.fault else 200
+    status = gained.fault.status if gained and gained.fault else 200
     return frame.html(request, served, "sparql.html", v, context, status)
 
 

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from essgraph import names
+from essgraph.service import dataset
 from essgraph.service.live import Served
 from essgraph.service.pages import frame, network, pictures
 from essgraph.service.pages.dates import span
@@ -118,6 +119,7 @@ async def page(request: Request, served: Served) -> Response:
     dated, undated, line = timeline(events, v)
     figures = {row["class"].value.removeprefix(names.ESS): row["count"].value for row in counted}
     context = {
+        "dataset": dataset.embedded(await dataset.schema(served, v.language)),
         "known": known,
         "figures": figures,
         "statements": stated[0]["count"].value,

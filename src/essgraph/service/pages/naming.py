@@ -31,6 +31,7 @@ KINDS: Final[Mapping[str, str]] = {
     names.ESS + "EditorialNote": "note",
     names.ESS + "Passage": "passage",
     names.ESS + "SetAside": "aside",
+    names.SH + "SPARQLExecutable": "question",
     names.SKOS + "Concept": "concept",
     names.SKOS + "ConceptScheme": "scheme",
 }

@@ -51,6 +51,7 @@ class Node:
     kind: str
     family: str
     label: str
+    spoken: str  # the label and, for an acronym, the whole name
     x: float
     y: float
     r: float
@@ -111,7 +112,17 @@ def draw(rows: Iterable[Row], known: Names, v: View, families: Sequence[str] | N
         major = free and half < x < WIDTH - half
         if major:
             taken.append(area)
-        nodes[iri] = Node(iri, kind, family, short if major else label, x, y, r, major)
+        nodes[iri] = Node(
+            iri,
+            kind,
+            family,
+            short if major else label,
+            label if called == label else f"{called}, {label}",
+            x,
+            y,
+            r,
+            major,
+        )
     edges = [
         Edge(nodes[a], nodes[b], property) for a, property, b in links if a in nodes and b in nodes
     ]

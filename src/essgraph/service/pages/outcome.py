@@ -16,6 +16,7 @@ from essgraph.engine import Dataset
 from essgraph.errors import EssgraphError, LimitExceeded, QueryError, Text
 from essgraph.formats import Format
 from essgraph.query import inspect
+from essgraph.service import problems
 from essgraph.service.live import Served
 from essgraph.service.pages import network, pictures
 from essgraph.service.pages.frame import View
@@ -45,6 +46,7 @@ class Fault:
     """Why a query has no answer, and where in its text."""
 
     text: str
+    status: int = 400
     line: int = 0
     column: int = 0
     excerpt: tuple[tuple[int, str], ...] = ()
@@ -230,11 +232,11 @@ def _fault(error: EssgraphError, query: str, v: View) -> Fault:
     text = error.text.in_language(v.language)
     at = getattr(error, "at", None)
     if at is None:
-        return Fault(text)
+        return Fault(text, problems.status_of(error))
     lines = query.splitlines()
     first = max(1, at.line - 1)
     excerpt = tuple((n, lines[n - 1]) for n in range(first, min(len(lines), at.line + 1) + 1))
-    return Fault(text, at.line, at.column or 0, excerpt)
+    return Fault(text, problems.status_of(error), at.line, at.column or 0, excerpt)
 
 
 # A short link holds the query itself, deflated (RFC 1950) with what most queries have in common.

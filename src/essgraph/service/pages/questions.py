@@ -11,13 +11,15 @@ from starlette.responses import Response
 from essgraph import names
 from essgraph.catalog import Parameter, Question, find, load
 from essgraph.errors import QueryError
+from essgraph.query import inspect
+from essgraph.service import library, supports
 from essgraph.service.live import Served
 from essgraph.service.pages import frame, outcome
 from essgraph.service.pages.editor import client_of, shared
 from essgraph.service.pages.frame import View
 
 #: Parameters of the page itself, not of the question.
-_OURS: Final = {"lang", "view"}
+_OURS: Final = {"lang", "view", *library.COMMON}
 
 
 class Library:
@@ -75,14 +77,21 @@ async def page(
     except QueryError as error:
         query = question.query
         gained = outcome.Outcome(query, fault=outcome.Fault(error.text.in_language(v.language)))
+    evidence = None
+    if request.query_params.get("evidence") == "1" and not gained.fault:
+        values = {key: value for key, value in given.items() if key != "lang"}
+        it = await library.asked(served, name, values, v.language, client_of(request))
+        evidence = await supports.of(it, inspect(query))
     asked = urlencode(given)
+    status = gained.fault.status if gained.fault else 200
     context = {
         "question": question,
         "values": {p.name: value_of(p, given.get(p.name), v) for p in question.parameters},
         "outcome": gained,
+        "evidence": evidence,
         "query": query,
         "address": f"/queries/{name}" + (f"?{asked}" if asked else ""),
         "iri": names.QUERY + name,
         **shared(),
     }
-    return frame.html(request, served, "query.html", v, context, 400 if gained.fault else 200)
+    return frame.html(request, served, "query.html", v, context, status)

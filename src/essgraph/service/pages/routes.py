@@ -26,6 +26,7 @@ from essgraph.service.pages import (
     searching,
     static,
 )
+from essgraph.service.reply import respond
 
 Handler = Callable[[Request, str], Awaitable[Response]]
 
@@ -59,6 +60,14 @@ class Pages:
             "queries": self._question,
             "static": self._static,
         }
+        #: The same address gives the same page as long as the version is in service.
+        self._lasting: Final = {
+            self._guide,
+            self._home,
+            self._question,
+            self._recommendations,
+            self._search,
+        }
         self._negotiated: Final = {
             self._home,
             self._question,
@@ -81,7 +90,11 @@ class Pages:
                 languages=request.headers.getlist("accept-language"),
                 instance=request.url.path,
             )
-        await response(scope, receive, send)
+        if handler in self._lasting and response.status_code == 200:
+            left = [f for f in response.raw_headers if f[0] != b"content-length"]
+            await respond(scope, send, 200, left, bytes(response.body), lasting=True)
+        else:
+            await response(scope, receive, send)
 
     def _handler(self, scope: Scope) -> tuple[Handler | None, str]:
         if scope["type"] != "http":

@@ -37,6 +37,7 @@ KINDS: Final[Mapping[str, tuple[Text, Text]]] = {
     "passage": (Text("Passage", "Passage"), Text("Passages", "Passages")),
     "aside": (Text("Pièce écartée", "Set-aside piece"), Text("Pièces écartées", "Set aside")),
     "note": (Text("Note éditoriale", "Editorial note"), Text("Notes éditoriales", "Notes")),
+    "question": (Text("Question", "Question"), Text("Questions", "Questions")),
     "concept": (Text("Notion", "Concept"), Text("Notions", "Concepts")),
     "scheme": (Text("Liste", "List"), Text("Listes", "Lists")),
     "thing": (Text("Entité", "Entity"), Text("Autres", "Others")),

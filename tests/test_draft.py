@@ -1,0 +1,108 @@
+"""`essgraph new`: a draft that accounts for the whole text and names what is known in it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from conftest import Run
+
+TEXT = """\
+Skip to content
+Une rencontre à bamako
+• Le maire de BAMAKO, adama sangare, a parlé devant les membres du Réseau des maires. L'aimf \
+soutient l'initiative depuis longtemps, dit-on, et la soutiendra encore demain comme hier !
+***
+Skip to content
+Bamakois et Maliens se sont retrouvés.
+"""
+
+
+def draft(run: Run, project: Path, text: Path, *options: str) -> str:
+    outcome = run("new", "--project", project, text, *options)
+    assert outcome.code == 0, outcome.err
+    return outcome.out
+
+
+@pytest.fixture
+def drafted(project: Path, run: Run, tmp_path: Path) -> str:
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    (texts / "Rencontre à Bamako.txt").write_text(TEXT, "utf-8")
+    said = draft(run, project, texts / "Rencontre à Bamako.txt")
+    (project / "data/documents/rencontre-a-bamako.trig").write_text(said, "utf-8")
+    return said
+
+
+def test_pieces_in_order_with_what_is_known(drafted: str) -> None:
+    kinds = re.findall(r"^p:(\d+) a ess:(\w+) ;$", drafted, re.MULTILINE)
+    assert [int(number) for number, _ in kinds] == list(range(1, len(kinds) + 1))
+    assert [kind for _, kind in kinds] == [
+        "SetAside", "Passage", "Passage", "Passage", "SetAside", "Passage",
+    ]  # fmt: skip
+    assert "reason:furniture" in drafted
+    assert "reason:repetition" in drafted
+    # Case and accents folded, acronyms too, whole words only.
+    assert "    # id:bamako: bamako\n" in drafted
+    assert "    # id:bamako: BAMAKO\n    # id:adama-sangare: adama sangare\n" in drafted
+    assert "    # id:aimf: aimf\n" in drafted
+    assert "Bamakois" not in re.sub(r"ess:(first|last)Words.*", "", drafted)
+
+
+def test_the_draft_accounts_for_the_whole_text(
+    drafted: str, project: Path, run: Run, tmp_path: Path
+) -> None:
+    for other in (project / "data/documents").glob("*.trig"):
+        if other.stem != "rencontre-a-bamako":
+            other.unlink()
+    outcome = run("coverage", "--project", project, "--texts", tmp_path / "texts")
+    assert outcome.code == 0, outcome.out + outcome.err
+
+
+def test_what_is_to_be_done_is_what_validate_says(drafted: str, project: Path, run: Run) -> None:
+    outcome = run("validate", "--project", project)
+    assert outcome.code == 1
+    said = [line for line in outcome.out.splitlines() if "violation [" in line]
+    ours = [line for line in said if "rencontre-a-bamako.trig:" in line]
+    assert ours == said
+    assert sum("[E1] passage" in line for line in ours) == 4
+    assert not any("[syntax]" in line for line in ours)
+
+
+def test_every_private_text_is_drafted_whole(
+    project: Path, run: Run, texts: Path, tmp_path: Path
+) -> None:
+    """On texts as they are: the draft parses, and leaves nothing unaccounted."""
+    drafts = {}
+    for number, text in enumerate(sorted(texts.glob("*.txt"))):
+        drafts[f"draft-{number}"] = draft(run, project, text, "--slug", f"draft-{number}")
+    for other in (project / "data/documents").glob("*.trig"):
+        other.unlink()
+    for slug, said in drafts.items():
+        (project / f"data/documents/{slug}.trig").write_text(said, "utf-8")
+    outcome = run("coverage", "--project", project, "--texts", texts)
+    assert outcome.code == 0, outcome.out + outcome.err
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "options", "said"),
+    [
+        ("x.txt", b"\xff", (), "not UTF-8"),
+        ("x.txt", b"x", ("--slug", "A b"), "a slug is of lower-case"),
+        ("é!.txt", b"x", ("--slug", ""), None),
+        ("???.txt", b"x", (), "a slug is of lower-case"),
+        (None, b"", (), "file missing"),
+    ],
+)
+def test_bad_input(
+    name: str | None, data: bytes, options: tuple[str, ...], said: str | None,
+    project: Path, run: Run, tmp_path: Path,
+) -> None:  # fmt: skip
+    path = tmp_path / (name or "none.txt")
+    if name:
+        path.write_bytes(data)
+    outcome = run("new", "--project", project, path, *options)
+    assert outcome.code == (2 if said else 0)
+    assert (said or "") in outcome.err
+    assert "Traceback" not in outcome.err

@@ -1,0 +1,79 @@
+"""The OpenAPI description: whole, valid, and true of whatever it allows (Schemathesis)."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import httpx
+import schemathesis
+from conftest import ROOT
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS
+from schemathesis.core.result import Ok
+
+from essgraph import catalog
+
+QUESTIONS = catalog.load(sorted((ROOT / "queries").glob("*.rq")))
+CHECKED = (
+    "not_a_server_error",
+    "status_code_conformance",
+    "content_type_conformance",
+    "response_headers_conformance",
+    "response_schema_conformance",
+    "negative_data_rejection",
+    "unsupported_method",
+)
+
+
+def test_no_server_error_and_no_undocumented_answer(server: str) -> None:
+    """Each operation in turn: one test, for the description is there once the service is."""
+    schema = schemathesis.openapi.from_url(f"{server}/openapi.json")
+    checks: list[Any] = [CHECKS.get_one(name) for name in CHECKED]
+    faults = []
+    asked = 0
+    operations = []
+    for result in schema.get_all_operations():
+        assert isinstance(result, Ok), result
+        operations.append(result.ok())
+    for operation, mode in itertools.product(operations, GenerationMode):
+
+        @settings(
+            max_examples=5,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(case=operation.as_strategy(mode))
+        def ask(case: schemathesis.Case[Any]) -> None:
+            nonlocal asked
+            asked += 1
+            case.call_and_validate(checks=checks)
+
+        try:
+            ask()
+        except BaseExceptionGroup as group:
+            faults.append(f"{operation.label}: {group.exceptions}")
+        except Unsatisfiable:
+            assert mode is GenerationMode.NEGATIVE  # nothing to get wrong where there is nothing
+    assert not faults, "\n".join(faults)
+    assert asked > 300
+
+
+def test_every_question_is_described_with_examples(server: str) -> None:
+    document = httpx.get(f"{server}/openapi.json").json()
+    for name, question in QUESTIONS.items():
+        operation = document["paths"][f"/queries/{name}"]["get"]
+        assert operation["summary"] == question.title.en
+        assert question.title.fr in operation["description"]
+        given = {p["name"]: p.get("example") for p in operation["parameters"]}
+        for parameter in question.parameters:
+            assert parameter.name in given
+            if parameter.name != "lang":
+                assert given[parameter.name] == parameter.value
+        examples = {key: value for key, value in given.items() if value is not None}
+        assert httpx.get(f"{server}/queries/{name}", params=examples).status_code == 200
+    assert httpx.get(f"{server}/docs").status_code == 200
