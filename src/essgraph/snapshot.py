@@ -24,6 +24,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from essgraph.errors import SnapshotError, Text
@@ -35,6 +36,7 @@ STORE = "store"
 #: Above this size of ``data.nq``, in bytes (some 250 thousand quads), workers share a store on
 #: disk: in memory a quad takes about 0.3 KiB, and joins on frequent values are slower.
 LARGE = 40 * 2**20
+_PIECE = 200_000
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,10 @@ def _store(directory: Path) -> None:
     import pyoxigraph as ox  # only here: most snapshots have none
 
     store = ox.Store(str(directory / STORE))
-    store.bulk_load(path=directory / DATA, format=ox.RdfFormat.N_QUADS)
+    quads = ox.parse(path=directory / DATA, format=ox.RdfFormat.N_QUADS)
+    # In pieces: at once, the engine's loader takes 1 KiB a quad.
+    while piece := list(islice(quads, _PIECE)):
+        store.bulk_extend(piece)
     store.optimize()
     store.flush()
 
