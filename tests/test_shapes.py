@@ -245,7 +245,8 @@ def position(cell: rdflib.term.Node) -> int:
     return 1 if before is None else position(before) + 1
 
 
-MUTANTS = list(mutants())
+# By name: nameless shapes come in another order in every process.
+MUTANTS = sorted(mutants(), key=lambda mutant: mutant[0])
 
 
 def exact(node: rdflib.term.Node | None) -> str:
