@@ -14,7 +14,7 @@ serve: .venv/run
 	exec $(BIN)/essgraph serve --host $(HOST) --port $(PORT)
 
 test: .venv/test tools tests/node_modules build/w3c
-	ESSGRAPH_TEXTS=$(abspath $(TEXTS)) $(BIN)/python -m pytest
+	ESSGRAPH_TEXTS=$(abspath $(TEXTS)) $(BIN)/python -m pytest -n auto
 
 check: .venv/test
 	$(BIN)/ruff check .
@@ -58,10 +58,11 @@ lock: .venv/run
 
 # Readers and clients that are not ours. Where they cannot be installed, tests skip and say so.
 tools:
-	-{ command -v roqet && command -v chromium && command -v apache2; } >/dev/null \
+	-{ command -v roqet && command -v chromium && command -v apache2 && command -v virtuoso-t; } \
+	>/dev/null \
 	|| test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null \
 	|| { apt-get update -qq && apt-get install -qq --no-install-recommends \
-	raptor2-utils rasqal-utils chromium apache2-bin; }
+	raptor2-utils rasqal-utils chromium apache2-bin virtuoso-opensource-7-bin; }
 
 tests/node_modules: tests/package-lock.json
 	-! command -v npm >/dev/null || npm ci --prefix tests --ignore-scripts --no-audit --no-fund --silent
