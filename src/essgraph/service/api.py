@@ -51,13 +51,7 @@ class Api:
             else:
                 await self.answer(scope, receive, send)
         except EssgraphError as error:
-            scope["essgraph.limit"] = getattr(error, "limit", None)
-            response = problems.respond(
-                error,
-                accept=fields(scope["headers"], b"accept"),
-                languages=fields(scope["headers"], b"accept-language"),
-                instance=scope["path"],
-            )
+            response = problems.respond(error, scope)
             await response(scope, receive, send)
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:

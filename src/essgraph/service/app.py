@@ -146,9 +146,4 @@ async def _failed(request: Request, _: Exception) -> Response:
 
 
 def _problem(request: Request, error: EssgraphError) -> Response:
-    return problems.respond(
-        error,
-        accept=request.headers.getlist("accept"),
-        languages=request.headers.getlist("accept-language"),
-        instance=request.url.path,
-    )
+    return problems.respond(error, request.scope)

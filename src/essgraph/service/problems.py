@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from starlette.responses import Response
+from starlette.types import Scope
 
 from essgraph.errors import (
     EngineError,
@@ -23,6 +24,7 @@ from essgraph.errors import (
     UnknownName,
 )
 from essgraph.formats import HTML, Format, negotiate
+from essgraph.service.encodings import fields
 
 PROBLEM: Final = Format("problem", "application/problem+json", "json", ("application/json",), False)
 
@@ -112,14 +114,12 @@ def preferred_language(values: Sequence[str]) -> str:
     return "en" if weights["en"] > weights["fr"] else "fr"
 
 
-def respond(
-    error: EssgraphError,
-    *,
-    accept: Sequence[str] = (),
-    languages: Sequence[str] = (),
-    instance: str = "",
-) -> Response:
+def respond(error: EssgraphError, scope: Scope) -> Response:
     """The answer to a request that failed: problem+json, or a short page for browsers."""
+    # For the log and the metrics.
+    scope["essgraph.limit"] = getattr(error, "limit", None)
+    accept = fields(scope["headers"], b"accept")
+    languages = fields(scope["headers"], b"accept-language")
     status = status_of(error)
     language = preferred_language(languages)
     title = TITLES.get(status, TITLES[500]).in_language(language)
@@ -129,9 +129,8 @@ def respond(
         "title": title,
         "status": status,
         "detail": detail,
+        "instance": scope["path"][:80],
     }
-    if instance:
-        body["instance"] = instance
     at = getattr(error, "at", None)
     if at is not None:
         body["position"] = {"line": at.line, "column": at.column}
@@ -155,7 +154,7 @@ def respond(
         # Imported here: pages answer what goes wrong with this module.
         from essgraph.service.pages import frame
 
-        v = frame.View(language, False, instance, ())
+        v = frame.View(language, False, scope["path"][:80], ())
         said = {"title": title, "status": status, "detail": detail, "links": links}
         headers["Content-Security-Policy"] = frame.POLICY
         return Response(frame.render("problem.html", v, said), status, headers, HTML.content_type)

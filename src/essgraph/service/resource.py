@@ -46,12 +46,7 @@ async def guarded(answer: Answerer, scope: Scope, receive: Receive, send: Send) 
         else:
             await answer(scope, send)
     except EssgraphError as error:
-        response = problems.respond(
-            error,
-            accept=fields(scope["headers"], b"accept"),
-            languages=fields(scope["headers"], b"accept-language"),
-            instance=scope["path"][:80],
-        )
+        response = problems.respond(error, scope)
         await response(scope, receive, send)
 
 

@@ -61,13 +61,7 @@ class SparqlEndpoint:
         try:
             await self._answer(scope, receive, send)
         except EssgraphError as error:
-            scope["essgraph.limit"] = getattr(error, "limit", None)
-            response = problems.respond(
-                error,
-                accept=fields(scope["headers"], b"accept"),
-                languages=fields(scope["headers"], b"accept-language"),
-                instance=scope["path"],
-            )
+            response = problems.respond(error, scope)
             await response(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -84,12 +84,7 @@ class Pages:
         try:
             response = await handler(request, rest)
         except EssgraphError as error:
-            response = problems.respond(
-                error,
-                accept=request.headers.getlist("accept"),
-                languages=request.headers.getlist("accept-language"),
-                instance=request.url.path,
-            )
+            response = problems.respond(error, scope)
         if handler in self._lasting and response.status_code == 200:
             left = [f for f in response.raw_headers if f[0] != b"content-length"]
             await respond(scope, send, 200, left, bytes(response.body), lasting=True)
