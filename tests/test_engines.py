@@ -5,6 +5,7 @@ Each serves the same snapshot; whatever is asked of the service, the answer is t
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -90,7 +91,10 @@ def test_pages_are_the_same(
 ) -> None:
     headers = {"Accept": "text/html", "Accept-Language": language}
     here, there = (client.get(path, headers=headers) for client in (embedded, remote))
-    assert (there.status_code, there.text) == (here.status_code, here.text)
+    # The description of the dumps, which only a service with a snapshot has.
+    dumps = re.compile(r'<script type="application/ld\+json">.*?</script>', re.DOTALL)
+    shown = [(page.status_code, dumps.sub("", page.text)) for page in (here, there)]
+    assert shown[0] == shown[1]
 
 
 ONE = f"<{names.ID}bamako> <{names.RDFS}label> ?label"

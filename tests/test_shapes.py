@@ -202,7 +202,9 @@ def holder(node: rdflib.term.Node) -> str:
 
 
 def test_all_of_the_shapes_is_known_to_the_mutation_test() -> None:
-    assert set(shapes().predicates()) - CONSTRAINTS - SAID == set()
+    # Read anew: pySHACL adds to a graph of shapes what it needs of the ontology.
+    read = shacl.shapes(Project(ROOT))
+    assert set(read.predicates()) - CONSTRAINTS - SAID == set()
 
 
 def mutants() -> Iterator[tuple[str, list[Triple], list[Triple]]]:
