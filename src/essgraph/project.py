@@ -11,6 +11,7 @@
     data/texts/                      the private texts, if they are at hand (never in git)
     shapes/*.ttl                     one SHACL file a class
     queries/*.rq                     one question a file
+    tests/golden/{question}.csv      what a question must answer, read by hand
     build/                           the snapshots
 """
 
@@ -70,6 +71,10 @@ class Project:
     @property
     def queries(self) -> list[Path]:
         return sorted((self.root / "queries").glob("*.rq"))
+
+    @property
+    def golden(self) -> Path:
+        return self.root / "tests" / "golden"
 
     @property
     def texts(self) -> Path:
