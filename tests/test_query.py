@@ -126,6 +126,7 @@ FAULTS = [
     ("SELECT * { ?s ?p }", 1, 18, "expected: a term or variable"),
     ("SELECT * {\n  ?s ?p ?o\n  FILTER }", 3, 10, 'expected: a function, an IRI or "("'),
     ("SELECT * { ?s ex:p ?o }", 1, 15, "not declared"),
+    ("ASK { ?s a ess:City }", 1, 12, "PREFIX ess: <https://w3id.org/essgraph/ontology#>"),
     ('SELECT * { ?s ?p "abc }', 1, 18, "never closed"),
     ("SELECT * { ?s ?p 'it's' }", 1, 22, "expected: a language tag"),
     ("SELECT * { ?s ?p ?o ]", 1, 21, '"}"'),

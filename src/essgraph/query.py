@@ -19,7 +19,7 @@ from urllib.parse import urljoin
 
 from essgraph import grammar
 from essgraph.errors import LimitExceeded, Position, QueryError, QueryRefused, SyntaxFault, Text
-from essgraph.names import BASE
+from essgraph.names import BASE, PREFIXES
 
 Form = Literal["SELECT", "ASK", "CONSTRUCT", "DESCRIBE"]
 Role = Literal["term", "project", "inner", "by", "bound", "assign"]
@@ -576,9 +576,10 @@ class _Reader:
         if self.previous[1] == "PREFIX":
             return
         if prefix not in self.prefixes:
+            declared = f"PREFIX {prefix}: <{PREFIXES.get(prefix, '…')}>"
             message = Text(
-                f"le préfixe « {prefix}: » n'est pas déclaré (PREFIX {prefix}: <…>)",
-                f'the prefix "{prefix}:" is not declared (PREFIX {prefix}: <…>)',
+                f"le préfixe « {prefix}: » n'est pas déclaré ({declared})",
+                f'the prefix "{prefix}:" is not declared ({declared})',
             )
             raise self.misplaced() or SyntaxFault(message, at=_position(self.text, start))
         self._term()
