@@ -192,7 +192,16 @@ class Measured:
         return (self.requests - self.failed) / self.seconds
 
 
-_SCRIPT = """
+#: How a script of ``wrk`` tells what it measured, in a line of its own.
+DONE = """function done(summary, latency, requests)
+  local errors = summary.errors
+  print("ROUND", summary.requests, errors.status, errors.connect + errors.read + errors.write
+    + errors.timeout, summary.duration, latency:percentile(50), latency:percentile(99))
+end
+"""
+
+_SCRIPT = (
+    """
 local kinds, counts = {{ {kinds} }}, {{ {counts} }}
 local run, made, at = 0, {{}}, 0
 local function make(kind)
@@ -214,12 +223,9 @@ function request()
   if {repeated} > 0 then return made[at % {repeated}] end
   return make(kinds[at % #kinds + 1])
 end
-function done(summary, latency, requests)
-  local errors = summary.errors
-  print("ROUND", summary.requests, errors.status, errors.connect + errors.read + errors.write
-    + errors.timeout, summary.duration, latency:percentile(50), latency:percentile(99))
-end
 """
+    + DONE
+)
 
 
 def settle(servers: Sequence[Server], seconds: float = 15) -> None:

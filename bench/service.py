@@ -16,16 +16,14 @@ RUNS = 5
 AIM_START = 0.5
 AIM_REST, AIM_FULL = 50, 110
 
-_DOCUMENT = """
+_DOCUMENT = (
+    """
 function request()
   return 'GET /data/bamako.ttl HTTP/1.1\\r\\nHost: localhost\\r\\n{fields}\\r\\n'
 end
-function done(summary, latency, requests)
-  local errors = summary.errors
-  print("ROUND", summary.requests, errors.status, errors.connect + errors.read + errors.write
-    + errors.timeout, summary.duration, latency:percentile(50), latency:percentile(99))
-end
 """
+    + load.DONE
+)
 
 
 def run(*, quick: bool) -> str:

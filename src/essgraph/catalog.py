@@ -70,6 +70,16 @@ def quoted(value: str) -> str:
     return '"' + "".join(escapes.get(c, c) for c in value) + '"'
 
 
+def ntriples(term: Mapping[str, str]) -> str:
+    """An IRI or literal of SPARQL 1.1 Query Results JSON (3.2.2) in N-Triples form."""
+    if term["type"] == "uri":
+        return f"<{term['value']}>"
+    if "xml:lang" in term:
+        return f"{quoted(term['value'])}@{term['xml:lang']}"
+    datatype = term.get("datatype")
+    return quoted(term["value"]) + (f"^^<{datatype}>" if datatype else "")
+
+
 @dataclass(frozen=True)
 class Type:
     """A parameter type: how a value is written, and the term it becomes."""

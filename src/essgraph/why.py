@@ -17,12 +17,9 @@ service follows it with queries alone. It holds
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import re
-import signal
-import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -39,6 +36,7 @@ from rdflib.term import Node
 
 from essgraph import names
 from essgraph.catalog import Question
+from essgraph.processes import die_with
 
 #: The file of the snapshot that holds the plans.
 FILE = "evidence.json"
@@ -72,19 +70,11 @@ def plans(questions: Mapping[str, Question]) -> bytes:
     ordered = dict(sorted(questions.items()))
     fork = get_context("fork")
     with ProcessPoolExecutor(
-        mp_context=fork, initializer=_die_with, initargs=(os.getpid(),)
+        mp_context=fork, initializer=die_with, initargs=(os.getpid(),)
     ) as pool:
         made = dict(zip(ordered, pool.map(_plan, ordered.values(), chunksize=4), strict=True))
     kept = {name: plan for name, plan in made.items() if plan is not None}
     return (json.dumps(kept, ensure_ascii=False, indent=1) + "\n").encode()
-
-
-def _die_with(parent: int) -> None:
-    """Who kills the build leaves none of its processes (Linux: PR_SET_PDEATHSIG)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
 
 
 def _plan(question: Question) -> dict[str, Any] | None:

@@ -18,7 +18,6 @@ the service.
 from __future__ import annotations
 
 import array
-import ctypes
 import fcntl
 import gc
 import json
@@ -38,6 +37,7 @@ from essgraph import errors
 from essgraph.engine import Dataset
 from essgraph.errors import EssgraphError, LimitExceeded, Position, Text
 from essgraph.formats import Format
+from essgraph.processes import die_with
 
 if TYPE_CHECKING:
     import pyoxigraph as ox
@@ -50,7 +50,6 @@ LENGTH: Final = struct.Struct("<I")
 #: An answer above this size, in bytes, goes to the spool file.
 INLINE: Final = 256 * 1024
 _SOCKET, _SPOOL = 3, 4
-_PR_SET_PDEATHSIG = 1
 _SIGNALS: Final = {b"K": signal.SIGKILL, b"S": signal.SIGSTOP, b"C": signal.SIGCONT}
 
 
@@ -96,7 +95,7 @@ def unpack_error(data: bytes) -> EssgraphError:
 def main() -> NoReturn:
     """Runs the zygote: ``python -m essgraph.workers CONTROL_FD DATA.nq MEMORY RESULT``."""
     control_fd, quads, memory, result = sys.argv[1:5]
-    _die_with_parent(signal.SIGKILL)
+    die_with(os.getppid())
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     from essgraph import evaluation
 
@@ -187,16 +186,6 @@ class _Zygote:
             self._report(b"X", pid, os.waitstatus_to_exitcode(status))
 
 
-def _die_with_parent(signum: int) -> None:
-    """Linux: a signal when the parent ends (PR_SET_PDEATHSIG). Elsewhere the closed socket tells,
-    once the query at hand is done."""
-    parent = os.getppid()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signum)
-    if os.getppid() != parent:
-        os._exit(0)
-
-
 # --- a worker -------------------------------------------------------------------------------
 
 
@@ -206,7 +195,7 @@ def _become_worker(
     """What the forked child does: it never returns into the zygote's code."""
     code = 70
     try:
-        _die_with_parent(signal.SIGKILL)
+        die_with(os.getppid())
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # First out of the way, so that neither is overwritten before it is copied.
@@ -217,9 +206,8 @@ def _become_worker(
         if store is None:
             from essgraph.evaluation import load
 
-            store = load(
-                quads
-            )  # while descriptors may still be opened: it keeps those of its files
+            # While descriptors may still be opened: it keeps those of its files.
+            store = load(quads)
         _limit(memory, result)
         _serve(socket.socket(fileno=_SOCKET), store, result)
         code = 0

@@ -11,14 +11,14 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Scope, Send
 
 from essgraph.engine import Answer
-from essgraph.errors import EssgraphError, QueryError, Text
+from essgraph.errors import QueryError, Text
 from essgraph.formats import Format
 from essgraph.service import problems
 from essgraph.service.answers import Kept
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live
-from essgraph.service.problems import HttpProblem
-from essgraph.service.reply import Headers, respond, send_kept
+from essgraph.service.reply import Headers, send_kept
+from essgraph.service.resource import guarded
 
 JSON: Final = Format("json", "application/json", "json", (), False)
 LANGUAGES: Final = ("fr", "en")
@@ -35,24 +35,10 @@ class Api:
         self._live = live
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            method = scope["method"]
-            if method == "OPTIONS":
-                await respond(scope, send, 204, [(b"allow", self.allow.encode())])
-            elif method not in self.allow.split(", "):
-                raise HttpProblem(
-                    405,
-                    Text(
-                        f"{method[:20]} n'est pas permis ici ; permis : {self.allow}",
-                        f"{method[:20]} is not allowed here; allowed: {self.allow}",
-                    ),
-                    {"Allow": self.allow},
-                )
-            else:
-                await self.answer(scope, receive, send)
-        except EssgraphError as error:
-            response = problems.respond(error, scope)
-            await response(scope, receive, send)
+        async def answer(scope: Scope, send: Send) -> None:
+            await self.answer(scope, receive, send)
+
+        await guarded(answer, scope, receive, send, self.allow)
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request whose method is allowed. May raise any error of ours."""

@@ -134,16 +134,10 @@ async def _unknown(request: Request, error: Any) -> Response:
                 f"nothing at {request.url.path[:80]}",
             )
         )
-    return _problem(request, problem)
+    return problems.respond(problem, request.scope)
 
 
 async def _failed(request: Request, _: Exception) -> Response:
     # Starlette re-raises after this answer, so that the server's log has the trace.
-    return _problem(
-        request,
-        HttpProblem(500, Text("le service a échoué ici", "the service failed here")),
-    )
-
-
-def _problem(request: Request, error: EssgraphError) -> Response:
-    return problems.respond(error, request.scope)
+    problem = HttpProblem(500, Text("le service a échoué ici", "the service failed here"))
+    return problems.respond(problem, request.scope)

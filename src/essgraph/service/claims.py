@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from essgraph import formats, names
-from essgraph.catalog import quoted
+from essgraph.catalog import ntriples
 from essgraph.engine import Dataset
 from essgraph.errors import QueryError, Text, UnknownName
 from essgraph.query import inspect
@@ -209,13 +209,13 @@ async def check(served: Served, subject: Entity, prop: str, target: Entity | str
     if isinstance(target, str):
         for value in objects:
             if value["type"] == "literal" and _says(value, target):
-                term = _term(value)
+                term = ntriples(value)
                 return Verdict(SUPPORTED, _STATED, await _passages(served, s, prop, term, False))
     rejected = await _rejected(served, s, prop, target)
     if rejected is not None:
         return rejected
     if objects and await _has_one(served, subject, prop) and not _may_be(objects, target):
-        other = [_term(value) for value in objects]
+        other = [ntriples(value) for value in objects]
         if prop in _CHAINS and not (
             isinstance(target, Entity) and await _rules_out(served, s, prop, target)
         ):
@@ -224,7 +224,7 @@ async def check(served: Served, subject: Entity, prop: str, target: Entity | str
         for term in other:
             passages += await _passages(served, s, prop, term, False)
         return Verdict(CONTRADICTED, _OTHER, passages, other)
-    return Verdict(ABSENT, _SILENT, instead=[_term(value) for value in objects])
+    return Verdict(ABSENT, _SILENT, instead=[ntriples(value) for value in objects])
 
 
 _STATED: Final = Text("Les sources l'énoncent.", "The sources state it.")
@@ -247,15 +247,6 @@ _REJECTED: Final = Text(
 _SILENT: Final = Text(
     "Aucun passage ne l'énonce ni ne l'exclut.", "No passage states it or excludes it."
 )
-
-
-def _term(value: Mapping[str, str]) -> str:
-    if value["type"] == "uri":
-        return f"<{value['value']}>"
-    if "xml:lang" in value:
-        return f"{quoted(value['value'])}@{value['xml:lang']}"
-    datatype = value.get("datatype")
-    return quoted(value["value"]) + (f"^^<{datatype}>" if datatype else "")
 
 
 def _says(value: Mapping[str, str], text: str) -> bool:

@@ -142,10 +142,7 @@ class Status:
 async def rows(answers: Answers, query: Query, bindings: Mapping[str, str]) -> list[Row]:
     """The solutions of a SELECT, each by the names of its variables."""
     kept = await answers.ask(query, Dataset(), bindings, formats.JSON)
-    body = kept.answer.body
-    if kept.answer.spool is not None:
-        body = kept.answer.spool.read(0, kept.answer.size)
-    solutions = ox.parse_query_results(body, ox.QueryResultsFormat.JSON)
+    solutions = ox.parse_query_results(kept.answer.whole(), ox.QueryResultsFormat.JSON)
     assert isinstance(solutions, ox.QuerySolutions)
     variables = [variable.value for variable in solutions.variables]
     return [

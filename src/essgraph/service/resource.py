@@ -36,13 +36,16 @@ Answerer = Callable[[Scope, Send], Awaitable[None]]
 Page = Callable[[Request], Awaitable[Response]]
 
 
-async def guarded(answer: Answerer, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers GET and HEAD by ``answer``, OPTIONS here; an error of ours becomes an answer."""
+async def guarded(
+    answer: Answerer, scope: Scope, receive: Receive, send: Send, allow: str = ALLOW
+) -> None:
+    """Answers the methods of ``allow`` by ``answer``, OPTIONS here; an error of ours becomes an
+    answer."""
     try:
         if scope["method"] == "OPTIONS":
-            await respond(scope, send, 204, [(b"allow", ALLOW.encode())])
-        elif scope["method"] not in ("GET", "HEAD"):
-            raise not_allowed(scope["method"], ALLOW)
+            await respond(scope, send, 204, [(b"allow", allow.encode())])
+        elif scope["method"] not in allow.split(", "):
+            raise not_allowed(scope["method"], allow)
         else:
             await answer(scope, send)
     except EssgraphError as error:

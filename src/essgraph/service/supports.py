@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from essgraph import formats, names
-from essgraph.catalog import quoted
+from essgraph.catalog import ntriples
 from essgraph.errors import LimitExceeded, NotRepresentable, Text
 from essgraph.query import Query, inspect
 from essgraph.service.finding import elsewhere
@@ -176,7 +176,7 @@ async def _lookup(
     }
     found: dict[Key, set[str]] = defaultdict(set)
     for batch in _batches([wanted[key] for key in sorted(wanted)]):
-        values = " ".join(f"({' '.join(_term(term) for term in terms)})" for terms in batch)
+        values = " ".join(f"({' '.join(ntriples(term) for term in terms)})" for terms in batch)
         text = pattern["query"] % values if variables else pattern["query"]
         _, rows = await _rows(it, inspect(text))
         for row in rows:
@@ -216,13 +216,4 @@ def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 
 def _key(row: Row, names_: Sequence[str]) -> Key:
-    return tuple(_term(row[name]) if name in row else "" for name in names_)
-
-
-def _term(term: Mapping[str, str]) -> str:
-    if term["type"] == "uri":
-        return f"<{term['value']}>"
-    if "xml:lang" in term:
-        return f"{quoted(term['value'])}@{term['xml:lang']}"
-    datatype = term.get("datatype")
-    return quoted(term["value"]) + (f"^^<{datatype}>" if datatype else "")
+    return tuple(ntriples(row[name]) if name in row else "" for name in names_)

@@ -21,7 +21,7 @@ from essgraph.service.live import Served
 from essgraph.service.pages import network, pictures
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
-from essgraph.service.pages.rows import PREFIXES, Row, Table, Term, read, select, whole
+from essgraph.service.pages.rows import PREFIXES, Row, Table, Term, read, select
 
 #: How many rows, bars, places and things are shown; the downloads have them all.
 ROWS: Final = 500
@@ -88,7 +88,7 @@ async def ask(served: Served, query: str, wanted: str, v: View, client: str) -> 
     except EssgraphError as error:
         outcome.fault = _fault(error, query, v)
         return outcome
-    body = whole(kept.answer)
+    body = kept.answer.whole()
     if inspected.form == "ASK":
         outcome.truth = b"true" in body
         return outcome
@@ -140,7 +140,7 @@ async def labels(served: Served, rows: Sequence[Row]) -> Names:
             "?named rdfs:label ?label . OPTIONAL { ?named a ?type } }"
         )
         kept = await served.answers.ask(inspect(text), Dataset(), {}, formats.JSON)
-        known.add(read(whole(kept.answer)).rows)
+        known.add(read(kept.answer.whole()).rows)
     return known
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from essgraph import formats, names
-from essgraph.engine import Answer, Dataset
+from essgraph.catalog import quoted
+from essgraph.engine import Dataset
 from essgraph.query import Query, inspect
 from essgraph.service.live import Served
 
@@ -28,11 +29,10 @@ class Term:
         """The term in N-Triples form."""
         if self.iri:
             return f"<{self.value}>"
-        escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
-        quoted = '"' + "".join(escapes.get(c, c) for c in self.value) + '"'
+        text = quoted(self.value)
         if self.language:
-            return f"{quoted}@{self.language}"
-        return f"{quoted}^^<{self.datatype}>" if self.datatype else quoted
+            return f"{text}@{self.language}"
+        return f"{text}^^<{self.datatype}>" if self.datatype else text
 
 
 Row = Mapping[str, Term]
@@ -68,12 +68,7 @@ async def select(served: Served, body: str, **bindings: str) -> tuple[Row, ...]:
     """The rows of a SELECT of ours. ``bindings`` are IRIs by variable."""
     bound = {name: f"<{iri}>" for name, iri in bindings.items()}
     kept = await served.answers.ask(prepared(body), Dataset(), bound, formats.JSON)
-    return read(whole(kept.answer)).rows
-
-
-def whole(answer: Answer) -> bytes:
-    """All bytes of an answer, wherever they are kept."""
-    return answer.spool.read(0, answer.size) if answer.spool else answer.body
+    return read(kept.answer.whole()).rows
 
 
 def read(body: bytes) -> Table:
