@@ -202,7 +202,6 @@ class Pool:
         self._size = workers
         self._zygote: _Zygote | None = None
         self._idle: list[_Worker] = []
-        self._fast = 0  # workers of the fast lane, idle, busy or being forked
         self._slow = 0
         self._halted: deque[_Worker] = deque()
         self._long = 0
@@ -218,7 +217,6 @@ class Pool:
 
     async def __aenter__(self) -> Self:
         await self._start()
-        await asyncio.gather(*(self._add_worker() for _ in range(self._size + 1)))
         return self
 
     async def __aexit__(
@@ -233,6 +231,8 @@ class Pool:
     async def _start(self) -> None:
         loading, self._loading = self._loading or load(self._quads, self.limits), None
         self._zygote = await _Zygote.take(loading, self._zygote_gone)
+        # One more than asked for: it is kept for short queries.
+        await asyncio.gather(*(self._fork() for _ in range(self._size + 1)))
 
     def _zygote_gone(self) -> None:
         """It was killed, and with it all workers: begin again."""
@@ -240,20 +240,10 @@ class Pool:
             return
         self._zygote = None
         self._idle.clear()
-        self._fast = self._size + 1
-        self._spawn(self._restart())
-
-    async def _restart(self) -> None:
-        await self._start()
-        for _ in range(self._size + 1):
-            await self._fork()
-
-    async def _add_worker(self) -> None:
-        self._fast += 1
-        await self._fork()
+        self._spawn(self._start())
 
     async def _fork(self) -> None:
-        """A new worker for the fast lane, which was counted there already."""
+        """A new worker for the fast lane."""
         if self._zygote is None or self._closing:
             return
         spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (its descriptor lives on)
@@ -261,7 +251,7 @@ class Pool:
         try:
             await self._zygote.fork(worker, spool.fileno())
         except ConnectionError:
-            return  # the zygote is gone: `_restart` makes all workers anew
+            return  # the zygote is gone: `_start` makes all workers anew
         finally:
             spool.close()
         self._spawn(self._watch(worker))

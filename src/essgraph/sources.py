@@ -300,7 +300,6 @@ class Document:
     path: Path
     file: str
     statements: list[Statement]
-    anchors_file: str
     anchors: list[Statement]
 
     @property
@@ -488,7 +487,6 @@ def read(project: Project, files: Sequence[Path] = ()) -> tuple[Sources, list[Sy
                     path=path,
                     file=project.name(path),
                     statements=statements([path]),
-                    anchors_file=project.name(project.anchors(path)),
                     anchors=statements(p for p in [project.anchors(path)] if p.exists()),
                 )
                 for slug, path in sorted(documents.items())
