@@ -48,6 +48,11 @@ KINDS = {
     "graph": "/queries/evidence?view=graph",
     "search": "/search?q=ville",
     "directory": "/search",
+    "collections": "/id/",
+    "collection": "/id/?class=City",
+    "dataset": "/dataset",
+    "ontology": "/ontology",
+    "shapes": "/shapes",
     "guide": "/docs",
     "missing": "/page/nothing-of-the-kind",
 }
