@@ -88,7 +88,7 @@ class Site:
                 served.answers,
                 {t.object.value for t in graph if isinstance(t.object, ox.NamedNode)},
             )
-            return documents.write((ox.Quad(*triple) for triple in graph), format)
+            return documents.write((ox.Quad(*triple) for triple in graph), format, self._url)
 
         async def page(request: Request) -> Response:
             return await _page(request, served)
@@ -100,7 +100,7 @@ class Site:
             link("/id/", "item"),
             *(link(f"/{name}", "item", "application/gzip") for name in formats.DUMPS),
         )
-        return Resource(path, "dataset", make, page, relations)
+        return Resource(path, f"dataset {self._url}", make, page, relations)
 
     async def _dump(self, scope: Scope, send: Send, served: Served) -> None:
         name = scope["path"][1:]
