@@ -411,9 +411,10 @@ async def _propose(request: _Request) -> dict[str, Any]:
     name = request.values.get("type", "")
     kind = await consult(request.served, lambda index: index.kinds.get(name))
     found = await _properties(request, kind) if kind or not name else []
-    limit = request.values.get("limit", "")
-    if limit.isascii() and limit.isdigit() and len(limit) < 6:
-        found = found[: int(limit)]
+    limit = request.values.get("limit", "0")
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 6):
+        raise _wrong("limit", "un nombre entier", "a whole number")
+    found = found[: int(limit) or None]
     answer: dict[str, Any] = {"properties": found}
     return answer | ({"type": name} if name else {})
 

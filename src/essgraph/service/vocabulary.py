@@ -39,13 +39,13 @@ class Vocabulary:
             await resource.answer(scope, send, served, _context(), formats.JSONLD)
             return
         canonical = path.rstrip("/").lower()
+        head, dot, suffix = canonical.rpartition(".")
+        known = next((f for f in (*formats.DOCUMENTS, formats.HTML) if f.suffix == suffix), None)
+        name = head if dot and known else canonical
+        found = self._find(served, name)
         if canonical != path:
             await resource.redirect(scope, send, 301, canonical)
             return
-        head, dot, suffix = path.rpartition(".")
-        known = next((f for f in (*formats.DOCUMENTS, formats.HTML) if f.suffix == suffix), None)
-        name = head if dot and known else path
-        found = self._find(served, name)
         await resource.answer(scope, send, served, found, known if name == head else None)
 
     def _find(self, served: Served, path: str) -> Resource:
