@@ -30,8 +30,8 @@ VOID: Final = names.PREFIXES["void"]
 _TYPE: Final = names.RDF + "type"
 _LICENSE: Final = names.DCTERMS + "license"
 _INTEGER: Final = ox.NamedNode(names.XSD + "integer")
-_DESCRIBED: Final = re.compile(rf"{re.escape(names.BASE)}(id|doc|passage)/[^#]*")
-_HOST: Final = re.compile(r"[a-z]+:/*[^/]*/?")
+_DESCRIBED: Final = re.compile(rf"<{re.escape(names.BASE)}(id|doc|passage)/[^#]*>")
+_HOST: Final = re.compile(r"[a-z]+:/*[^/>]*/?")
 _FORMAT_IRI: Final = {
     "turtle": "Turtle",
     "jsonld": "JSON-LD",
@@ -69,56 +69,77 @@ def media_type(media_type: str) -> str:
 def description(quads: Iterable[ox.Quad]) -> set[ox.Quad]:
     """The description of a dataset, from the quads of its default graph (others are passed over):
     in its named graph and, like all that is published, in the default graph."""
-    counts = _Counts(quads)
-    triples = {*_itself(), *_figures(counts), *_partitions(counts), *_linksets(counts)}
-    triples.update(_catalog(counts.licenses))
+    default = ox.DefaultGraph()
+    counts = Counts()
+    for subject, predicate, object in sorted(
+        (str(q.subject), str(q.predicate), str(q.object)) for q in quads if q.graph_name == default
+    ):
+        counts.add(subject, predicate, object)
     return {
         ox.Quad(t.subject, t.predicate, t.object, graph)
-        for t in triples
-        for graph in (GRAPH, ox.DefaultGraph())
+        for t in described(counts)
+        for graph in (GRAPH, default)
     }
 
 
-class _Counts:
-    """What there is to count, in one pass."""
+def described(counts: Counts) -> set[ox.Triple]:
+    """The triples of the description."""
+    return {
+        *_itself(),
+        *_figures(counts),
+        *_partitions(counts),
+        *_linksets(counts),
+        *_catalog(counts.licenses),
+    }
 
-    def __init__(self, quads: Iterable[ox.Quad]) -> None:
-        self.triples: Counter[str] = Counter()  # by property
-        self.subjects: dict[str, set[object]] = defaultdict(set)
-        self.objects: dict[str, set[object]] = defaultdict(set)
+
+class Counts:
+    """What there is to count in the default graph, in one pass in the order of subjects."""
+
+    def __init__(self) -> None:
+        self.triples: Counter[str] = Counter()  # by property, as are the next two
+        self.subjects: Counter[str] = Counter()
         self.members: Counter[str] = Counter()  # by class
         self.examples: dict[str, str] = {}
         self.links: Counter[tuple[str, str]] = Counter()  # by property and host
         self.licenses: set[str] = set()
-        default = ox.DefaultGraph()
-        for quad in quads:
-            if quad.graph_name == default:
-                self._add(quad)
-        everything = set[object]()
-        self.distinct_subjects = len(everything.union(*self.subjects.values()))
-        self.distinct_objects = len(everything.union(*self.objects.values()))
-        self.entities = sum(
-            _DESCRIBED.fullmatch(subject.value) is not None
-            for subject in self.subjects[_TYPE]
-            if isinstance(subject, ox.NamedNode)
-        )
+        self.distinct_subjects = 0
+        self.entities = 0
+        # Hashes of terms: of millions, the terms themselves would not fit.
+        self._objects: dict[str, set[int]] = defaultdict(set)
+        self._subject = ""
+        self._seen: set[str] = set()  # the properties of this subject
 
-    def _add(self, quad: ox.Quad) -> None:
-        subject, predicate, object = quad.subject, quad.predicate.value, quad.object
-        self.triples[predicate] += 1
-        self.subjects[predicate].add(subject)
-        self.objects[predicate].add(object)
-        if not isinstance(subject, ox.NamedNode) or not isinstance(object, ox.NamedNode):
+    def add(self, subject: str, predicate: str, object: str) -> None:
+        """Counts a triple; its terms as in N-Triples."""
+        if subject != self._subject:
+            self._subject, self._seen = subject, set()
+            self.distinct_subjects += 1
+        name = predicate[1:-1]
+        self.triples[name] += 1
+        self._objects[name].add(hash(object))
+        if name not in self._seen:
+            self._seen.add(name)
+            self.subjects[name] += 1
+            self.entities += name == _TYPE and _DESCRIBED.fullmatch(subject) is not None
+        if not object.startswith("<"):
             return
-        if predicate == _TYPE:
-            kind = object.value
-            self.members[kind] += 1
-            self.examples[kind] = min(self.examples.get(kind, subject.value), subject.value)
-        elif subject.value.startswith(names.ID) and not object.value.startswith(names.BASE):
-            host = _HOST.match(object.value)
-            self.links[predicate, host[0] if host else object.value] += 1
-        elif subject.value == names.DATASET and predicate == _LICENSE:
-            self.licenses.add(object.value)
+        if name == _TYPE:
+            self.members[object[1:-1]] += 1
+            self.examples.setdefault(object[1:-1], subject[1:-1])  # the first in order
+        elif subject.startswith("<" + names.ID) and not object.startswith("<" + names.BASE):
+            host = _HOST.match(object, 1)
+            self.links[name, host[0] if host else object[1:-1]] += 1
+        elif subject == f"<{names.DATASET}>" and name == _LICENSE:
+            self.licenses.add(object[1:-1])
+
+    def objects(self, name: str) -> int:
+        """How many different objects a property has."""
+        return len(self._objects[name])
+
+    @property
+    def distinct_objects(self) -> int:
+        return len(set[int]().union(*self._objects.values()))
 
 
 def _itself() -> Iterator[ox.Triple]:
@@ -131,7 +152,7 @@ def _itself() -> Iterator[ox.Triple]:
     )
 
 
-def _figures(counts: _Counts) -> Iterator[ox.Triple]:
+def _figures(counts: Counts) -> Iterator[ox.Triple]:
     yield from about(
         names.DATASET,
         (VOID + "triples", counts.triples.total()),
@@ -151,7 +172,7 @@ def _figures(counts: _Counts) -> Iterator[ox.Triple]:
     )
 
 
-def _partitions(counts: _Counts) -> Iterator[ox.Triple]:
+def _partitions(counts: Counts) -> Iterator[ox.Triple]:
     for kind, members in counts.members.items():
         part = _part("class", kind)
         yield from about(names.DATASET, (VOID + "classPartition", part))
@@ -170,12 +191,12 @@ def _partitions(counts: _Counts) -> Iterator[ox.Triple]:
             (_TYPE, VOID + "Dataset"),
             (VOID + "property", predicate),
             (VOID + "triples", triples),
-            (VOID + "distinctSubjects", len(counts.subjects[predicate])),
-            (VOID + "distinctObjects", len(counts.objects[predicate])),
+            (VOID + "distinctSubjects", counts.subjects[predicate]),
+            (VOID + "distinctObjects", counts.objects(predicate)),
         )
 
 
-def _linksets(counts: _Counts) -> Iterator[ox.Triple]:
+def _linksets(counts: Counts) -> Iterator[ox.Triple]:
     for (predicate, host), triples in counts.links.items():
         target = _part("target", host)
         linkset = f"{_part('linkset', host)}-{_local(predicate)}"
