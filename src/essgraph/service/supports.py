@@ -22,7 +22,7 @@ from essgraph.query import Query, inspect
 from essgraph.service.finding import elsewhere
 
 if TYPE_CHECKING:
-    from essgraph.service.library import Asked
+    from essgraph.service.asking import Asked
 
 Row = Mapping[str, Mapping[str, str]]
 Key = tuple[str, ...]
