@@ -98,6 +98,8 @@ class Pages:
             return None, ""
         segment, _, rest = path[1:].partition("/")
         handler = self._paths.get(path) or (self._folders.get(segment) if rest else None)
+        if segment == "queries" and "/" in rest:
+            return None, ""  # what has changed in an answer has no page of its own
         if handler in self._negotiated and not _wants_page(scope):
             return None, ""
         return handler, rest
