@@ -38,6 +38,8 @@ from essgraph.query import Query
 MIB: Final = 2**20
 #: A worker that ends so soon after it was asked, in seconds, was hardly ended by the query.
 _SOON: Final = 0.1
+#: Of what is over so soon, in seconds, nobody need know the CPU time.
+_MOMENT: Final = 0.002
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,8 @@ class _Worker(asyncio.Protocol):
         self.answer: asyncio.Future[Answer] | None = None
         self.gone: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.lost = False
-        self.step: asyncio.TimerHandle | None = None  # towards the slow lane
+        self.since = self.begun = 0.0  # time, and its CPU time, when it was asked
+        self.limit = 0.0
         self._transport: asyncio.Transport | None = None
         self._data = b""
 
@@ -210,6 +213,8 @@ class Pool:
         self._claims = _Claims(limits.crowded)
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._running: set[_Worker] = set()
+        self._looking = False
         self._closing = False
         self.ends: dict[str, int] = {}  # queries ended by a limit, by its name
 
@@ -399,41 +404,56 @@ class Pool:
                 del self._clients[client]
 
     async def _run(self, worker: _Worker, frame: bytes, limit: float, client: str) -> Answer:
-        loop = asyncio.get_running_loop()
-        begun = _cpu_time(worker.pid)
-        answer = worker.ask(frame)
-        deadline = loop.call_later(limit, self._kill, worker, "time")
-        worker.step = loop.call_later(self.limits.crowded, self._look_at, worker, begun)
+        worker.since, worker.begun, worker.limit = time.monotonic(), _cpu_time(worker.pid), limit
+        self._running.add(worker)
+        if not self._looking:
+            self._look_again()
         try:
-            return await answer
+            return await worker.ask(frame)
         except ConnectionResetError:
             raise await self._why(worker, limit) from None
         except asyncio.CancelledError:
             self._kill(worker, "left")
             raise
         finally:
-            deadline.cancel()
-            if worker.step is not None:
-                worker.step.cancel()
-            # What is gone had its time and more.
-            gone = worker.lost or worker.ended
-            used = self.limits.fast if gone else _cpu_time(worker.pid) - begun
-            self._claims.took(client, used)
+            self._running.discard(worker)
+            self._claims.took(client, self._used(worker))
             self._release(worker)
 
-    def _look_at(self, worker: _Worker, begun: float) -> None:
+    def _used(self, worker: _Worker) -> float:
+        """What a query that is over took, in seconds; what is gone had its time and more."""
+        if worker.lost or worker.ended:
+            return self.limits.fast
+        passed = time.monotonic() - worker.since
+        return passed if passed < _MOMENT else _cpu_time(worker.pid) - worker.begun
+
+    def _look_again(self) -> None:
+        """One timer for all queries, which are many and mostly over before it rings."""
+        self._looking = bool(self._running)
+        if self._looking:
+            asyncio.get_running_loop().call_later(self.limits.crowded / 4, self._look)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        for worker in [*self._running]:
+            passed = now - worker.since
+            if passed >= worker.limit:
+                self._kill(worker, "time")
+            elif passed >= self.limits.crowded and not (
+                worker.slow or worker.halted or worker.ended
+            ):
+                self._look_at(worker)
+        self._look_again()
+
+    def _look_at(self, worker: _Worker) -> None:
         """Whether a query has used up its time in the fast lane, which is less where others wait.
 
         It is CPU time: a query is not ended for what its neighbours do.
         """
-        used = _cpu_time(worker.pid) - begun
-        crowded = self.limits.crowded
-        rest = (crowded if self._queues else self.limits.fast) - used
-        if rest > 0:
-            loop = asyncio.get_running_loop()
-            step = min(max(rest, crowded / 4), crowded)
-            worker.step = loop.call_later(step, self._look_at, worker, begun)
-        elif self._slow + len(self._halted) >= self.limits.slow + self.limits.halted:
+        used = _cpu_time(worker.pid) - worker.begun
+        if used < (self.limits.crowded if self._queues else self.limits.fast):
+            return
+        if self._slow + len(self._halted) >= self.limits.slow + self.limits.halted:
             self._kill(worker, "busy")
         else:
             worker.halted = True

@@ -7,7 +7,8 @@ another over a socket pair and can be killed at any moment. ``pool.Pool`` is the
 Control channel (zygote): commands of five bytes, ``F`` with two descriptors (the worker's end of
 its socket pair, its spool file) forks, ``K`` kills, ``S`` stops and ``C`` continues; reports of
 nine bytes, ``R`` ready, ``P`` a worker's pid, ``X`` a worker's end with its wait status. Query
-channel (worker): frames of a length and a body, requests in JSON; answers begin with ``A`` (the
+channel (worker): frames of a length and a body, requests by
+``marshal`` (both ends are one program, and only the service asks); answers begin with ``A`` (the
 body follows), ``S`` (the body is in the spool file) or ``E`` (an error in JSON).
 
 Limits of a worker: address space, no descriptor beyond those it has (so that nothing evaluated in
@@ -21,6 +22,7 @@ import array
 import fcntl
 import gc
 import json
+import marshal
 import os
 import resource
 import select
@@ -58,7 +60,7 @@ _SIGNALS: Final = {b"K": signal.SIGKILL, b"S": signal.SIGSTOP, b"C": signal.SIGC
 
 def request(query: str, dataset: Dataset, format: Format) -> bytes:
     """The frame of a query for a worker."""
-    body = json.dumps([query, dataset.default, dataset.named, format.name]).encode()
+    body = marshal.dumps((query, dataset.default, dataset.named, format.name))
     return LENGTH.pack(len(body)) + body
 
 
@@ -239,11 +241,10 @@ def _serve(channel: socket.socket, store: ox.Store, limit: int) -> None:
 
     by_name = {f.name: f for f in (*formats.RESULTS, *formats.GRAPHS)}
     for body in _frames(channel):
-        query, default, named, name = json.loads(body)
+        query, default, named, name = marshal.loads(body)
         spool = _Spool(limit)
         try:
-            dataset = Dataset(tuple(default), tuple(named))
-            rows = evaluate(store, query, dataset, by_name[name], spool)
+            rows = evaluate(store, query, Dataset(default, named), by_name[name], spool)
             channel.sendall(spool.frame(rows))
         except EssgraphError as error:
             spool.discard()
