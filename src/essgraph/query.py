@@ -404,8 +404,8 @@ def spell_out(text: str, names: Sequence[str]) -> str | None:
     names them; the engine has them in the order of the alphabet. Takes their names; None where
     nothing is to change.
     """
-    star = _STAR.match(text)
-    if star is None or len(names) < 2:
+    star = _STAR.match(text) if len(names) > 1 and "*" in text else None
+    if star is None:
         return None
     mentions = _MENTION.findall(text, star.end())
     ordered = [name for name in dict.fromkeys(mentions) if name in names]

@@ -246,6 +246,8 @@ def _serve(channel: socket.socket, store: ox.Store, limit: int) -> None:
         try:
             rows = evaluate(store, query, Dataset(default, named), by_name[name], spool)
             channel.sendall(spool.frame(rows))
+            if spool.used:
+                return  # its file is the service's now
         except EssgraphError as error:
             spool.discard()
             said = pack_error(error)
@@ -255,14 +257,15 @@ def _serve(channel: socket.socket, store: ox.Store, limit: int) -> None:
 
 
 def _frames(channel: socket.socket) -> Iterator[bytes]:
-    """The bodies of the frames; one is asked at a time, so a piece never holds two."""
-    while data := channel.recv(65536):
-        while len(data) < LENGTH.size or len(data) < LENGTH.size + LENGTH.unpack_from(data)[0]:
-            piece = channel.recv(65536)
-            if not piece:
-                return
-            data += piece
-        yield data[LENGTH.size :]
+    """The bodies of the frames, of which several may be there at once."""
+    data = b""
+    while piece := channel.recv(65536):
+        data += piece
+        while len(data) >= LENGTH.size and len(data) >= (
+            end := LENGTH.size + LENGTH.unpack_from(data)[0]
+        ):
+            yield data[LENGTH.size : end]
+            data = data[end:]
 
 
 class _Spool:
@@ -310,6 +313,11 @@ class _Spool:
             return HEAD.pack(b"A", self._held, rows) + b"".join(self._pieces)
         self._file()
         return HEAD.pack(b"S", self._filed, rows)
+
+    @property
+    def used(self) -> bool:
+        """Whether the answer is in the spool file."""
+        return self._filed > 0
 
     def discard(self) -> None:
         if self._filed:
