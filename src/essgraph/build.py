@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyoxigraph as ox
 
-from essgraph import catalog, evidence, merge, names, search, shacl, snapshot, sources, why
+from essgraph import (
+    catalog,
+    dataset,
+    evidence,
+    library,
+    merge,
+    names,
+    search,
+    shacl,
+    snapshot,
+    sources,
+    why,
+)
 from essgraph.catalog import Question
 from essgraph.errors import Position, SyntaxFault, Text
 from essgraph.findings import Finding, Place, causes, fails
@@ -75,7 +87,8 @@ def check(
         except SyntaxFault as fault:
             findings.append(_fault(project, fault))
         progress(Text("fusion et entraînement logique", "merge and entailment"))
-        quads = merge.merge(found, _described(questions))
+        quads = merge.merge(found, library.described(questions.values()))
+        quads |= dataset.description(quads)
         findings += merge.check_dataset(quads, found.doubtful)
     told = [replace(f, label=found.labels.get(f.focus or "")) for f in causes(findings)]
     return Checked(found, questions, frozenset(quads), told)
@@ -149,35 +162,3 @@ def _parse(question: Question, file: str) -> None:
         if known:
             at, said = known.at or at, known.text
         raise SyntaxFault(said, file=file, at=at) from error
-
-
-def _described(questions: Mapping[str, Question]) -> Iterator[ox.Triple]:
-    """The library as RDF: each question a ``sh:SPARQLExecutable`` (SHACL-SPARQL 1.1 examples)."""
-    for question in questions.values():
-        iri = ox.NamedNode(names.QUERY + question.name)
-        form = _form(question.query)
-
-        def say(
-            predicate: str, value: ox.NamedNode | ox.Literal, iri: ox.NamedNode = iri
-        ) -> ox.Triple:
-            return ox.Triple(iri, ox.NamedNode(predicate), value)
-
-        yield say(names.RDF + "type", ox.NamedNode(f"{names.SH}SPARQL{form.title()}Executable"))
-        yield say(names.RDF + "type", ox.NamedNode(names.SH + "SPARQLExecutable"))
-        yield say(names.SH + form.lower(), ox.Literal(question.query))
-        for language, label, text in (
-            ("fr", question.title.fr, question.description.fr),
-            ("en", question.title.en, question.description.en),
-        ):
-            yield say(names.RDFS + "label", ox.Literal(label, language=language))
-            yield say(names.RDFS + "comment", ox.Literal(text, language=language))
-        for keyword in question.keywords:
-            yield say(names.SCHEMA + "keywords", ox.Literal(keyword))
-
-
-def _form(query: str) -> str:
-    for line in query.splitlines():
-        word = line.split(maxsplit=1)[0].upper() if line.split() else ""
-        if word in ("SELECT", "ASK", "CONSTRUCT", "DESCRIBE"):
-            return word
-    return "SELECT"

@@ -72,6 +72,8 @@ RESULTS: Final = (JSON, XML, CSV, TSV)
 GRAPHS: Final = (TURTLE, JSONLD, RDFXML, NTRIPLES)
 #: For documents, which may also show the named graphs that state their facts.
 DOCUMENTS: Final = (*GRAPHS, TRIG, NQUADS)
+#: The files to download, and what is inside the compression.
+DUMPS: Final = {"dump.nq.gz": NQUADS, "dump.trig.gz": TRIG}
 #: For the citation of an answer (as the DOI registration agencies negotiate them).
 CITATIONS: Final = (BIBTEX, CSL)
 
