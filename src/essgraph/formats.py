@@ -28,6 +28,9 @@ class Format:
     charset: bool = True
     names: tuple[str, ...] = ()
 
+    def __hash__(self) -> int:  # for the caches of choices, at each request
+        return hash(self.media_type)
+
     @property
     def content_type(self) -> str:
         """The value of ``Content-Type``."""

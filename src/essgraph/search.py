@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 #: The file of the snapshot.
 FILE: Final = "search.db"
 
+#: The graphs whose types say what an entity is, not only what follows.
+STATING: Final = (names.REGISTER, names.PROVENANCE, names.QUERIES, names.ONTOLOGY)
+
 #: What names an entity, and how: the role of each text, and whether it is a name or tells of it.
-_ROLES: Final = {
+ROLES: Final = {
     names.RDFS + "label": "label",
     names.SKOS + "altLabel": "variant",
     names.SKOS + "hiddenLabel": "misspelling",
@@ -77,53 +80,70 @@ def fold(text: str) -> str:
 
 def index(quads: Iterable[ox.Quad]) -> bytes:
     """The index of a published dataset, as the bytes of its file."""
-    texts: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
-    stated: dict[str, set[str]] = defaultdict(set)
-    types: dict[str, set[str]] = defaultdict(set)
+    gathered = Gathered()
     passages: dict[str, set[str]] = defaultdict(set)
     for quad in quads:
-        subject, predicate, value = quad.subject, quad.predicate.value, quad.object
         graph = getattr(quad.graph_name, "value", "")
         if graph.startswith(names.PASSAGE):
-            for term in (subject, value):
+            for term in (quad.subject, quad.object):
                 if str(term).startswith("<"):
                     passages[getattr(term, "value", "")].add(graph)
-        iri = getattr(subject, "value", "")
+        gathered.add(quad.triple, graph)
+    gathered.passages = {iri: len(found) for iri, found in passages.items()}
+    return gathered.write()
+
+
+class Gathered:
+    """What an index is made of; ``passages`` are how many passages name an IRI."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
+        self._stated: dict[str, set[str]] = defaultdict(set)
+        self._types: dict[str, set[str]] = defaultdict(set)
+        self.passages: dict[str, int] = {}
+
+    def add(self, triple: ox.Triple, graph: str) -> None:
+        """Takes a statement of that graph; what names nothing of ours is passed by."""
+        iri, predicate = getattr(triple.subject, "value", ""), triple.predicate.value
+        value = triple.object
         if not iri.startswith(names.BASE):
-            continue
+            return
         if predicate == names.RDF + "type":
-            types[iri].add(getattr(value, "value", ""))
-            if graph in (names.REGISTER, names.PROVENANCE, names.QUERIES, names.ONTOLOGY):
-                stated[iri].add(getattr(value, "value", ""))
-        elif predicate in _ROLES:
-            role = _ROLES[predicate]
-            texts[iri].add(
-                (role, getattr(value, "language", "") or "", getattr(value, "value", ""))
-            )
-    database = sqlite3.connect(":memory:")
-    database.executescript(_SCHEMA)
-    for iri in sorted(texts):
-        if iri.startswith(names.ESS):
-            _add_kind(database, iri, texts[iri])
-    for iri, name, fr, en in (
-        (names.SKOS + "Concept", "Concept", "concept", "concept"),
-        (names.SKOS + "ConceptScheme", "ConceptScheme", "liste contrôlée", "controlled list"),
-        (names.SH + "SPARQLExecutable", "Question", "question", "question"),
-    ):
-        database.execute("INSERT OR IGNORE INTO kind VALUES (?, ?, ?, ?)", (name, iri, fr, en))
-    kinds: dict[str, str] = dict(database.execute("SELECT iri, name FROM kind"))
-    for iri in sorted(texts):
-        own = sorted(kinds[c] for c in stated[iri] if c in kinds)
-        if own and not iri.startswith(names.ESS):
-            _add(database, iri, own[0], texts[iri], types[iri], len(passages[iri]))
-    database.commit()
-    database.execute("INSERT INTO word (word) VALUES ('optimize')")
-    database.execute("INSERT INTO gram (gram) VALUES ('optimize')")
-    database.commit()
-    database.execute("VACUUM")
-    whole = database.serialize()
-    database.close()
-    return whole
+            self._types[iri].add(getattr(value, "value", ""))
+            if graph in STATING:
+                self._stated[iri].add(getattr(value, "value", ""))
+        elif predicate in ROLES:
+            language, text = getattr(value, "language", "") or "", getattr(value, "value", "")
+            self._texts[iri].add((ROLES[predicate], language, text))
+
+    def write(self) -> bytes:
+        """The index, as the bytes of its file: the same for the same statements in any order."""
+        texts, stated = self._texts, self._stated
+        database = sqlite3.connect(":memory:")
+        database.executescript(_SCHEMA)
+        for iri in sorted(texts):
+            if iri.startswith(names.ESS):
+                _add_kind(database, iri, texts[iri])
+        for iri, name, fr, en in (
+            (names.SKOS + "Concept", "Concept", "concept", "concept"),
+            (names.SKOS + "ConceptScheme", "ConceptScheme", "liste contrôlée", "controlled list"),
+            (names.SH + "SPARQLExecutable", "Question", "question", "question"),
+        ):
+            database.execute("INSERT OR IGNORE INTO kind VALUES (?, ?, ?, ?)", (name, iri, fr, en))
+        kinds: dict[str, str] = dict(database.execute("SELECT iri, name FROM kind"))
+        for iri in sorted(texts):
+            own = sorted(kinds[c] for c in stated[iri] if c in kinds)
+            if own and not iri.startswith(names.ESS):
+                number = self.passages.get(iri, 0)
+                _add(database, iri, own[0], texts[iri], self._types[iri], number)
+        database.commit()
+        database.execute("INSERT INTO word (word) VALUES ('optimize')")
+        database.execute("INSERT INTO gram (gram) VALUES ('optimize')")
+        database.commit()
+        database.execute("VACUUM")
+        whole = database.serialize()
+        database.close()
+        return whole
 
 
 def _add_kind(
