@@ -41,6 +41,13 @@ from essgraph.service.reply import Headers, send_kept
 from essgraph.service.sparql import not_acceptable
 
 _VARY: Final = b"Accept, Accept-Language, Accept-Encoding"
+#: What the data say of a question and of its parameters.
+_DESCRIBED: Final = f"""CONSTRUCT {{ ?s ?p ?o }} WHERE {{
+  GRAPH <{names.QUERIES}> {{
+    {{ BIND (<%(question)s> AS ?s) ?s ?p ?o }}
+    UNION {{ <%(question)s> <{names.SH}parameter> ?s . ?s ?p ?o }}
+  }}
+}}"""
 _PAGED: Final = re.compile(r"^\s*(LIMIT|OFFSET)\s+\d+", re.MULTILINE | re.IGNORECASE)
 
 
@@ -80,19 +87,21 @@ class Library(Api):
 
     async def _ask(self, scope: Scope, send: Send, name: str, given: Parameters) -> None:
         values = api.once(given)
-        question = catalog.find(questions(self._live.now), name)
         form = values.pop("format", None)
         version, digest = values.pop("version", None), values.pop("answer", None)
+        served = await versions.at(self._live, version, digest)
+        question = catalog.find(questions(served or self._live.now), name)
         evidence = api.is_true(values, "evidence")
         page = _Page.of(values, question)
         language = api.language(values, scope)
         client = scope["client"][0] if scope["client"] else ""
-        served = await versions.at(self._live, version, digest)
         it = await asked(served or self._live.now, name, values, language, client)
         if served is None:
             await versions.require_unchanged(it, str(version), str(digest))
         query = inspect(page.of_query(it.text))
         possible = (*offers(query), *formats.CITATIONS)
+        if query.form in ("SELECT", "ASK"):
+            possible += formats.GRAPHS  # its address is its name too, and leads to what it is
         if evidence:
             possible = (formats.JSON, formats.CSV) if query.form == "SELECT" else ()
         chosen = _choose(scope, form, possible)
@@ -101,6 +110,8 @@ class Library(Api):
             body = await citations.cite(it, await it.permanent(), chosen)
             await api.send_made(scope, send, body, chosen.content_type, headers)
             return
+        if chosen in formats.GRAPHS and query.form in ("SELECT", "ASK"):
+            query, headers = inspect(_DESCRIBED % {"question": names.QUERY + name}), []
         kept = await it.run(query, chosen)
         scope["essgraph.query"], scope["essgraph.rows"] = kept.tag, kept.answer.rows
         if evidence:
