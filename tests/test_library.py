@@ -284,6 +284,16 @@ def test_pages_join_to_the_whole(http: httpx.Client) -> None:
         before, path = path, links(page).get("next", "")
     assert rows == whole
     assert seen == -(-len(whole) // 20)
+    # The page for people is paged alike.
+    people = http.get("/queries/talks?limit=20&offset=20", headers={"Accept": "text/html"}).text
+    assert people.count("<tr>") == 21
+    neighbours = {
+        relation: parse_qs(urlsplit(html.unescape(target)).query)["offset"]
+        for target, relation in re.findall(r'<a href="([^"]*)" rel="(prev|next)"', people)
+    }
+    assert neighbours == {"prev": ["0"], "next": ["40"]}
+    wrong = http.get("/queries/talks?limit=x&lang=en", headers={"Accept": "text/html"})
+    assert "limit is a whole number" in wrong.text
     exact = http.get(f"/queries/talks?limit={len(whole)}")
     assert "next" not in links(exact)
     assert http.get("/queries/talks?offset=50").json()["results"]["bindings"] == whole[50:]

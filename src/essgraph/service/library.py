@@ -13,9 +13,7 @@ answers them, with the same ``asking``, ``supports`` and ``versions``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
@@ -28,9 +26,8 @@ from essgraph.query import inspect
 from essgraph.service import api, citations, supports, versions
 from essgraph.service.api import Api, Parameters
 from essgraph.service.asking import (
-    MAX_LIMIT,
-    MAX_OFFSET,
     Asked,
+    Page,
     asked,
     offers,
     offers_of,
@@ -48,7 +45,6 @@ _DESCRIBED: Final = f"""CONSTRUCT {{ ?s ?p ?o }} WHERE {{
     UNION {{ <%(question)s> <{names.SH}parameter> ?s . ?s ?p ?o }}
   }}
 }}"""
-_PAGED: Final = re.compile(r"^\s*(LIMIT|OFFSET)\s+\d+", re.MULTILINE | re.IGNORECASE)
 
 
 class Library(Api):
@@ -92,7 +88,7 @@ class Library(Api):
         served = await versions.at(self._live, version, digest)
         question = catalog.find(questions(served or self._live.now), name)
         evidence = api.is_true(values, "evidence")
-        page = _Page.of(values, question)
+        page = Page.of(values, question)
         language = api.language(values, scope)
         client = scope["client"][0] if scope["client"] else ""
         it = await asked(served or self._live.now, name, values, language, client)
@@ -128,19 +124,15 @@ class Library(Api):
         await send_kept(scope, send, kept, fixed + headers)
 
     async def _headers(
-        self, it: Asked, page: _Page, evidence: bool, chosen: Format, version: str | None
+        self, it: Asked, page: Page, evidence: bool, chosen: Format, version: str | None
     ) -> Headers:
         """Links (RFC 8288): the pages before and after, the permanent address, the newest."""
         more: dict[str, object] = {"evidence": 1} if evidence else {}
         if version:
             more["version"] = version
         links = [f'<{await it.permanent()}>; rel="cite-as"']
-        if page.limit is not None:
-            if page.offset:
-                links.append(f'<{it.path(more | page.before())}>; rel="prev"')
-            beyond = inspect(_Page(1, page.offset + page.limit).of_query(it.text))
-            if (await it.run(beyond, offers(beyond)[0])).answer.rows:
-                links.append(f'<{it.path(more | page.after())}>; rel="next"')
+        for relation, part in (await page.neighbours(it)).items():
+            links.append(f'<{it.path(more | part)}>; rel="{relation}"')
         if it.served is not self._live.now:
             links.append(f'<{it.path()}>; rel="latest-version"')
         if version:
@@ -179,40 +171,6 @@ def _choose(scope: Scope, form: str | None, offers: Sequence[Format]) -> Format:
     if chosen is None:
         raise not_acceptable(offers)
     return chosen
-
-
-@dataclass(frozen=True)
-class _Page:
-    """A part of an answer."""
-
-    limit: int | None = None
-    offset: int = 0
-
-    @staticmethod
-    def of(values: dict[str, str], question: Question) -> _Page:
-        limit = api.number(values, "limit", None, 1, MAX_LIMIT) if "limit" in values else None
-        offset = api.number(values, "offset", 0, 0, MAX_OFFSET)
-        if (limit is not None or offset) and _PAGED.search(question.query):
-            raise QueryError(
-                Text(
-                    "cette question fixe elle-même ses lignes : ni limit ni offset",
-                    "this question sets its rows itself: neither limit nor offset",
-                )
-            )
-        return _Page(limit, offset)
-
-    def of_query(self, text: str) -> str:
-        if self.limit is not None:
-            text += f"\nLIMIT {self.limit}"
-        return text + (f"\nOFFSET {self.offset}" if self.offset else "")
-
-    def before(self) -> dict[str, object]:
-        assert self.limit is not None
-        return {"limit": self.limit, "offset": max(0, self.offset - self.limit)}
-
-    def after(self) -> dict[str, object]:
-        assert self.limit is not None
-        return {"limit": self.limit, "offset": self.offset + self.limit}
 
 
 def describe(question: Question) -> dict[str, Any]:
