@@ -37,7 +37,9 @@ from essgraph.query import Query
 
 MIB: Final = 2**20
 #: A worker that ends so soon after it was asked, in seconds, was hardly ended by the query.
-_SOON: Final = 0.1
+_SOON: Final = 0.5
+#: How often such a query is asked again.
+_AGAIN: Final = 2
 #: How many short queries may be with one worker, the one that runs included.
 _BEHIND: Final = 4
 #: Of what is over so soon, in seconds, nobody need know the CPU time.
@@ -452,7 +454,7 @@ class Pool:
             # It counts from now, whatever is waited for: an answer in time, or none.
             limit = min(timeout or self.limits.timeout, self.limits.timeout)
             deadline = time.monotonic() + limit
-            again = True
+            again = _AGAIN
             while True:
                 worker, begun = await self._take(client, deadline), time.monotonic()
                 try:
@@ -463,7 +465,7 @@ class Pool:
                     # It may have been killed from outside before it was asked: nobody need know.
                     if not again or worker.ended or time.monotonic() - begun > _SOON:
                         raise
-                    again = False
+                    again -= 1
         finally:
             self._waiting -= 1
             self._clients[client] -= 1
