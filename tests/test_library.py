@@ -4,9 +4,11 @@ endpoint in each format; parameters; pages; conditions; versions and citations; 
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -296,7 +298,15 @@ def test_an_answer_says_how_to_cite_it(http: httpx.Client) -> None:
     cited = http.get(local(address))
     assert cited.content == answer.content
     assert links(cited)["cite-as"] == address
-    assert "immutable" in cited.headers["cache-control"]
+    # What became of it since is told in its links, so that no cache may keep it for long.
+    assert cited.headers["cache-control"] == "public, max-age=60"
+    assert "changes?" in links(cited)["version-history"]
+    page = http.get(local(address), headers={"Accept": "text/html"})
+    assert links(page)["cite-as"] == address
+    assert "It is the version in service." in page.text
+    plain = http.get("/queries/members?body=id:aimf&lang=en", headers={"Accept": "text/html"})
+    assert links(plain)["cite-as"] == address
+    assert html.escape(address) in plain.text
     csl = http.get("/queries/members?body=id:aimf&lang=en&format=csl")
     (entry,) = csl.json()
     assert csl.headers["content-type"] == "application/vnd.citationstyles.csl+json"
@@ -341,6 +351,24 @@ def test_a_cited_answer_says_whether_and_how_it_has_changed(tmp_path: Path, run:
         then = httpx.get(server.url + local(cited))
         assert then.content == before.content
         newest = links(then)["latest-version"]
+        told = httpx.get(server.url + links(then)["version-history"]).json()
+        assert [told["changed"], told["since"], told["version"]] == [True, first[:16], second]
+        assert [kept["version"] for kept in told["versions"]] == [second, first]
+        # So does the page, in words; and what it links to is the former answer too.
+        for language, words in (("en", "has changed since"), ("fr", "a changé depuis")):
+            address = local(cited).replace("lang=fr", f"lang={language}")
+            page = httpx.get(server.url + address, headers={"Accept": "text/html"})
+            assert page.status_code == 200
+            assert words in page.text
+            assert re.search(r"<ins>[^<]*A\.I\.M\.F\.", page.text)
+            assert re.search(r"<del>[^<]*AIMF", page.text)
+            data = re.search(r'href="(/queries/networks[^"]*format=csv)"', page.text)
+            assert data
+            rows = httpx.get(server.url + html.unescape(data[1])).text
+            assert "AIMF" in rows
+            assert "A.I.M.F." not in rows
+        page = httpx.get(server.url + local(unmoved), headers={"Accept": "text/html"})
+        assert "n’a pas changé depuis" in page.text
         now = httpx.get(server.url + newest)
         assert now.content != before.content
         changes = httpx.get(
@@ -354,9 +382,11 @@ def test_a_cited_answer_says_whether_and_how_it_has_changed(tmp_path: Path, run:
             f"{server.url}/queries/members/changes", params={"lang": "fr", "since": first}
         ).json()
         assert (same["changed"], same["added"], same["removed"]) == (False, [], [])
-        # Another version, and the first is no longer kept.
+        # Another version, and the first is no longer kept: removed to make room, say.
         register.write_text(text.replace('ess:acronym "AIMF"', 'ess:acronym "Aimf"', 1), "utf-8")
         third = build()
+        for folder in out.glob(f"{first[:16]}-*"):
+            shutil.rmtree(folder)
         for _ in range(200):
             if httpx.get(f"{server.url}/health").json()["version"] == third:
                 break
@@ -366,6 +396,11 @@ def test_a_cited_answer_says_whether_and_how_it_has_changed(tmp_path: Path, run:
         assert gone.status_code == 410
         assert "has changed since" in gone.json()["detail"]
         assert links(gone)["latest-version"].startswith("/queries/networks?")
+        page = httpx.get(server.url + local(cited), headers={"Accept": "text/html"})
+        assert page.status_code == 410
+        assert "/queries/networks?" in page.text
+        page = httpx.get(server.url + local(unmoved), headers={"Accept": "text/html"})
+        assert "n’est plus gardée ici ; la réponse d’aujourd’hui est la même" in page.text
         # An answer that has not changed is the cited one, whatever became of the version.
         assert httpx.get(server.url + local(unmoved)).status_code == 200
         without = httpx.get(f"{server.url}/queries/members?version={first[:16]}")

@@ -12,7 +12,7 @@ from essgraph.formats import Format
 from essgraph.query import inspect
 
 if TYPE_CHECKING:
-    from essgraph.service.library import Asked
+    from essgraph.service.asking import Asked
 
 PUBLISHER: Final = "essgraph"
 _DATASET: Final = inspect(

@@ -21,7 +21,7 @@ from essgraph.errors import LimitExceeded, NotRepresentable, Text
 from essgraph.query import Query, inspect
 
 if TYPE_CHECKING:
-    from essgraph.service.library import Asked
+    from essgraph.service.asking import Asked
 
 Row = Mapping[str, Mapping[str, str]]
 Key = tuple[str, ...]
