@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -195,3 +197,61 @@ def test_killed_anywhere_a_push_loses_nothing_and_mixes_nothing(
         assert reader.whole
         assert killed
         assert httpx.get(f"{service.url}/health").json()["version"] == sorted_version(versions[1])
+
+
+def test_of_two_at_once_the_second_is_refused_and_none_blocks_for_ever(
+    versions: list[Path], kept: Running
+) -> None:
+    push(kept, versions[0])
+    slow = subprocess.Popen(
+        [*COMMAND, "push", kept.url, "--batch", "1", "--out", str(versions[1])],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    said = f"SELECT ?s {{ GRAPH <{names.GRAPH}state> {{ ?s <{names.DCTERMS}valid> ?o }} }}"
+    try:
+        for _ in range(400):
+            if len(query(kept, said).split()) > 1:
+                break
+            time.sleep(0.02)
+        refused = push(kept, versions[0], code=1)
+        assert "another essgraph push is writing to this engine" in refused.stderr
+        slow.send_signal(signal.SIGSTOP)
+        assert "another essgraph push" in push(kept, versions[0], code=1).stderr
+    finally:
+        slow.kill()
+        slow.wait()
+    # Its process is gone, and of this machine: its lock holds nobody up.
+    assert "content identical" in push(kept, versions[1], "--verify").stderr
+    assert query(kept, said).split() == ["s"]
+
+
+def test_the_lock_of_a_run_on_another_machine_ends_with_its_time(
+    versions: list[Path], kept: Running
+) -> None:
+    def lock(until: datetime) -> None:
+        record = f"0123 {until.isoformat(timespec='seconds')} boot/pid:[1]/7/99 elsewhere"
+        update(kept, f"DELETE WHERE {{ GRAPH <{names.GRAPH}state> {{ ?s ?p ?o }} }} ; "
+                     f"INSERT DATA {{ GRAPH <{names.GRAPH}state> {{ <{names.GRAPH}state> "
+                     f'<{names.DCTERMS}valid> "{record}" }} }}')  # fmt: skip
+
+    lock(datetime.now(UTC) + timedelta(seconds=200))
+    assert "from elsewhere" in push(kept, versions[0], code=1).stderr
+    lock(datetime.now(UTC) - timedelta(seconds=1))
+    assert "content identical" in push(kept, versions[0], "--verify").stderr
+
+
+def test_a_full_temporary_folder_is_told_and_changes_nothing(
+    versions: list[Path], kept: Running
+) -> None:
+    push(kept, versions[0])
+    limited = ("prlimit", "--fsize=65536", *COMMAND)
+    full = subprocess.run(
+        [*limited, "push", kept.url, "--out", str(versions[1])],
+        env={**os.environ, "LC_ALL": "en"},
+        capture_output=True,
+        text=True,
+    )
+    assert full.returncode == 1
+    assert "no room for temporary files" in full.stderr
+    assert ": 0 quads added, 0 removed" in push(kept, versions[0], "--verify").stderr
