@@ -115,8 +115,7 @@ class _Author:
             f"    ess:summary {self.both(*_SUMMARY)} .\n"
         ]
         anchors = [
-            f"BASE <{names.PASSAGE}{slug}/>\n{_PREFIXES}\n"
-            f'doc:{slug} schema:sha256 "{digest}" .\n'
+            f'BASE <{names.PASSAGE}{slug}/>\n{_PREFIXES}\ndoc:{slug} schema:sha256 "{digest}" .\n'
         ]
         for n in range(1, passages + 1):
             first, last = self.text(6, 6), self.text(6, 6)
