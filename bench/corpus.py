@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pyoxigraph as ox
 
-from essgraph import build, merge, names
+from essgraph import build, names
 from essgraph.project import Project
 from essgraph.snapshot import Snapshot
 
@@ -115,8 +115,7 @@ class _Author:
             f"    ess:summary {self.both(*_SUMMARY)} .\n"
         ]
         anchors = [
-            f"BASE <{names.PASSAGE}{slug}/>\n{_PREFIXES}\n"
-            f'doc:{slug} schema:sha256 "{digest}" .\n'
+            f'BASE <{names.PASSAGE}{slug}/>\n{_PREFIXES}\ndoc:{slug} schema:sha256 "{digest}" .\n'
         ]
         for n in range(1, passages + 1):
             first, last = self.text(6, 6), self.text(6, 6)
@@ -228,10 +227,8 @@ def write(out: Path, triples: int, seed: int = 1) -> Corpus:
     counts = project(out / "project", triples, seed=seed)
     built = build.build(Project(out / "project"), out)
     assert built.snapshot is not None, built.checked.findings[:3]
-    quads = built.checked.quads
-    return Corpus(
-        built.snapshot, sum(q.graph_name == merge.DEFAULT for q in quads), len(quads), counts
-    )
+    triples, quads, _, _ = built.checked.counts
+    return Corpus(built.snapshot, triples, quads, counts)
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ def show(term: object) -> str:
 
 def _statements(checked: Checked) -> set[Statement]:
     """What the files state, but for the derived anchors."""
-    quads = checked.quads or merge.named_graphs(checked.sources, ())
+    quads = checked.quads or merge.named_graphs(checked.sources, [])
     return {
         (show(q.graph_name), show(q.subject), show(q.predicate), show(q.object))
         for q in quads
