@@ -46,6 +46,7 @@ lock: .venv/run
 	$(PIP) install --requirement constraints.txt --require-hashes
 	command -v npm >/dev/null || $(PIP) install --requirement constraints-node.txt --require-hashes
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q src  # as pip does; some shells forbid it at the first start
 	touch $@
 
 .venv/test: .venv/run constraints-test.txt

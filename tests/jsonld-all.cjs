@@ -1,9 +1,9 @@
-// Reads every .jsonld file of a folder as if fetched from a service, and writes N-Triples beside.
-// node jsonld-all.cjs FOLDER BASE; the first line of FOLDER/paths is the path of 0.jsonld.
+// Reads every .jsonld file of a folder, as it was saved, and writes N-Triples beside.
+// node jsonld-all.cjs FOLDER
 const jsonld = require("jsonld");
-const { readFileSync, writeFileSync } = require("fs");
+const { readdirSync, readFileSync, writeFileSync } = require("fs");
 
-const [folder, base] = process.argv.slice(2);
+const folder = process.argv[2];
 const fetched = new Map();
 const load = jsonld.documentLoaders.node();
 const documentLoader = (url) => {
@@ -12,10 +12,9 @@ const documentLoader = (url) => {
 };
 
 (async () => {
-  const paths = readFileSync(`${folder}/paths`, "utf8").trim().split("\n");
-  for (const [n, path] of paths.entries()) {
-    const document = JSON.parse(readFileSync(`${folder}/${n}.jsonld`, "utf8"));
-    const options = { format: "application/n-quads", base: base + path, documentLoader };
-    writeFileSync(`${folder}/${n}.jsonld.nt`, await jsonld.toRDF(document, options));
+  for (const name of readdirSync(folder).filter((name) => name.endsWith(".jsonld"))) {
+    const document = JSON.parse(readFileSync(`${folder}/${name}`, "utf8"));
+    const options = { format: "application/n-quads", documentLoader };
+    writeFileSync(`${folder}/${name}.nt`, await jsonld.toRDF(document, options));
   }
 })();

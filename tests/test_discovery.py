@@ -16,6 +16,7 @@ import pytest
 import rdflib
 from conftest import serving
 from rdflib import DCAT, DCTERMS, RDF, VOID, Graph, Literal, URIRef
+from rdflib.term import Node
 
 BASE = "https://w3id.org/essgraph/"
 DATASET = URIRef(BASE + "dataset")
@@ -41,19 +42,67 @@ def count(client: httpx.Client, query: str) -> int:
     return int(response.text.split()[-1])
 
 
-def number(graph: Graph, subject: URIRef, predicate: URIRef) -> int:
+def number(graph: Graph, subject: Node, predicate: URIRef) -> int:
     return int(str(graph.value(subject, predicate)))
 
 
+#: The default graph without the description, whose figures are counted before it is added.
+DATA = f"?s ?p ?o FILTER NOT EXISTS {{ GRAPH <{BASE}graph/description> {{ ?s ?p ?o }} }}"
+
+
 def test_void_counts_what_is_served(client: httpx.Client, described: Graph) -> None:
-    for predicate, query in {
-        VOID.triples: "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }",
-        VOID.properties: "SELECT (COUNT(DISTINCT ?p) AS ?n) { ?s ?p ?o }",
-        VOID.classes: "SELECT (COUNT(DISTINCT ?c) AS ?n) { ?s a ?c }",
-        VOID.distinctSubjects: "SELECT (COUNT(DISTINCT ?s) AS ?n) { ?s ?p ?o }",
-        VOID.distinctObjects: "SELECT (COUNT(DISTINCT ?o) AS ?n) { ?s ?p ?o }",
+    a = f"FILTER (?p = <{RDF.type}>)"
+    entities = f"FILTER (REGEX(STR(?s), '^{BASE}(id|doc|passage)/[^#]*$'))"
+    for predicate, (what, where) in {
+        VOID.triples: ("COUNT(*)", ""),
+        VOID.properties: ("COUNT(DISTINCT ?p)", ""),
+        VOID.classes: ("COUNT(DISTINCT ?o)", a),
+        VOID.distinctSubjects: ("COUNT(DISTINCT ?s)", ""),
+        VOID.distinctObjects: ("COUNT(DISTINCT ?o)", ""),
+        VOID.entities: ("COUNT(DISTINCT ?s)", f"{a} {entities}"),
     }.items():
-        assert number(described, DATASET, predicate) == count(client, query), predicate
+        expected = count(client, f"SELECT ({what} AS ?n) {{ {DATA} {where} }}")
+        assert number(described, DATASET, predicate) == expected > 0, predicate
+
+
+def test_the_description_is_in_the_store(client: httpx.Client, described: Graph) -> None:
+    """What is at /.well-known/void is what a query finds, but for what the data cannot hold (their
+    digest and that of their files) and the address of this host."""
+    query = f"CONSTRUCT {{ ?s ?p ?o }} {{ GRAPH <{BASE}graph/description> {{ ?s ?p ?o }} }}"
+    response = client.get("/sparql", params={"query": query}, headers={"Accept": "text/turtle"})
+    stored = Graph().parse(data=response.text, format="turtle")
+    assert len(stored) > 500
+    for triple in stored:
+        absent = triple not in described
+        assert absent == (f"{client.base_url}" in str(described.value(triple[0], triple[1])))
+    for name in ("sparqlEndpoint", "dataDump"):
+        (there, *_), (here, *_) = (
+            list(g.objects(DATASET, VOID[name])) for g in (stored, described)
+        )
+        assert str(there).startswith(BASE)
+        assert str(here).startswith(str(client.base_url))
+    ask = (
+        f"ASK {{ <{DATASET}> <{VOID.triples}> ?n ; <{VOID.classPartition}>/<{VOID['class']}> ?c }}"
+    )
+    assert client.get("/sparql", params={"query": ask}).json()["boolean"]
+    about = URIRef(BASE + "graph/description")
+    assert (about, RDF.type, VOID.DatasetDescription) in described
+    assert {
+        str(getattr(o, "language", "")) for o in described.objects(about, rdflib.RDFS.comment)
+    } == {"fr", "en"}
+
+
+def test_what_the_description_names_answers(client: httpx.Client, described: Graph) -> None:
+    """The endpoint and the files, by the addresses that it gives."""
+    (endpoint,) = described.objects(DATASET, VOID.sparqlEndpoint)
+    assert httpx.get(str(endpoint), params={"query": "ASK {}"}).json()["boolean"]
+    places = {
+        *described.objects(DATASET, VOID.dataDump),
+        *described.objects(None, DCAT.downloadURL),
+    }
+    assert len(places) == 2
+    for place in places:
+        assert gzip.decompress(httpx.get(str(place)).content)
 
 
 def test_partitions_are_all_and_count_right(client: httpx.Client, described: Graph) -> None:
@@ -63,6 +112,12 @@ def test_partitions_are_all_and_count_right(client: httpx.Client, described: Gra
     assert len(properties) == number(described, DATASET, VOID.properties)
     triples = sum(int(str(described.value(p, VOID.triples))) for p in properties)
     assert triples == number(described, DATASET, VOID.triples)
+    for part in properties:
+        where = f"{DATA} FILTER (?p = <{described.value(part, VOID.property)}>)"
+        ask = f"SELECT (COUNT(%s) AS ?n) {{ {where} }}"
+        assert number(described, part, VOID.triples) == count(client, ask % "*")
+        assert number(described, part, VOID.distinctSubjects) == count(client, ask % "DISTINCT ?s")
+        assert number(described, part, VOID.distinctObjects) == count(client, ask % "DISTINCT ?o")
     city = next(
         p for p in classes if described.value(p, VOID["class"]) == URIRef(BASE + "ontology#City")
     )
@@ -157,8 +212,8 @@ def test_pages_carry_the_dataset_for_search_engines(client: httpx.Client, path: 
         assert said["license"] == "https://creativecommons.org/licenses/by/4.0/"
         assert said["name"].startswith("Francophone" if language == "en" else "Les élus")
         assert {d["contentUrl"] for d in said["distribution"]} == {
-            BASE + "dump.nq.gz",
-            BASE + "dump.trig.gz",
+            "/dump.nq.gz",
+            "/dump.trig.gz",
         }
 
 

@@ -341,6 +341,7 @@ def test_a_page_is_a_landing_page_of_signposting(client: httpx.Client) -> None:
     found = links(client.get("/page/bamako"))
     relations = {relation for _, relation, _ in found}
     assert {"cite-as", "describedby", "license", "type", "collection", "alternate"} <= relations
+    assert ("/id/bamako", "describes", "") in found
     described = {(target, type_) for target, relation, type_ in found if relation == "describedby"}
     assert described == {(f"/data/bamako.{s}", t) for s, t in TYPES.items()}
 
@@ -505,8 +506,21 @@ def test_a_thing_that_much_leads_to_says_where_the_rest_is(built: Path, tmp_path
         graph = rdflib.Graph().parse(data=said, format="turtle")
         bamako = rdflib.URIRef(BASE + "id/bamako")
         assert 900 < len(set(graph.subjects(rdflib.URIRef(mentions[1:-1]), bamako))) <= 1000
+        told = graph.objects(rdflib.URIRef(BASE + "data/bamako"), rdflib.RDFS.comment)
+        count = (
+            len(
+                httpx.get(
+                    f"{running.url}/sparql",
+                    headers={"Accept": "text/csv"},
+                    params={"query": f"SELECT ?s ?p {{ ?s ?p <{bamako}> }}"},
+                ).text.splitlines()
+            )
+            - 1
+        )
+        assert {str(comment) for comment in told} == {
+            f"1000 of {count} incoming links are here; see rdfs:seeAlso.",
+            f"1000 des {count} liens entrants sont ici ; voir rdfs:seeAlso.",
+        }
         more = graph.value(rdflib.URIRef(BASE + "data/bamako"), rdflib.RDFS.seeAlso)
-        whole = httpx.get(
-            str(more).replace(BASE, f"{running.url}/"), headers={"Accept": "application/n-triples"}
-        ).text
+        whole = httpx.get(str(more), headers={"Accept": "application/n-triples"}).text
         assert whole.count(mentions) >= 1100

@@ -51,7 +51,6 @@ def fetched(server: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[list
             assert response.status == 200, (iri, suffix)
             (folder / f"{n}.{suffix}").write_bytes(response.read())
     connection.close()
-    (folder / "paths").write_text("\n".join(f"{data_path(iri)}.jsonld" for iri in iris))
     return iris, folder
 
 
@@ -100,13 +99,13 @@ def test_raptor_reads_the_same_graph(
 
 
 def test_jsonld_js_reads_the_same_graph(
-    server: str, fetched: tuple[list[str], Path], expected: list[set[ox.Quad]]
+    fetched: tuple[list[str], Path], expected: list[set[ox.Quad]]
 ) -> None:
     if shutil.which("node") is None or not (HERE / "node_modules/jsonld").exists():
         pytest.skip("node or its package jsonld is not installed (make test installs it)")
     iris, folder = fetched
     done = subprocess.run(
-        ["node", str(HERE / "jsonld-all.cjs"), str(folder), server], capture_output=True, text=True
+        ["node", str(HERE / "jsonld-all.cjs"), str(folder)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     for n, iri in enumerate(iris):

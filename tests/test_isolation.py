@@ -233,3 +233,50 @@ def test_neighbours_of_runaway_queries_are_served(limited: Server) -> None:
         body = problem(answer, 503)
         assert "limit" in body or int(answer.headers["retry-after"]) > 0
     assert alive(limited)
+
+
+def test_queries_that_wait_behind_one_that_ends_badly_are_answered(built: Path) -> None:
+    """A short query may wait behind another at the same worker. Where that one is ended, fills
+    the worker's file, breaks the engine or is left by its client, those behind it have their own
+    right answers all the same."""
+
+    async def short(client: httpx.AsyncClient, number: int) -> None:
+        query = f"SELECT ({number} AS ?n) {{}}"
+        response = await client.get("/sparql", params={"query": query})
+        assert response.status_code == 200, response.text
+        (row,) = response.json()["results"]["bindings"]
+        assert row["n"]["value"] == str(number)
+
+    async def endless(client: httpx.AsyncClient, number: int) -> None:
+        query = ENDLESS.replace("?n", f"?n{number}")
+        response = await client.get("/sparql", params={"query": query, "timeout": "0.3"})
+        assert response.status_code == 503
+
+    async def large(client: httpx.AsyncClient, number: int) -> None:
+        query = f"SELECT * {{ ?s ?p ?o }} LIMIT {5_000 + number}"
+        response = await client.get("/sparql", params={"query": query})
+        assert len(response.json()["results"]["bindings"]) == 5_000 + number
+
+    async def left(client: httpx.AsyncClient, number: int) -> None:
+        query = f"SELECT (COUNT(*) AS ?n{number}) {{ ?a ?b ?c . ?c ?d ?e . ?e ?f ?g }}"
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get("/sparql", params={"query": query}, timeout=0.002)
+
+    async def killed(client: httpx.AsyncClient, number: int) -> None:
+        _, *workers = server.children()
+        os.kill(workers[number % len(workers)], signal.SIGKILL)
+
+    async def together() -> None:
+        limits = httpx.Limits(max_connections=40)
+        async with httpx.AsyncClient(base_url=server.url, timeout=20, limits=limits) as client:
+            for first, bad in enumerate((endless, large, left, killed) * 4):
+                start = 1_000 * (first + 1)
+                for number in range(start, start + 40):  # a client of short queries
+                    await short(client, number)
+                numbers = range(start + 100, start + 124)
+                asked = [short(client, number) for number in numbers]
+                await asyncio.gather(*asked[:4], bad(client, first), *asked[4:])
+
+    with serving(built, "--timeout", 5, "--workers", 1) as server:
+        asyncio.run(together())
+        assert alive(server)

@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from essgraph import catalog, names
-from essgraph.errors import QueryError
+from essgraph.errors import QueryError, SyntaxFault
 from essgraph.snapshot import open_snapshot
 
 GOLDEN = ROOT / "tests" / "golden"
@@ -88,6 +88,46 @@ def test_the_library_can_itself_be_queried(http: httpx.Client) -> None:
     assert stored == {name: question.query for name, question in QUESTIONS.items()}
 
 
+def test_parameters_can_be_queried(http: httpx.Client) -> None:
+    """What the store says of each parameter is enough to ask the question: which variable, of what
+    type, its default, and what it is in both languages."""
+    query = f"""PREFIX sh: <{names.SH}> SELECT * {{
+      ?q a sh:SPARQLExecutable ; sh:parameter ?p .
+      ?p a sh:Parameter ; sh:path ?path ; sh:optional ?optional ; sh:defaultValue ?default ;
+         sh:name ?fr , ?en ; sh:description ?longFr , ?longEn .
+      FILTER (LANG(?fr) = "fr" && LANG(?en) = "en" && LANG(?longFr) = "fr" && LANG(?longEn) = "en")
+      OPTIONAL {{ ?p sh:datatype ?datatype }} OPTIONAL {{ ?p sh:nodeKind ?kind }} }}"""
+    rows = http.get("/sparql", params={"query": query}).json()["results"]["bindings"]
+    stored = {}
+    for row in rows:
+        name = row["q"]["value"].removeprefix(names.QUERY)
+        question, _, variable = row["path"]["value"].partition("#")
+        assert question == row["q"]["value"]
+        assert f"?{variable}" in QUESTIONS[name].query
+        assert row["optional"]["value"] == "true"
+        typed = row.get("datatype", row.get("kind", {}))["value"]
+        stored[name, variable] = (typed, row["fr"]["value"], row["en"]["value"])
+        # The default as a term, put in by hand: the same answer.
+        if (default := row["default"])["type"] == "uri" or variable == "lang":
+            given = http.get(f"/queries/{name}", params={variable: default["value"]})
+            assert given.json() == http.get(f"/queries/{name}", params={"lang": "fr"}).json()
+    types = {"iri": f"{names.SH}IRI", "year": f"{names.XSD}gYear"}
+    assert stored == {
+        (name, parameter.name): (
+            types.get(parameter.type, names.XSD + parameter.type),
+            parameter.description.fr,
+            parameter.description.en,
+        )
+        for name, question in QUESTIONS.items()
+        for parameter in question.parameters
+    }
+    # Which questions can be asked of a text?
+    ask = f"""PREFIX sh: <{names.SH}> SELECT ?q {{
+      ?q sh:parameter [ sh:nodeKind sh:IRI ; sh:defaultValue ?d ]
+      FILTER (STRSTARTS(STR(?d), "{names.DOC}")) }}"""
+    assert http.get("/sparql", params={"query": ask}).json()["results"]["bindings"]
+
+
 # --- Parameters -------------------------------------------------------------------------------
 
 
@@ -123,6 +163,15 @@ def test_a_wrong_parameter_is_a_400_that_says_why(
     assert reason in answer.json()["detail"]
 
 
+DEFAULTS = {
+    "iri": "id:bamako",
+    "string": '"a"',
+    "integer": "0",
+    "year": f'"2019"^^<{names.XSD}gYear>',
+    "date": f'"2019-07-10"^^<{names.XSD}date>',
+}
+
+
 @pytest.mark.parametrize("kind", catalog.TYPES)
 @given(value=st.text(max_size=40) | st.from_regex(r"\A[a-z]{1,4}:[ -~é€😀]{0,12}\Z"))
 @settings(max_examples=400, deadline=None)
@@ -131,7 +180,7 @@ def test_a_value_becomes_one_term_or_is_refused(kind: str, value: str) -> None:
     text = (
         "# title@fr: a ?\n# title@en: a?\n# description@fr: a.\n# description@en: a.\n"
         f"# keywords: a\n# parameter: x {kind} | a | a\n"
-        "SELECT ?x WHERE {\n  VALUES ?x { 0 }\n}\n"
+        f"SELECT ?x WHERE {{\n  VALUES ?x {{ {DEFAULTS[kind]} }}\n}}\n"
     )
     question = catalog.read("q", text, "q.rq")
     try:
@@ -147,6 +196,12 @@ def test_a_value_becomes_one_term_or_is_refused(kind: str, value: str) -> None:
     else:
         assert isinstance(term, ox.Literal)
         assert term.value == value
+
+
+def test_a_default_of_another_type_is_a_fault() -> None:
+    text = (ROOT / "queries" / "members.rq").read_text("utf-8")
+    with pytest.raises(SyntaxFault, match="is not an integer"):
+        catalog.read("q", text.replace("body iri", "body integer"), "q.rq")
 
 
 @given(value=st.text(max_size=30))

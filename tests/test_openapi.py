@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import Any
 
 import httpx
@@ -51,7 +52,7 @@ def test_no_server_error_and_no_undocumented_answer(server: str) -> None:
         def ask(case: schemathesis.Case[Any]) -> None:
             nonlocal asked
             asked += 1
-            case.call_and_validate(checks=checks)
+            case.call_and_validate(checks=checks, allow_redirects=False)
 
         try:
             ask()
@@ -77,3 +78,18 @@ def test_every_question_is_described_with_examples(server: str) -> None:
         examples = {key: value for key, value in given.items() if value is not None}
         assert httpx.get(f"{server}/queries/{name}", params=examples).status_code == 200
     assert httpx.get(f"{server}/docs").status_code == 200
+
+
+def test_every_address_of_the_site_is_described(server: str) -> None:
+    """The pages of the sitemap, and what the answers there link to, but for static files."""
+    paths = httpx.get(f"{server}/openapi.json").json()["paths"]
+    templates = [re.compile(re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))) for path in paths]
+    pages = re.findall(r"<loc>([^<]*)</loc>", httpx.get(f"{server}/sitemap.xml").text)
+    assert len(pages) > 500
+    found = {page.removeprefix(server) for page in pages}
+    for path in ("/id/bamako", "/page/bamako", "/data/bamako.ttl", "/passage/aimf-article-2019/1"):
+        links = re.findall(r"<(/[^>]*)>", httpx.get(server + path).headers["link"])
+        assert len(links) > 5
+        found |= {path, *(link.partition("?")[0] for link in links)}
+    missing = {p for p in found if not any(template.fullmatch(p) for template in templates)}
+    assert not missing

@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from xml.etree import ElementTree
 
 import httpx
@@ -64,13 +65,19 @@ def test_the_ontology_is_the_file_and_names_its_version(client: httpx.Client) ->
     assert client.get("/ontology.xyz").status_code == 404
 
 
-def test_the_context_reads_our_documents(client: httpx.Client) -> None:
+def test_the_context_reads_our_documents(client: httpx.Client, tmp_path: Path) -> None:
     response = client.get("/context.jsonld", headers={"Accept": "application/json"})
     assert response.headers["content-type"] == "application/ld+json"
     assert response.headers["access-control-allow-origin"] == "*"
     context = response.json()["@context"]
     document = client.get("/data/bamako.jsonld").json()
-    assert document["@context"] == "/context.jsonld"
+    assert document["@context"] == f"{client.base_url}/context.jsonld".replace(
+        "//context", "/context"
+    )
+    # A document that was saved, read from the file by whoever fetches what it names.
+    (tmp_path / "bamako.jsonld").write_bytes(client.get("/data/bamako.jsonld").content)
+    saved = rdflib.Graph().parse(tmp_path / "bamako.jsonld", format="json-ld")
+    assert isomorphic(saved, rdflib.Graph().parse(data=client.get("/data/bamako.nt").text))
     inline = json.dumps({**document, "@context": context})
     graph = rdflib.Graph().parse(data=inline, format="json-ld")
     expected = rdflib.Graph().parse(data=client.get("/data/bamako.nt").text, format="nt")

@@ -27,7 +27,9 @@ import pyoxigraph as ox
 
 from essgraph import (
     catalog,
+    dataset,
     evidence,
+    library,
     merge,
     names,
     parts,
@@ -208,6 +210,7 @@ class _Build:
         self.parts: list[Part] = []
         self.told: list[str] = []
         self.totals = Totals()
+        self.description: list[bytes] = []
         self.respoken: set[str] = set()
         self.doubtful: frozenset[bytes] = frozenset()
 
@@ -237,12 +240,15 @@ class _Build:
 
     def _once(self, former: Before | None, for_service: bool) -> list[Finding]:
         self.progress(Text("fusion et entraînement logique", "merge and entailment"), 0.4)
-        difference = self.assemble(former)
+        differences = self.assemble(former)
+        if differences is None:
+            former = None
+        difference, published = differences or (None, None)
         with ExitStack() as stack:
             aside = []
             if for_service:
                 for make in (self.store, self.index):
-                    work = partial(make, former, difference)
+                    work = partial(make, former, published)
                     aside.append(stack.enter_context(beside(work)))
             self.progress(_SHAPES, 0.6)
             findings = self.tell(self.validate(former, difference))
@@ -265,7 +271,7 @@ class _Build:
         new = [name for name in names_ if not self.kept.has(name, self.digests[name])]
         if FRAME in new:
             found, faults = sources.read_some(self.layout, ())
-            described = list(_described(self.questions))
+            described = list(library.described(self.questions.values()))
             digest = self.digests[FRAME]
             self._take(units.judge(found, faults, FRAME, digest, self.texts, described))
             new.remove(FRAME)
@@ -296,43 +302,70 @@ class _Build:
 
     # --- parts --------------------------------------------------------------------------------
 
-    def assemble(self, former: Before | None) -> Difference | None:
-        """Writes the dataset, from a former one where there is one; gives the difference to it."""
+    def assemble(self, former: Before | None) -> tuple[Difference, Difference] | None:
+        """Writes the dataset, from a former one where there is one; then gives the difference to
+        it without the description and with it."""
         size = self.kept.size(self.digests) + sum(len(u.lines) for u in self.unsound.values())
         fine = size > parts.SMALL and shacl.forward(shacl.shapes(self.project))
         if former is not None and (len(former.parts) > 1) != fine:
             former = None
         changed = self._changed(former) if former else []
-        if former is None or 2 * len(changed) > len(self.digests):
-            self.totals = Totals()
-            stated = self._sorted()
-            whole = Change(0, 0, parts.cut(parts.count(stated), fine))
-            self._write(None, [whole])
-            return None
-        self.totals = former.totals
-        delta = self._delta(former, changed)
-        with Data(self.out / former.snapshot, former.parts) as old:
-            return self._write(old, parts.changes(old, delta, fine))
+        if former is not None and 2 * len(changed) > len(self.digests):
+            former = None
+        first = self.scratch / "first"
+        first.mkdir(exist_ok=True)
+        with (self.scratch / "named").open("w", encoding="utf-8") as named:
+
+            def take(made: Made) -> None:
+                for it in made.named:
+                    print(json.dumps([it.iri, it.stated, it.types, it.texts]), file=named)
+
+            if former is None:
+                self.totals = Totals()
+                whole = Change(0, 0, parts.cut(parts.count(self._sorted()), fine))
+                made, difference = self._write(first, None, [whole], take)
+            else:
+                self.totals = former.totals
+                delta = self._delta(former, changed)
+                with Data(self.out / former.snapshot, former.parts) as old:
+                    changes = parts.changes(old, delta, fine)
+                    made, difference = self._write(first, old, changes, take)
+        # The description counts all the rest; it is of no use to the index of names.
+        described = self._described(made)
+        more_often = Counter(described)
+        more_often.subtract(former.description if former else [])
+        lines = sorted((line, times) for line, times in more_often.items() if times)
+        with Data(first, made) as old:
+            changes = parts.changes(old, lines, fine)
+            self.parts, more = self._write(self.folder, old, changes, lambda _: None)
+        self.description = described
+        return (difference, difference.followed(more)) if former else None
+
+    def _described(self, made: Iterable[Part]) -> list[bytes]:
+        counts = dataset.Counts()
+        for part in made:
+            counts.add_up(part.figures)
+        graph = ox.NamedNode(names.DESCRIPTION)
+        triples = dataset.described(counts)
+        return merge.lines(ox.Quad(t.subject, t.predicate, t.object, graph) for t in triples)
 
     def _changed(self, former: Before) -> list[str]:
         both = former.units.keys() | self.digests.keys()
         return sorted(n for n in both if former.units.get(n) != self.digests.get(n))
 
-    def _write(self, old: Data | None, changes: Iterable[Change]) -> Difference:
-        doubtful = frozenset(f"<{iri}>".encode() for iri in self.totals.doubtful)
-        self.doubtful = doubtful
+    def _write(
+        self,
+        folder: Path,
+        old: Data | None,
+        changes: Iterable[Change],
+        take: Callable[[Made], None],
+    ) -> tuple[list[Part], Difference]:
+        self.doubtful = frozenset(f"<{iri}>".encode() for iri in self.totals.doubtful)
 
         def work(batch: list[Stated]) -> list[Made]:
-            return [parts.make(stated, self.schema, doubtful) for stated in batch]
+            return [parts.make(stated, self.schema, self.doubtful) for stated in batch]
 
-        with (self.scratch / "named").open("w", encoding="utf-8") as names_:
-
-            def take(made: Made) -> None:
-                for it in made.named:
-                    print(json.dumps([it.iri, it.stated, it.types, it.texts]), file=names_)
-
-            self.parts, difference = parts.write(self.folder, old, changes, work, take)
-        return difference
+        return parts.write(folder, old, changes, work, take)
 
     def _sorted(self) -> Iterator[bytes]:
         """The lines of all units in order, from runs that were sorted in memory."""
@@ -456,7 +489,7 @@ class _Build:
     @property
     def counts(self) -> tuple[int, int, int, int]:
         """The triples of the default graph, quads, entities and passages of the dataset."""
-        triples, quads, entities = map(sum, zip(*(part.counts for part in self.parts), strict=True))
+        triples, quads, entities = (sum(part.counts[n] for part in self.parts) for n in range(3))
         return triples, quads, entities, self.totals.graphs
 
     # --- the snapshot -------------------------------------------------------------------------
@@ -491,7 +524,14 @@ class _Build:
         snapshot.write_files(self.folder, questions)
         settled = snapshot.settle(self.out, self.folder, self.project.digest())
         self.kept.settle(
-            Before(settled.directory.name, self.digests, self.parts, self.totals, self.told)
+            Before(
+                settled.directory.name,
+                self.digests,
+                self.parts,
+                self.totals,
+                self.description,
+                self.told,
+            )
         )
         self.kept.commit()
         return settled
@@ -599,35 +639,3 @@ def _parse(question: Question, file: str) -> None:
         if known:
             at, said = known.at or at, known.text
         raise SyntaxFault(said, file=file, at=at) from error
-
-
-def _described(questions: Mapping[str, Question]) -> Iterator[ox.Triple]:
-    """The library as RDF: each question a ``sh:SPARQLExecutable`` (SHACL-SPARQL 1.1 examples)."""
-    for question in questions.values():
-        iri = ox.NamedNode(names.QUERY + question.name)
-        form = _form(question.query)
-
-        def say(
-            predicate: str, value: ox.NamedNode | ox.Literal, iri: ox.NamedNode = iri
-        ) -> ox.Triple:
-            return ox.Triple(iri, ox.NamedNode(predicate), value)
-
-        yield say(names.RDF + "type", ox.NamedNode(f"{names.SH}SPARQL{form.title()}Executable"))
-        yield say(names.RDF + "type", ox.NamedNode(names.SH + "SPARQLExecutable"))
-        yield say(names.SH + form.lower(), ox.Literal(question.query))
-        for language, label, text in (
-            ("fr", question.title.fr, question.description.fr),
-            ("en", question.title.en, question.description.en),
-        ):
-            yield say(names.RDFS + "label", ox.Literal(label, language=language))
-            yield say(names.RDFS + "comment", ox.Literal(text, language=language))
-        for keyword in question.keywords:
-            yield say(names.SCHEMA + "keywords", ox.Literal(keyword))
-
-
-def _form(query: str) -> str:
-    for line in query.splitlines():
-        word = line.split(maxsplit=1)[0].upper() if line.split() else ""
-        if word in ("SELECT", "ASK", "CONSTRUCT", "DESCRIBE"):
-            return word
-    return "SELECT"

@@ -86,6 +86,7 @@ class Type:
 
     fr: str
     en: str
+    datatype: str  # of its terms, after xsd:; empty for IRIs
 
     def term(self, value: str) -> str | None:
         raise NotImplementedError
@@ -104,7 +105,6 @@ class _String(Type):
 @dataclass(frozen=True)
 class _Typed(Type):
     pattern: str
-    datatype: str
 
     def term(self, value: str) -> str | None:
         if not re.fullmatch(self.pattern, value):
@@ -115,15 +115,15 @@ class _Typed(Type):
 
 
 TYPES: Final[dict[str, Type]] = {
-    "iri": _Iri("un IRI ou un nom préfixé (id:bamako)", "an IRI or prefixed name (id:bamako)"),
-    "string": _String("une chaîne", "a string"),
-    "integer": _Typed("un entier", "an integer", r"-?(0|[1-9][0-9]{0,17})", "integer"),
-    "year": _Typed("une année (2019)", "a year (2019)", r"[0-9]{4}", "gYear"),
+    "iri": _Iri("un IRI ou un nom préfixé (id:bamako)", "an IRI or prefixed name (id:bamako)", ""),
+    "string": _String("une chaîne", "a string", "string"),
+    "integer": _Typed("un entier", "an integer", "integer", r"-?(0|[1-9][0-9]{0,17})"),
+    "year": _Typed("une année (2019)", "a year (2019)", "gYear", r"[0-9]{4}"),
     "date": _Typed(
         "une date (2019-07-10)",
         "a date (2019-07-10)",
-        r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])",
         "date",
+        r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])",
     ),
 }
 
@@ -246,7 +246,12 @@ def _parameter(value: str, text: str, file: str, line: int) -> Parameter:
             file=file,
             at=Position(line),
         )
-    return Parameter(name, kind, defaults[0], Text(fr, en.strip()))
+    parameter = Parameter(name, kind, defaults[0], Text(fr, en.strip()))
+    try:
+        parameter.term(parameter.value)
+    except QueryError as error:
+        raise SyntaxFault(error.text, file=file, at=Position(line)) from error
+    return parameter
 
 
 def load(files: list[Path]) -> dict[str, Question]:

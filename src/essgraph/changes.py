@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pyoxigraph as ox
 
-from essgraph import merge, names
+from essgraph import dataset, merge, names
 from essgraph.build import Checked, check
 from essgraph.errors import ProjectError, Text
 from essgraph.findings import Finding
@@ -30,7 +30,7 @@ _ALIKE = 0.6
 #: Rows of an answer that are shown; more are counted.
 _ROWS = 5
 #: Derived from the files: what follows need not be read.
-_DERIVED = {merge.DEFAULT, merge.ENTAILED, merge.QUERIES}
+_DERIVED = {merge.DEFAULT, merge.ENTAILED, merge.QUERIES, dataset.GRAPH}
 _ANCHOR = (names.OA, names.ESS + "wordsDigest", names.SCHEMA + "sha256")
 
 Statement = tuple[str, str, str, str]

@@ -532,7 +532,7 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
             from essgraph.snapshot import write_frame
 
             folder = Path(stack.enter_context(TemporaryDirectory(prefix="essgraph-")))
-            frame = write_frame(folder, project.frame())
+            frame = write_frame(folder / "frame", {**project.frame(), **_plans(project)})
             live = RemoteLive(endpoint, frame, limits, authorization=_authorization())
             live.check()
             what = endpoint
@@ -557,6 +557,22 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
             texts=_texts(arguments, project),
         )
     return 0
+
+
+def _plans(project: Project) -> dict[str, bytes]:
+    """The plans of the evidence of the project's questions, as a file of a snapshot. Made in a
+    process of its own, so that the service does not keep the build side in memory."""
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_planned, project.queries).result()
+
+
+def _planned(files: list[Path]) -> dict[str, bytes]:
+    from essgraph import catalog, why
+
+    return {why.FILE: why.plans(catalog.load(files))}
 
 
 def _push(arguments: argparse.Namespace, language: str) -> int:

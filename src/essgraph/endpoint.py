@@ -14,7 +14,7 @@ import random
 import time
 from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import IO, Final, Self
 
 import httpx
 import pyoxigraph as ox
@@ -198,17 +198,42 @@ class Endpoint:
         finds the query ill-formed, LimitExceeded for an answer above ``limit`` bytes or one that
         the engine cut, EngineTimeout, EngineUnreachable, EngineError.
         """
+        body = await self._ask(query, media_type, dataset, timeout, limit, None)
+        return self.dialect.repair(media_type, body)
+
+    async def fetch(
+        self,
+        query: str,
+        media_type: str,
+        into: IO[bytes],
+        *,
+        dataset: Pairs = (),
+        timeout: float,
+    ) -> None:
+        """Puts the answer into a file, as the engine wrote it (see ``Dialect.repair``): for what
+        memory might not hold. Otherwise as ``ask``; raises OSError where the disk is full."""
+        await self._ask(query, media_type, dataset, timeout, None, into)
+
+    async def _ask(
+        self,
+        query: str,
+        media_type: str,
+        dataset: Pairs,
+        timeout: float,
+        limit: int | None,
+        into: IO[bytes] | None,
+    ) -> bytes:
         request = self._client.build_request(
             "POST",
             self.url,
             data=_form([("query", query), *dataset]),
             headers={"Accept": media_type},
         )
-        response, body = await self._read(request, timeout, limit)
+        response, body = await self._read(request, timeout, limit, into)
         status = response.status_code
         if status == 200:
             self._require(response, media_type)
-            return self.dialect.repair(media_type, body)
+            return body
         if status in (400, 422):
             said = _said(body)
             raise SyntaxFault(
@@ -241,15 +266,20 @@ class Endpoint:
             )
 
     async def _read(
-        self, request: httpx.Request, timeout: float, limit: int
+        self,
+        request: httpx.Request,
+        timeout: float,
+        limit: int | None,
+        into: IO[bytes] | None = None,
     ) -> tuple[httpx.Response, bytes]:
-        """A read, tried again where it failed on the way, all within ``timeout`` seconds."""
+        """A read, tried again where it failed on the way, all within ``timeout`` seconds. What
+        succeeds goes into the file, if there is one."""
         try:
             async with asyncio.timeout(timeout):
                 for left in reversed(range(_TRIES)):
                     self.circuit.check(self.url)
                     try:
-                        response, body = await self._once(request, limit)
+                        response, body = await self._once(request, limit, into)
                         if response.status_code not in _ANOTHER_TRY:
                             self.circuit.passed()
                             return response, body
@@ -270,15 +300,24 @@ class Endpoint:
             ) from None
         raise AssertionError  # the loop returns or raises
 
-    async def _once(self, request: httpx.Request, limit: int) -> tuple[httpx.Response, bytes]:
+    async def _once(
+        self, request: httpx.Request, limit: int | None, into: IO[bytes] | None = None
+    ) -> tuple[httpx.Response, bytes]:
         response = await self._client.send(request, stream=True)
         try:
             parts, size = [], 0
+            whole = into if response.status_code == 200 else None
+            if whole is not None:
+                whole.seek(0)
+                whole.truncate()
             async for part in response.aiter_bytes():
-                parts.append(part)
                 size += len(part)
-                if size > limit:
+                if limit is not None and size > limit:
                     raise too_large(limit)
+                if whole is not None:
+                    whole.write(part)
+                else:
+                    parts.append(part)
             return response, b"".join(parts)
         finally:
             await response.aclose()

@@ -28,6 +28,9 @@ class Format:
     charset: bool = True
     names: tuple[str, ...] = ()
 
+    def __hash__(self) -> int:  # for the caches of choices, at each request
+        return hash(self.media_type)
+
     @property
     def content_type(self) -> str:
         """The value of ``Content-Type``."""
@@ -69,6 +72,8 @@ RESULTS: Final = (JSON, XML, CSV, TSV)
 GRAPHS: Final = (TURTLE, JSONLD, RDFXML, NTRIPLES)
 #: For documents, which may also show the named graphs that state their facts.
 DOCUMENTS: Final = (*GRAPHS, TRIG, NQUADS)
+#: The files to download, and what is inside the compression.
+DUMPS: Final = {"dump.nq.gz": NQUADS, "dump.trig.gz": TRIG}
 #: For the citation of an answer (as the DOI registration agencies negotiate them).
 CITATIONS: Final = (BIBTEX, CSL)
 

@@ -61,12 +61,13 @@ class Totals:
 @dataclass(frozen=True)
 class Before:
     """The snapshot in force as a build left it: its folder's name, its units by name, its parts,
-    and the subjects of which a shape has something to say."""
+    its description of itself in N-Quads, and the subjects of which a shape has something to say."""
 
     snapshot: str
     units: Mapping[str, str]
     parts: list[Part]
     totals: Totals
+    description: list[bytes]
     told: list[str]
 
 
@@ -165,16 +166,23 @@ class Kept:
             return None
         parts = [
             Part(start.encode(), tuple(map(tuple, spans)), _encoded(shared), tuple(counts))
-            for start, spans, shared, counts in made["parts"]
+            for start, spans, shared, counts, figures in made["parts"]
         ]
         counted = {name: Counter(made["totals"][name]) for name in _COUNTED}
         totals = Totals(**counted, graphs=made["totals"]["graphs"])
-        return Before(made["snapshot"], made["units"], parts, totals, made["told"])
+        description = [line.encode() for line in made["description"]]
+        return Before(made["snapshot"], made["units"], parts, totals, description, made["told"])
 
     def settle(self, before: Before) -> None:
         """Says what the snapshot in force is made of, and lets go of other units."""
         parts = [
-            (p.start.decode(), p.spans, {k.decode(): n for k, n in p.shared.items()}, p.counts)
+            (
+                p.start.decode(),
+                p.spans,
+                {k.decode(): n for k, n in p.shared.items()},
+                p.counts,
+                p.figures,
+            )
             for p in before.parts
         ]
         self._put(
@@ -184,6 +192,7 @@ class Kept:
                 "units": dict(before.units),
                 "parts": parts,
                 "totals": vars(before.totals),
+                "description": [line.decode() for line in before.description],
                 "told": before.told,
             },
         )

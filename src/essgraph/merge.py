@@ -30,8 +30,10 @@ DEFAULT = ox.DefaultGraph()
 
 _TYPE = str(TYPE).encode()
 _ENTAILED = str(ENTAILED).encode()
-#: The graphs whose statements are about terms or questions: nothing is entailed from them.
-_ABOUT_TERMS = {str(ONTOLOGY).encode(), str(QUERIES).encode()}
+#: The graph of the dataset's own description.
+DESCRIPTION = f"<{names.DESCRIPTION}>".encode()
+#: The graphs about terms, questions or the dataset: nothing is entailed from what they state.
+_ABOUT_TERMS = {str(ONTOLOGY).encode(), str(QUERIES).encode(), DESCRIPTION}
 
 
 def _named(statements: Iterable[Statement], graph: ox.NamedNode) -> Iterator[ox.Quad]:
@@ -161,6 +163,11 @@ def _head() -> bytes:
     return b"".join(
         line for line in whole.splitlines(keepends=True) if line.startswith(b"@prefix ")
     )
+
+
+def default(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Of the lines of a published dataset, those of the default graph."""
+    return (line for line in lines if not _graph(line))
 
 
 #: With what the TriG of a dataset begins.

@@ -18,6 +18,7 @@ PROVENANCE: Final = GRAPH + "provenance"
 ENTAILED: Final = GRAPH + "entailed"
 ONTOLOGY: Final = GRAPH + "ontology"
 QUERIES: Final = GRAPH + "queries"
+DESCRIPTION: Final = GRAPH + "description"
 
 RDF: Final = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 RDFS: Final = "http://www.w3.org/2000/01/rdf-schema#"

@@ -23,11 +23,11 @@ from functools import partial
 from itertools import chain, groupby, islice
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Any, BinaryIO, Self
 
 import pyoxigraph as ox
 
-from essgraph import merge, names, search, snapshot
+from essgraph import dataset, merge, names, search, snapshot
 from essgraph.merge import Schema
 from essgraph.processes import spread
 
@@ -47,12 +47,14 @@ Stated = list[tuple[bytes, int]]
 @dataclass(frozen=True)
 class Part:
     """A part: the subject with which it begins, where it stands in each of the files, which lines
-    are stated by more than one unit, and how many triples, quads and entities it holds."""
+    are stated by more than one unit, how many triples, quads and entities it holds, and what the
+    description counts of it."""
 
     start: bytes
     spans: tuple[tuple[int, int], ...]
     shared: dict[bytes, int] = field(default_factory=dict)
     counts: tuple[int, int, int] = (0, 0, 0)
+    figures: Sequence[Any] = ()
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Made:
     blocks: tuple[bytes, ...]
     shared: dict[bytes, int]
     counts: tuple[int, int, int]
+    figures: Sequence[Any]
     named: list[search.Named]
 
 
@@ -110,8 +113,23 @@ def make(stated: Stated, schema: Schema, doubtful: Container[bytes]) -> Made:
         (data, _packed(data), _packed(merge.trig(lines))),
         {line: times for line, times in stated if times > 1},
         (triples, len(lines), len(registered)),
+        _figures(stated, lines, schema, doubtful),
         search.named_in(ox.parse(telling, ox.RdfFormat.N_QUADS)),
     )
+
+
+def _figures(
+    stated: Stated, lines: list[bytes], schema: Schema, doubtful: Container[bytes]
+) -> list[Any]:
+    """What a description counts: the default graph but for a description."""
+    given = [line for line, _ in stated if merge.split(line)[1] != merge.DESCRIPTION]
+    if len(given) < len(stated):
+        lines, _ = merge.publish(given, schema, doubtful)
+    counts = dataset.Counts()
+    for line in merge.default(lines):
+        subject, predicate, object_ = line[:-3].decode().split(" ", 2)
+        counts.add(subject, predicate, object_)
+    return counts.figures
 
 
 _REGISTERED = f" <{names.REGISTER}> .\n".encode()
@@ -228,6 +246,11 @@ class Difference:
     def lines(self) -> Iterator[bytes]:
         return chain(self.gone, self.come)
 
+    def followed(self, by: Difference) -> Difference:
+        """The difference of the first to the last of three datasets, from those between them."""
+        gone, come = Counter(self.gone + by.gone), Counter(self.come + by.come)
+        return Difference(sorted(gone - come), sorted(come - gone))
+
 
 def write(
     folder: Path,
@@ -265,7 +288,7 @@ def write(
                 for file, block in zip(files, made.blocks, strict=True):
                     spans.append((file.tell(), len(block)))
                     file.write(block)
-                parts.append(Part(made.start, tuple(spans), made.shared, made.counts))
+                parts.append(Part(made.start, tuple(spans), made.shared, made.counts, made.figures))
                 take(made)
                 if old is not None:
                     fresh.append(made.blocks[0])

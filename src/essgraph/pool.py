@@ -38,6 +38,10 @@ from essgraph.query import Query
 MIB: Final = 2**20
 #: A worker that ends so soon after it was asked, in seconds, was hardly ended by the query.
 _SOON: Final = 0.1
+#: How many short queries may be with one worker, the one that runs included.
+_BEHIND: Final = 4
+#: Of what is over so soon, in seconds, nobody need know the CPU time.
+_MOMENT: Final = 0.002
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,23 @@ def load(quads: Path, limits: Limits) -> Loading:
     return Loading(quads, ours, process)
 
 
+class _Moved(Exception):
+    """A query was not begun where it waited: it is asked elsewhere."""
+
+
+class _Asked:
+    """A query that a worker has, or will have when it has answered those before."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.since = self.begun = 0.0  # when it was begun: the time, and the worker's CPU time
+
+    def begin(self, pid: int) -> None:
+        """From now its time is counted."""
+        self.since, self.begun = time.monotonic(), _cpu_time(pid)
+
+
 class _Worker(asyncio.Protocol):
     """One worker process as the service sees it."""
 
@@ -91,36 +112,58 @@ class _Worker(asyncio.Protocol):
         self.halted = False  # until there is room in the slow lane
         self.long = False  # has a query, in the fast lane, that may not be short
         self.ended: str | None = None  # why we killed it: time, busy, left
-        self.answer: asyncio.Future[Answer] | None = None
+        self.asked: deque[_Asked] = deque()  # the first is the one that runs
+        self.users = 0  # queries that somebody awaits here
         self.gone: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.lost = False
-        self.step: asyncio.TimerHandle | None = None  # towards the slow lane
         self._transport: asyncio.Transport | None = None
         self._data = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
-    def ask(self, frame: bytes) -> asyncio.Future[Answer]:
+    @property
+    def usable(self) -> bool:
+        """Whether it is in the fast lane and will answer more than what runs."""
+        return self.spool >= 0 and not (self.slow or self.halted or self.ended)
+
+    def ask(self, frame: bytes, limit: float) -> _Asked:
+        """Asks a query, which waits for those asked before."""
         assert self._transport is not None
-        self.answer = asyncio.get_running_loop().create_future()
+        asked = _Asked(limit)
+        self.asked.append(asked)
+        if len(self.asked) == 1:
+            asked.begin(self.pid)
         self._transport.write(frame)
-        return self.answer
+        return asked
+
+    def move(self, keep: int = 1) -> None:
+        """Those that wait behind the one that runs go elsewhere."""
+        while len(self.asked) > keep:
+            waiting = self.asked.pop().answer
+            if not waiting.done():
+                waiting.set_exception(_Moved())
 
     def data_received(self, data: bytes) -> None:
         data = self._data + data if self._data else data
-        self._data = b""
-        if len(data) < workers.HEAD.size:
-            self._data = data
+        while len(data) >= workers.HEAD.size:
+            kind, size, rows = workers.HEAD.unpack_from(data)
+            end = workers.HEAD.size + (size if kind != b"S" else 0)
+            if len(data) < end:
+                break
+            if self.asked:  # else it answers what was moved
+                self._answered(kind, size, rows, data[workers.HEAD.size : end])
+            data = data[end:]
+        self._data = data
+
+    def _answered(self, kind: bytes, size: int, rows: int, body: bytes) -> None:
+        answer = self.asked.popleft().answer
+        if kind == b"S":
+            self.move(keep=0)  # its file is in use: it ends
+        elif self.asked:
+            self.asked[0].begin(self.pid)
+        if answer.done():
             return
-        kind, size, rows = workers.HEAD.unpack_from(data)
-        if kind != b"S" and len(data) < workers.HEAD.size + size:
-            self._data = data
-            return
-        answer, self.answer = self.answer, None
-        if answer is None or answer.done():
-            return
-        body = data[workers.HEAD.size :]
         if kind == b"E":
             answer.set_exception(workers.unpack_error(body))
         elif kind == b"S":
@@ -131,11 +174,12 @@ class _Worker(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         self.lost = True
+        self.move()
         if self.spool >= 0:
             os.close(self.spool)
             self.spool = -1
-        if self.answer is not None and not self.answer.done():
-            self.answer.set_exception(ConnectionResetError())
+        if self.asked and not self.asked[0].answer.done():
+            self.asked[0].answer.set_exception(ConnectionResetError())
 
     def close(self) -> None:
         if self._transport is not None:
@@ -210,6 +254,8 @@ class Pool:
         self._claims = _Claims(limits.crowded)
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._running: set[_Worker] = set()
+        self._looking = False
         self._closing = False
         self.ends: dict[str, int] = {}  # queries ended by a limit, by its name
 
@@ -323,6 +369,8 @@ class Pool:
             if not worker.lost:
                 return self._give(worker, client)
             self._spawn(self._fork())
+        if not self._queues and self._claims.short(client) and (shared := self._shared()):
+            return shared
         waiter: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
         turn = time.monotonic(), waiter
         self._queues.setdefault(client, deque()).append(turn)
@@ -334,6 +382,12 @@ class Pool:
                 self._no_longer(waiter.result())
                 self._offer(waiter.result())
             raise
+
+    def _shared(self) -> _Worker | None:
+        """A worker behind whose short query another may wait: to wake one costs more than that."""
+        usable = (w for w in self._running if w.usable and not w.long)
+        worker = min(usable, key=lambda w: len(w.asked), default=None)
+        return worker if worker and len(worker.asked) < _BEHIND else None
 
     def _admit(self, client: str) -> None:
         if self._closing:
@@ -384,14 +438,18 @@ class Pool:
         self._waiting += 1
         try:
             limit = min(timeout or self.limits.timeout, self.limits.timeout)
-            worker, begun = await self._take(client), time.monotonic()
-            try:
-                return await self._run(worker, frame, limit, client)
-            except Overloaded:
-                # It may have been killed from outside before it was asked: nobody need know.
-                if worker.ended or time.monotonic() - begun > _SOON:
-                    raise
-            return await self._run(await self._take(client), frame, limit, client)
+            again = True
+            while True:
+                worker, begun = await self._take(client), time.monotonic()
+                try:
+                    return await self._run(worker, frame, limit, client)
+                except _Moved:
+                    continue
+                except Overloaded:
+                    # It may have been killed from outside before it was asked: nobody need know.
+                    if not again or worker.ended or time.monotonic() - begun > _SOON:
+                        raise
+                    again = False
         finally:
             self._waiting -= 1
             self._clients[client] -= 1
@@ -399,44 +457,70 @@ class Pool:
                 del self._clients[client]
 
     async def _run(self, worker: _Worker, frame: bytes, limit: float, client: str) -> Answer:
-        loop = asyncio.get_running_loop()
-        begun = _cpu_time(worker.pid)
-        answer = worker.ask(frame)
-        deadline = loop.call_later(limit, self._kill, worker, "time")
-        worker.step = loop.call_later(self.limits.crowded, self._look_at, worker, begun)
+        asked = worker.ask(frame, limit)
+        worker.users += 1
+        self._running.add(worker)
+        if not self._looking:
+            self._look_again()
         try:
-            return await answer
+            return await asked.answer
         except ConnectionResetError:
             raise await self._why(worker, limit) from None
         except asyncio.CancelledError:
-            self._kill(worker, "left")
+            if worker.asked and worker.asked[0] is asked:
+                self._kill(worker, "left")
             raise
         finally:
-            deadline.cancel()
-            if worker.step is not None:
-                worker.step.cancel()
-            # What is gone had its time and more.
-            gone = worker.lost or worker.ended
-            used = self.limits.fast if gone else _cpu_time(worker.pid) - begun
-            self._claims.took(client, used)
-            self._release(worker)
+            if asked.since:
+                self._claims.took(client, self._used(worker, asked))
+            worker.users -= 1
+            if not worker.users:
+                if worker.asked:  # by those who have left
+                    self._kill(worker, "left")
+                self._running.discard(worker)
+                self._release(worker)
 
-    def _look_at(self, worker: _Worker, begun: float) -> None:
+    def _used(self, worker: _Worker, asked: _Asked) -> float:
+        """What a query that is over took, in seconds; what is gone had its time and more."""
+        if worker.lost or worker.ended:
+            return self.limits.fast
+        passed = time.monotonic() - asked.since
+        return passed if passed < _MOMENT else _cpu_time(worker.pid) - asked.begun
+
+    def _look_again(self) -> None:
+        """One timer for all queries, which are many and mostly over before it rings."""
+        self._looking = bool(self._running)
+        if self._looking:
+            asyncio.get_running_loop().call_later(self.limits.crowded / 4, self._look)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        for worker in [*self._running]:
+            if not worker.asked:
+                continue  # its answer is here, and its client about to see it
+            passed = now - worker.asked[0].since
+            if passed >= worker.asked[0].limit:
+                self._kill(worker, "time")
+            elif passed >= self.limits.crowded and not (
+                worker.slow or worker.halted or worker.ended
+            ):
+                self._look_at(worker)
+        self._look_again()
+
+    def _look_at(self, worker: _Worker) -> None:
         """Whether a query has used up its time in the fast lane, which is less where others wait.
 
         It is CPU time: a query is not ended for what its neighbours do.
         """
-        used = _cpu_time(worker.pid) - begun
-        crowded = self.limits.crowded
-        rest = (crowded if self._queues else self.limits.fast) - used
-        if rest > 0:
-            loop = asyncio.get_running_loop()
-            step = min(max(rest, crowded / 4), crowded)
-            worker.step = loop.call_later(step, self._look_at, worker, begun)
-        elif self._slow + len(self._halted) >= self.limits.slow + self.limits.halted:
+        used = _cpu_time(worker.pid) - worker.asked[0].begun
+        crowded = self._queues or len(worker.asked) > 1
+        if used < (self.limits.crowded if crowded else self.limits.fast):
+            return
+        if self._slow + len(self._halted) >= self.limits.slow + self.limits.halted:
             self._kill(worker, "busy")
         else:
             worker.halted = True
+            worker.move()
             self._halted.append(worker)
             self._signal(worker, b"S")
             self._no_longer(worker)
@@ -460,6 +544,7 @@ class Pool:
         if worker.ended:
             return
         worker.ended = reason
+        worker.move()
         self._signal(worker, b"K")
         if not (worker.slow or worker.halted):
             self._no_longer(worker)
@@ -471,6 +556,7 @@ class Pool:
             self._slow -= 1
             self._fill_slow_lane()
             worker.close()  # its priority cannot be raised again
+            self._signal(worker, b"K")  # nor need it begin what was moved
         elif worker.halted:
             self._halted.remove(worker)
             worker.close()

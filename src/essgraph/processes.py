@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from itertools import chain, islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, TypeVar
 
 _Item = TypeVar("_Item")
@@ -104,3 +105,26 @@ def _begin(parent: int, work: Callable[[Any], Any]) -> None:
 
 def _do(item: object) -> Any:
     return _work(item)
+
+
+def identity(pid: int | None = None) -> str:
+    """What tells a process (this one) from every other, of any machine, for as long as both run:
+    its boot, its name space, its pid and when it began. Linux only; elsewhere nothing."""
+    number = os.getpid() if pid is None else pid
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        space = Path("/proc/self/ns/pid").readlink()
+        # The name, in brackets, may hold anything (proc_pid_stat(5)).
+        began = Path(f"/proc/{number}/stat").read_text("utf-8").rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
+    return f"{boot}/{space}/{number}/{began}"
+
+
+def ended(told: str) -> bool:
+    """Whether the process of that identity was one of this machine and is no more."""
+    here = identity()
+    where, _, number = told.rpartition("/")[0].rpartition("/")
+    if not here or where != here.rpartition("/")[0].rpartition("/")[0] or not number.isdigit():
+        return False
+    return identity(int(number)) != told

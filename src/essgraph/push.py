@@ -2,7 +2,8 @@
 
 What is sent is the difference between what the engine holds and the snapshot, found by reading
 both: so a run that was interrupted anywhere is completed by the next one, and a run with nothing
-to do sends nothing.
+to do sends nothing. Both are put in order in temporary files (``held.Quads``), so memory does not
+grow with them.
 
 The switch. The engine says in a graph of one triple which version it holds (``dialects.STATE``).
 Where the difference fits in one request, and the engine makes a request visible at once, removals,
@@ -11,35 +12,36 @@ before the first request until after the last, and ``remote`` answers nothing th
 meanwhile. The value has a part that differs with every run, so that no reader takes the same
 version, gone and come back, for one that never left.
 
-Who reads the engine directly, not by our service, is protected in the first case only.
+Who reads the engine directly, not by our service, is protected in the first case only. Two runs at
+once are kept apart by a ``lease``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Final
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import IO, Final
 
 import pyoxigraph as ox
 
-from essgraph import endpoint as endpoints
-from essgraph import names
-from essgraph.dialects import DEFAULT, STATE
+from essgraph import held, names
+from essgraph.dialects import STATE, Dialect
 from essgraph.endpoint import Endpoint
 from essgraph.errors import EngineError, SnapshotError, Text
+from essgraph.held import Quads
+from essgraph.lease import Lease
 from essgraph.snapshot import Snapshot
 
-#: Graphs by IRI, the default graph under the empty one; a triple is its N-Triples line, without
-#: the final dot.
-Graphs = dict[str, set[bytes]]
 Progress = Callable[[int, int], None]
 
 #: Quads in a request, and what may go in one request where that makes the switch atomic.
 BATCH: Final = 5_000
-#: Seconds for a read of ours: it may be of a large graph.
-_PATIENCE: Final = 600.0
 _DURATION: Final = f"^^<{names.XSD}duration>".encode()
 
 
@@ -55,20 +57,38 @@ class Pushed:
     digest: str | None = None
 
 
-@dataclass
-class _Difference:
-    """What to remove and to add, by graph."""
+class _Pile:
+    """Quads in order, in a temporary file."""
 
-    remove: Graphs = field(default_factory=dict)
-    add: Graphs = field(default_factory=dict)
+    def __init__(self, stack: ExitStack) -> None:
+        file = tempfile.TemporaryFile(prefix="essgraph-")  # noqa: SIM115
+        self._file: IO[bytes] = stack.enter_context(file)
+        self.size = 0
+
+    def add(self, quad: bytes) -> None:
+        self._file.write(quad + b"\n")
+        self.size += 1
+
+    def batches(self, batch: int) -> Iterator[list[bytes]]:
+        """All of them, in pieces of at most ``batch``."""
+        self._file.seek(0)
+        while lines := list(islice(self._file, batch)):
+            yield [line[:-1] for line in lines]
+
+    def durations(self) -> list[bytes]:
+        return [q for batch in self.batches(BATCH) for q in batch if q.endswith(_DURATION)]
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """What to remove and to add."""
+
+    remove: _Pile
+    add: _Pile
 
     @property
     def size(self) -> int:
-        return _size(self.remove) + _size(self.add)
-
-
-def _size(graphs: Graphs) -> int:
-    return sum(map(len, graphs.values()))
+        return self.remove.size + self.add.size
 
 
 async def push(
@@ -82,29 +102,65 @@ async def push(
     """Makes the engine hold the snapshot, and say so.
 
     ``verify`` reads all of it back and compares its digest with that of the snapshot. Raises
-    EngineError where the engine refuses, fails or (``verify``) holds something else.
+    EngineError where the engine refuses, fails, is written to by another run or (``verify``) holds
+    something else, and where the temporary folder is full; SnapshotError where the snapshot
+    cannot be read.
     """
     dialect = await endpoint.discover()
-    wanted = _read(snapshot)
-    held = await _held(endpoint, set(wanted))
-    difference = _compare(held, wanted)
-    removed, added = _size(difference.remove), _size(difference.add)
+    try:
+        async with Lease(endpoint) as lease:
+            with ExitStack() as stack:
+                return await _push(
+                    snapshot, endpoint, dialect, lease, stack, batch, verify, progress
+                )
+    except OSError as error:
+        raise EngineError(
+            Text(
+                f"pas de place pour les fichiers temporaires dans {tempfile.gettempdir()} "
+                f"({error.strerror}) : libérez-en, ou donnez un autre dossier par TMPDIR",
+                f"no room for temporary files in {tempfile.gettempdir()} ({error.strerror}): "
+                "make some, or name another folder by TMPDIR",
+            )
+        ) from error
+
+
+async def _push(
+    snapshot: Snapshot,
+    endpoint: Endpoint,
+    dialect: Dialect,
+    lease: Lease,
+    stack: ExitStack,
+    batch: int,
+    verify: bool,
+    progress: Progress,
+) -> Pushed:
+    wanted = stack.enter_context(Quads())
+    # In threads, so that the lease is renewed meanwhile.
+    graphs = await asyncio.to_thread(_read, snapshot, wanted)
+    has = await _held(endpoint, graphs, stack)
+    difference = _Difference(_Pile(stack), _Pile(stack))
+    await asyncio.to_thread(_compare, has, wanted, difference)
+    if dialect.loads:
+        await asyncio.to_thread(_durations, difference, wanted)
     state = await endpoint.version()
     at_once = dialect.atomic and difference.size <= batch
     if difference.size or state is None or _version(state) != snapshot.version:
         run = f"{snapshot.version} {secrets.token_hex(8)}"
+        lease.check()
         if at_once:
             await endpoint.update(
                 ";\n".join([*_updates(difference, dialect.default), _declare(run)])
             )
         else:
             await endpoint.update(_declare(f"loading {run}"))
-            await _send(endpoint, difference, batch, progress)
+            await _send(endpoint, difference, lease, batch, progress)
+            lease.check()
             await endpoint.update(_declare(run))
     digest = None
     if verify:
-        digest = _digest(await _held(endpoint, set(wanted)))
-        expected = _digest(wanted)
+        found = await _held(endpoint, graphs, stack)
+        digest = await asyncio.to_thread(_digest, found)
+        expected = await asyncio.to_thread(_digest, wanted)
         if digest != expected:
             raise EngineError(
                 Text(
@@ -114,7 +170,7 @@ async def push(
                     f"{expected[:16]}",
                 )
             )
-    return Pushed(dialect.name, added, removed, at_once, digest)
+    return Pushed(dialect.name, difference.add.size, difference.remove.size, at_once, digest)
 
 
 def _version(state: str) -> str:
@@ -124,11 +180,12 @@ def _version(state: str) -> str:
 # --- both sides -----------------------------------------------------------------------------
 
 
-def _read(snapshot: Snapshot) -> Graphs:
-    """The snapshot's quads by graph. Raises SnapshotError for blank nodes, which cannot be found
-    again in another engine."""
-    graphs: Graphs = {"": set()}
-    try:
+def _read(snapshot: Snapshot, into: Quads) -> set[str]:
+    """Puts the snapshot's quads into ``into``; its graphs. Raises SnapshotError for blank nodes,
+    which cannot be found again in another engine."""
+    graphs: set[str] = set()
+
+    def lines() -> Iterator[bytes]:
         for quad in ox.parse(path=snapshot.quads, format=ox.RdfFormat.N_QUADS):
             if any(isinstance(term, ox.BlankNode) for term in quad):
                 raise SnapshotError(
@@ -137,134 +194,56 @@ def _read(snapshot: Snapshot) -> Graphs:
                         f"{snapshot.quads} holds a blank node",
                     )
                 )
-            graph = quad.graph_name.value if isinstance(quad.graph_name, ox.NamedNode) else ""
-            graphs.setdefault(graph, set()).add(_line(quad.triple))
-    except OSError as error:
+            graphs.add(getattr(quad.graph_name, "value", ""))
+            yield held.line(quad)
+
+    if not snapshot.quads.is_file():
         raise SnapshotError(
             Text(f"{snapshot.quads} est illisible", f"{snapshot.quads} cannot be read")
-        ) from error
+        )
+    into.add(lines())
     return graphs
 
 
-def _line(triple: ox.Triple) -> bytes:
-    return f"{triple.subject} {triple.predicate} {triple.object}".encode()
-
-
-async def _held(endpoint: Endpoint, ours: set[str]) -> Graphs:
-    """What the engine holds of ours: its default graph, and the named graphs under our base."""
-    default = endpoint.dialect.default
-    counts = await endpoint.graphs(timeout=_PATIENCE)
-    if default is None:
-        rows = await endpoint.select("SELECT (COUNT(*) AS ?n) { ?s ?p ?o }", timeout=_PATIENCE)
-        counts[""] = int(getattr(rows[0]["n"], "value", "0"))
-    else:
-        counts[""] = counts.pop(default, 0)
-    counts = {
-        graph: n
-        for graph, n in counts.items()
-        if n and graph not in (STATE, DEFAULT) and (graph in ours or graph.startswith(names.BASE))
-    }
-    graphs: Graphs = {}
-    for group in _groups(counts):
-        if len(group) == 1:
-            graphs[group[0]] = await _whole(endpoint, group[0], counts[group[0]])
-        else:
-            graphs |= await _several(endpoint, group)
-    for graph, n in counts.items():
-        if len(graphs.get(graph, ())) < n:
-            raise EngineError(
-                Text(
-                    f"le moteur ne rend que {len(graphs.get(graph, ()))} des {n} triplets d'un "
-                    "graphe : levez sa limite de lignes (Virtuoso : ResultSetMaxRows)",
-                    f"the engine gives only {len(graphs.get(graph, ()))} of the {n} triples of a "
-                    "graph: lift its limit of rows (Virtuoso: ResultSetMaxRows)",
-                )
-            )
-    return graphs
-
-
-def _groups(counts: dict[str, int]) -> Iterator[list[str]]:
-    """Graphs to read together: large ones alone, small ones up to a batch."""
-    group: list[str] = []
-    rows = 0
-    for graph, count in sorted(counts.items()):
-        if not graph or count > BATCH:
-            yield [graph]
-            continue
-        if group and (rows + count > BATCH or len(group) >= 200):
-            yield group
-            group, rows = [], 0
-        group.append(graph)
-        rows += count
-    if group:
-        yield group
-
-
-async def _whole(endpoint: Endpoint, graph: str, count: int) -> set[bytes]:
-    iri = graph or endpoint.dialect.default
-    where = f"GRAPH <{iri}> {{ ?s ?p ?o }}" if iri else "?s ?p ?o"
-    body = await endpoint.ask(
-        f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ {where} }}",
-        endpoints.TRIPLES,
-        timeout=_PATIENCE,
-        limit=max(count, 1_000) * 4_096,
-    )
-    return {_line(triple) for triple in endpoints.parse_triples(body)}
-
-
-async def _several(endpoint: Endpoint, graphs: list[str]) -> Graphs:
-    listed = " ".join(f"<{graph}>" for graph in graphs)
-    rows = await endpoint.select(
-        f"SELECT ?g ?s ?p ?o {{ VALUES ?g {{ {listed} }} GRAPH ?g {{ ?s ?p ?o }} }}",
-        timeout=_PATIENCE,
-    )
-    found: Graphs = {}
-    for row in rows:
-        graph = str(getattr(row["g"], "value", ""))
-        found.setdefault(graph, set()).add(f"{row['s']} {row['p']} {row['o']}".encode())
+async def _held(endpoint: Endpoint, ours: set[str], stack: ExitStack) -> Quads:
+    """What the engine holds of ours."""
+    found = stack.enter_context(Quads())
+    await held.read(endpoint, await held.counts(endpoint, ours), found)
     return found
 
 
-def _compare(held: Graphs, wanted: Graphs) -> _Difference:
-    difference = _Difference()
-    for graph in held.keys() | wanted.keys():
-        has, wants = held.get(graph, set()), wanted.get(graph, set())
-        if has - wants:
-            difference.remove[graph] = has - wants
-        if wants - has:
-            difference.add[graph] = wants - has
-        _durations(difference, graph, wants)
-    return difference
+def _compare(has: Quads, wanted: Quads, difference: _Difference) -> None:
+    """One walk over both, which are in the same order."""
+    theirs, ours = iter(has), iter(wanted)
+    one, other = next(theirs, None), next(ours, None)
+    while one is not None or other is not None:
+        if one == other:
+            one, other = next(theirs, None), next(ours, None)
+        elif other is None or (one is not None and one < other):
+            difference.remove.add(one or b"")
+            one = next(theirs, None)
+        else:
+            difference.add.add(other)
+            other = next(ours, None)
 
 
-def _durations(difference: _Difference, graph: str, wanted: set[bytes]) -> None:
+def _durations(difference: _Difference, wanted: Quads) -> None:
     """A duration is removed with all of its subject and predicate (see ``_remove``): those that
     are to stay are added again."""
-    gone = {
-        tuple(line.split(b" ", 2)[:2])
-        for line in difference.remove.get(graph, ())
-        if line.endswith(_DURATION)
-    }
+    gone = {tuple(quad.split(b" ", 3)[:3]) for quad in difference.remove.durations()}
     if gone:
-        again = {
-            line
-            for line in wanted
-            if line.endswith(_DURATION) and tuple(line.split(b" ", 2)[:2]) in gone
-        }
-        if again:
-            difference.add[graph] = difference.add.get(graph, set()) | again
+        added = set(difference.add.durations())
+        for quad in wanted:
+            again = quad.endswith(_DURATION) and tuple(quad.split(b" ", 3)[:3]) in gone
+            if again and quad not in added:
+                difference.add.add(quad)
 
 
-def _digest(graphs: Graphs) -> str:
-    """The SHA-256 of the quads as canonical N-Quads: what a snapshot calls its version."""
-    lines = [
-        line + (f" <{graph}> .\n".encode() if graph else b" .\n")
-        for graph, triples in graphs.items()
-        for line in triples
-    ]
+def _digest(quads: Quads) -> str:
+    """The SHA-256 of the quads as N-Quads, graph by graph."""
     whole = hashlib.sha256()
-    for line in sorted(lines):
-        whole.update(line)
+    for quad in quads:
+        whole.update(held.nquads(quad))
     return whole.hexdigest()
 
 
@@ -280,33 +259,22 @@ def _declare(state: str) -> str:
     )
 
 
-def _batches(graphs: Graphs, batch: int) -> Iterator[list[tuple[str, list[bytes]]]]:
-    """The triples in pieces of at most ``batch``, in a fixed order."""
-    piece: list[tuple[str, list[bytes]]] = []
-    room = batch
-    for graph in sorted(graphs):
-        lines = sorted(graphs[graph])
-        while lines:
-            piece.append((graph, lines[:room]))
-            taken = len(piece[-1][1])
-            lines, room = lines[taken:], room - taken
-            if not room:
-                yield piece
-                piece, room = [], batch
-    if piece:
-        yield piece
-
-
 def _updates(difference: _Difference, default: str | None) -> Iterator[str]:
-    for piece in _batches(difference.remove, difference.size):
+    for piece in difference.remove.batches(difference.size or 1):
         yield "DELETE " + _data(piece, default)
-    for piece in _batches(difference.add, difference.size):
+    for piece in difference.add.batches(difference.size or 1):
         yield "INSERT " + _data(piece, default)
 
 
-def _data(piece: Iterable[tuple[str, list[bytes]]], default: str | None) -> str:
+def _by_graph(piece: list[bytes]) -> Iterator[tuple[str, list[bytes]]]:
+    """The triples of a piece by graph, the default graph under the empty name."""
+    for graph, quads in groupby(piece, lambda quad: quad.partition(b" ")[0]):
+        yield graph[1:-1].decode(), [quad.partition(b" ")[2] for quad in quads]
+
+
+def _data(piece: list[bytes], default: str | None) -> str:
     parts = ["DATA {\n"]
-    for graph, lines in piece:
+    for graph, lines in _by_graph(piece):
         triples = "".join(f"{line.decode()} .\n" for line in lines)
         named = graph or default
         parts.append(f"GRAPH <{named}> {{\n{triples}}}\n" if named else triples)
@@ -314,41 +282,38 @@ def _data(piece: Iterable[tuple[str, list[bytes]]], default: str | None) -> str:
 
 
 async def _send(
-    endpoint: Endpoint, difference: _Difference, batch: int, progress: Progress
+    endpoint: Endpoint, difference: _Difference, lease: Lease, batch: int, progress: Progress
 ) -> None:
     whole, done = difference.size, 0
     progress(0, whole)
-    for piece in _batches(difference.remove, batch):
+    for piece in difference.remove.batches(batch):
+        lease.check()
         await _remove(endpoint, piece)
-        done += sum(len(lines) for _, lines in piece)
+        done += len(piece)
         progress(done, whole)
-    for piece in _batches(difference.add, batch):
+    for piece in difference.add.batches(batch):
+        lease.check()
         if endpoint.dialect.loads:
-            for graph, lines in piece:
+            for graph, lines in _by_graph(piece):
                 triples = b"".join(line + b" .\n" for line in lines)
                 await endpoint.load(graph or endpoint.dialect.default or "", triples)
         else:
             await endpoint.update("INSERT " + _data(piece, endpoint.dialect.default))
-        done += sum(len(lines) for _, lines in piece)
+        done += len(piece)
         progress(done, whole)
 
 
-async def _remove(endpoint: Endpoint, piece: list[tuple[str, list[bytes]]]) -> None:
+async def _remove(endpoint: Endpoint, piece: list[bytes]) -> None:
     default = endpoint.dialect.default
-    plain: list[tuple[str, list[bytes]]] = []
-    for graph, lines in piece:
-        rest = lines
-        if endpoint.dialect.loads:
-            # What went in by the graph store may not be named in DELETE DATA: see ``dialects``.
-            rest = [line for line in lines if not line.endswith(_DURATION)]
-            for line in set(lines) - set(rest):
-                subject, predicate = line.decode().split(" ", 2)[:2]
-                pattern = f"GRAPH <{graph or default}> {{ {subject} {predicate} ?o }}"
-                await endpoint.update(
-                    f"DELETE {{ {pattern} }} WHERE {{ {pattern} "
-                    f"FILTER (DATATYPE(?o) = <{names.XSD}duration>) }}"
-                )
-        if rest:
-            plain.append((graph, rest))
-    if plain:
-        await endpoint.update("DELETE " + _data(plain, default))
+    if endpoint.dialect.loads:
+        # What went in by the graph store may not be named in DELETE DATA: see ``dialects``.
+        for quad in (quad for quad in piece if quad.endswith(_DURATION)):
+            graph, subject, predicate = quad.decode().split(" ", 3)[:3]
+            pattern = f"GRAPH {graph or f'<{default}>'} {{ {subject} {predicate} ?o }}"
+            await endpoint.update(
+                f"DELETE {{ {pattern} }} WHERE {{ {pattern} "
+                f"FILTER (DATATYPE(?o) = <{names.XSD}duration>) }}"
+            )
+        piece = [quad for quad in piece if not quad.endswith(_DURATION)]
+    if piece:
+        await endpoint.update("DELETE " + _data(piece, default))

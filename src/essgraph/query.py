@@ -275,12 +275,27 @@ def _by_shape(text: str) -> Query | None:
     """The query, where its shape tells all of it; None where the text itself is to be read."""
     if "\\" in text:
         return None  # with escapes, a string that never ends could be sought again and again
-    pieces = _PARTS.split(text)
-    parts = pieces[1::2]
-    shape = _shape("\0".join(pieces[::2]), "".join([part[0] for part in parts]).translate(_DIGITS))
+    # No part holds a brace and the rest of a query, but a string or comment, which is told below.
+    cut = text.find("{") + 1
+    rest, kinds, parts = _parts_of_head(text[:cut])
+    pieces = _PARTS.split(text[cut:])
+    more = pieces[1::2]
+    shape = _shape(
+        rest + "\0".join(pieces[::2]),
+        kinds + "".join([part[0] for part in more]).translate(_DIGITS),
+    )
     if shape is None or not (text.isascii() or _is_text(text)):
         return None
-    return Query(text, shape.form, (), (), shape.key % tuple(parts), shape.volatile)
+    return Query(text, shape.form, (), (), shape.key % (*parts, *more), shape.volatile)
+
+
+@lru_cache(maxsize=256)
+def _parts_of_head(head: str) -> tuple[str, str, tuple[str, ...]]:
+    """What a query has before its first brace, which many have in common: the text between its
+    parts, the first sign of each, and the parts."""
+    pieces = _PARTS.split(head)
+    parts = tuple(pieces[1::2])
+    return "\0".join(pieces[::2]), "".join([part[0] for part in parts]).translate(_DIGITS), parts
 
 
 @lru_cache(maxsize=1024)
@@ -389,8 +404,8 @@ def spell_out(text: str, names: Sequence[str]) -> str | None:
     names them; the engine has them in the order of the alphabet. Takes their names; None where
     nothing is to change.
     """
-    star = _STAR.match(text)
-    if star is None or len(names) < 2:
+    star = _STAR.match(text) if len(names) > 1 and "*" in text else None
+    if star is None:
         return None
     mentions = _MENTION.findall(text, star.end())
     ordered = [name for name in dict.fromkeys(mentions) if name in names]

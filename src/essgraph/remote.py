@@ -179,6 +179,10 @@ class Remote:
         """Whether the endpoint holds something else than when this began. Raises EngineError."""
         return await self.endpoint.version(timeout=timeout) != self._state
 
+    def dataset(self, text: str) -> list[tuple[str, str]]:
+        """What a query of ours over the whole dataset needs beside it (see ``_dataset``)."""
+        return self._dataset(queries.inspect(text), Dataset())
+
     def _dataset(self, query: Query, dataset: Dataset) -> list[tuple[str, str]]:
         """The graphs of a query as parameters of the protocol (2.1.4), where it needs any."""
         dialect = self.endpoint.dialect

@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 #: The file of the snapshot.
 FILE: Final = "search.db"
 
+#: The graphs whose types say what an entity is, not only what follows.
+STATING: Final = (names.REGISTER, names.PROVENANCE, names.QUERIES, names.ONTOLOGY)
+
 #: What names an entity, and how: the role of each text, and whether it is a name or tells of it.
-_ROLES: Final = {
+ROLES: Final = {
     names.RDFS + "label": "label",
     names.SKOS + "altLabel": "variant",
     names.SKOS + "hiddenLabel": "misspelling",
@@ -87,9 +90,8 @@ class Named:
     texts: Sequence[tuple[str, str, str]]
 
 
-_TELLS: Final = frozenset(f"<{iri}>".encode() for iri in (names.RDF + "type", *_ROLES))
+_TELLS: Final = frozenset(f"<{iri}>".encode() for iri in (names.RDF + "type", *ROLES))
 _OURS: Final = f"<{names.BASE}".encode()
-_STATED: Final = (names.REGISTER, names.PROVENANCE, names.QUERIES, names.ONTOLOGY)
 
 
 def tells(line: bytes) -> bool:
@@ -97,27 +99,55 @@ def tells(line: bytes) -> bool:
     return line.startswith(_OURS) and line.split(b" ", 2)[1] in _TELLS
 
 
+class Gathered:
+    """What an index is made of; ``passages`` are how many passages name an IRI."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
+        self._stated: dict[str, set[str]] = defaultdict(set)
+        self._types: dict[str, set[str]] = defaultdict(set)
+        self.passages: dict[str, int] = {}
+
+    def add(self, triple: ox.Triple, graph: str) -> None:
+        """Takes a statement of that graph; what names nothing of ours is passed by."""
+        iri, predicate = getattr(triple.subject, "value", ""), triple.predicate.value
+        value = triple.object
+        if not iri.startswith(names.BASE):
+            return
+        if predicate == names.RDF + "type":
+            self._types[iri].add(getattr(value, "value", ""))
+            if graph in STATING:
+                self._stated[iri].add(getattr(value, "value", ""))
+        elif predicate in ROLES:
+            language, text = getattr(value, "language", "") or "", getattr(value, "value", "")
+            self._texts[iri].add((ROLES[predicate], language, text))
+
+    @property
+    def named(self) -> list[Named]:
+        """Everything of ours that has a name, in order."""
+        return [
+            Named(
+                iri,
+                sorted(self._stated.get(iri, ())),
+                sorted(self._types.get(iri, ())),
+                sorted(self._texts[iri]),
+            )
+            for iri in sorted(self._texts)
+        ]
+
+    def write(self) -> bytes:
+        """The index, as the bytes of its file: the same for the same statements in any order."""
+        with closing(sqlite3.connect(":memory:")) as database:
+            _fill(database, self.named, self.named, self.passages)
+            return database.serialize()
+
+
 def named_in(quads: Iterable[ox.Quad]) -> list[Named]:
     """Everything of ours that has a name, from all that is said of it, in order."""
-    texts: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
-    stated: dict[str, set[str]] = defaultdict(set)
-    types: dict[str, set[str]] = defaultdict(set)
+    gathered = Gathered()
     for quad in quads:
-        predicate, value = quad.predicate.value, quad.object
-        iri = getattr(quad.subject, "value", "")
-        if predicate == names.RDF + "type":
-            types[iri].add(getattr(value, "value", ""))
-            if getattr(quad.graph_name, "value", "") in _STATED:
-                stated[iri].add(getattr(value, "value", ""))
-        elif predicate in _ROLES:
-            role = _ROLES[predicate]
-            texts[iri].add(
-                (role, getattr(value, "language", "") or "", getattr(value, "value", ""))
-            )
-    return [
-        Named(iri, sorted(stated[iri]), sorted(types[iri]), sorted(texts[iri]))
-        for iri in sorted(texts)
-    ]
+        gathered.add(quad.triple, getattr(quad.graph_name, "value", ""))
+    return gathered.named
 
 
 def create(
@@ -129,21 +159,32 @@ def create(
     Raises sqlite3.OperationalError if the disk refuses.
     """
     with closing(sqlite3.connect(path)) as database:
-        database.executescript(_FAST + _SCHEMA)
-        for term in kinds:
+        database.executescript(_FAST)
+        _fill(database, kinds, everything, passages)
+
+
+def _fill(
+    database: sqlite3.Connection,
+    kinds: Iterable[Named],
+    everything: Iterable[Named],
+    passages: Mapping[str, int],
+) -> None:
+    database.executescript(_SCHEMA)
+    for term in kinds:
+        if term.iri.startswith(names.ESS):
             _add_kind(database, term.iri, term.texts)
-        for iri, name, fr, en in (
-            (names.SKOS + "Concept", "Concept", "concept", "concept"),
-            (names.SKOS + "ConceptScheme", "ConceptScheme", "liste contrôlée", "controlled list"),
-            (names.SH + "SPARQLExecutable", "Question", "question", "question"),
-        ):
-            database.execute("INSERT OR IGNORE INTO kind VALUES (?, ?, ?, ?)", (name, iri, fr, en))
-        _add_all(database, everything, passages)
-        database.commit()
-        database.execute("INSERT INTO word (word) VALUES ('optimize')")
-        database.execute("INSERT INTO gram (gram) VALUES ('optimize')")
-        database.commit()
-        database.execute("VACUUM")
+    for iri, name, fr, en in (
+        (names.SKOS + "Concept", "Concept", "concept", "concept"),
+        (names.SKOS + "ConceptScheme", "ConceptScheme", "liste contrôlée", "controlled list"),
+        (names.SH + "SPARQLExecutable", "Question", "question", "question"),
+    ):
+        database.execute("INSERT OR IGNORE INTO kind VALUES (?, ?, ?, ?)", (name, iri, fr, en))
+    _add_all(database, everything, passages)
+    database.commit()
+    database.execute("INSERT INTO word (word) VALUES ('optimize')")
+    database.execute("INSERT INTO gram (gram) VALUES ('optimize')")
+    database.commit()
+    database.execute("VACUUM")
 
 
 def update(

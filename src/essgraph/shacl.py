@@ -204,7 +204,7 @@ Seen = tuple[tuple[bytes, bytes], ...]
 def seen(lines: Iterable[bytes], properties: Container[bytes]) -> Seen:
     """Of the lines of a subject, those that a shape may look at from what points to it, each as a
     triple and its graph."""
-    found = (split(line) for line in named(lines) if not line.endswith(_QUESTIONS))
+    found = (split(line) for line in named(lines) if not line.endswith(_DERIVED))
     return tuple(pair for pair in found if pair[0].split(b" ", 2)[1] in properties)
 
 
@@ -222,7 +222,7 @@ def examine(
     subject points to is seen by ``seen_of``, as far as ``properties`` go (see ``reaching``).
     Raises ProjectError if the shapes themselves are wrong.
     """
-    own = [split(line) for line in named(lines) if not line.endswith(_QUESTIONS)]
+    own = [split(line) for line in named(lines) if not line.endswith(_DERIVED)]
     foci = {triple[: triple.index(b" ")] for triple, _ in own if triple.startswith(b"<")}
     reached = set(foci)
     more: list[tuple[bytes, bytes]] = []
@@ -275,7 +275,8 @@ def _run(engine: Engine, triples: Iterable[bytes], foci: Iterable[bytes]) -> lis
     ]
 
 
-_QUESTIONS = f" <{names.QUERIES}> .\n".encode()
+#: How the lines end that no RDF file states.
+_DERIVED = tuple(f" <{graph}> .\n".encode() for graph in (names.QUERIES, names.DESCRIPTION))
 
 
 def findings(

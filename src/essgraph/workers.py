@@ -7,7 +7,8 @@ another over a socket pair and can be killed at any moment. ``pool.Pool`` is the
 Control channel (zygote): commands of five bytes, ``F`` with two descriptors (the worker's end of
 its socket pair, its spool file) forks, ``K`` kills, ``S`` stops and ``C`` continues; reports of
 nine bytes, ``R`` ready, ``P`` a worker's pid, ``X`` a worker's end with its wait status. Query
-channel (worker): frames of a length and a body, requests in JSON; answers begin with ``A`` (the
+channel (worker): frames of a length and a body, requests by
+``marshal`` (both ends are one program, and only the service asks); answers begin with ``A`` (the
 body follows), ``S`` (the body is in the spool file) or ``E`` (an error in JSON).
 
 Limits of a worker: address space, no descriptor beyond those it has (so that nothing evaluated in
@@ -21,6 +22,7 @@ import array
 import fcntl
 import gc
 import json
+import marshal
 import os
 import resource
 import select
@@ -58,7 +60,7 @@ _SIGNALS: Final = {b"K": signal.SIGKILL, b"S": signal.SIGSTOP, b"C": signal.SIGC
 
 def request(query: str, dataset: Dataset, format: Format) -> bytes:
     """The frame of a query for a worker."""
-    body = json.dumps([query, dataset.default, dataset.named, format.name]).encode()
+    body = marshal.dumps((query, dataset.default, dataset.named, format.name))
     return LENGTH.pack(len(body)) + body
 
 
@@ -239,12 +241,13 @@ def _serve(channel: socket.socket, store: ox.Store, limit: int) -> None:
 
     by_name = {f.name: f for f in (*formats.RESULTS, *formats.GRAPHS)}
     for body in _frames(channel):
-        query, default, named, name = json.loads(body)
+        query, default, named, name = marshal.loads(body)
         spool = _Spool(limit)
         try:
-            dataset = Dataset(tuple(default), tuple(named))
-            rows = evaluate(store, query, dataset, by_name[name], spool)
+            rows = evaluate(store, query, Dataset(default, named), by_name[name], spool)
             channel.sendall(spool.frame(rows))
+            if spool.used:
+                return  # its file is the service's now
         except EssgraphError as error:
             spool.discard()
             said = pack_error(error)
@@ -254,14 +257,15 @@ def _serve(channel: socket.socket, store: ox.Store, limit: int) -> None:
 
 
 def _frames(channel: socket.socket) -> Iterator[bytes]:
-    """The bodies of the frames; one is asked at a time, so a piece never holds two."""
-    while data := channel.recv(65536):
-        while len(data) < LENGTH.size or len(data) < LENGTH.size + LENGTH.unpack_from(data)[0]:
-            piece = channel.recv(65536)
-            if not piece:
-                return
-            data += piece
-        yield data[LENGTH.size :]
+    """The bodies of the frames, of which several may be there at once."""
+    data = b""
+    while piece := channel.recv(65536):
+        data += piece
+        while len(data) >= LENGTH.size and len(data) >= (
+            end := LENGTH.size + LENGTH.unpack_from(data)[0]
+        ):
+            yield data[LENGTH.size : end]
+            data = data[end:]
 
 
 class _Spool:
@@ -309,6 +313,11 @@ class _Spool:
             return HEAD.pack(b"A", self._held, rows) + b"".join(self._pieces)
         self._file()
         return HEAD.pack(b"S", self._filed, rows)
+
+    @property
+    def used(self) -> bool:
+        """Whether the answer is in the spool file."""
+        return self._filed > 0
 
     def discard(self) -> None:
         if self._filed:

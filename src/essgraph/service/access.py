@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final, TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -46,6 +47,19 @@ class Metrics:
         self.seconds = Histogram(
             "essgraph_request_seconds", "Time to the whole answer", registry=self.registry
         )
+        self._by_status: dict[int, Counter] = {}
+
+    def answered(self, status: int) -> None:
+        """Counts a request."""
+        counter = self._by_status.get(status)
+        if counter is None:
+            counter = self._by_status[status] = self.requests.labels(status)
+        counter.inc()
+
+
+@lru_cache(maxsize=1024)
+def _quoted(said: str) -> str:
+    return json.dumps(said)
 
 
 class AccessLog:
@@ -113,22 +127,19 @@ class Access:
         return CORS + _PREFLIGHT if scope["method"] == "OPTIONS" else CORS
 
     def _note(self, scope: Scope, status: int, size: int, seconds: float) -> None:
-        self._metrics.requests.labels(status or 499).inc()
+        status = status or 499  # the client left
+        self._metrics.answered(status)
         self._metrics.seconds.observe(seconds)
-        limit = scope.get("essgraph.limit")
-        if limit:
+        line = (
+            f'{{"method": {_quoted(scope["method"])}, "path": {_quoted(scope["path"][:200])}, '
+            f'"status": {status}, "bytes": {size}, "ms": {seconds * 1000:.3f}'
+        )
+        if tag := scope.get("essgraph.query"):
+            line += f', "query": "{tag}", "rows": {scope["essgraph.rows"]}'
+        if limit := scope.get("essgraph.limit"):
             self._metrics.limits.labels(limit).inc()
-        noted = {
-            "method": scope["method"],
-            "path": scope["path"][:200],
-            "status": status or 499,  # the client left
-            "bytes": size,
-            "ms": round(seconds * 1000, 3),
-            "query": scope.get("essgraph.query"),
-            "rows": scope.get("essgraph.rows"),
-            "limit": limit,
-        }
-        self._log.line(json.dumps({k: v for k, v in noted.items() if v is not None}))
+            line += f', "limit": "{limit}"'
+        self._log.line(line + "}")
 
     def note_remembered(self, request: bytes, status: int, size: int) -> None:
         """For the memo of the edge: an exchange that never came here."""
@@ -137,6 +148,6 @@ class Access:
         path = head[1].split(b"?")[0].decode("latin-1") if len(head) > 1 else ""
         method = head[0].decode("latin-1")
         self._log.line(
-            f'{{"method": {json.dumps(method)}, "path": {json.dumps(path)}, '
+            f'{{"method": {_quoted(method)}, "path": {_quoted(path)}, '
             f'"status": {status}, "bytes": {size}, "remembered": true}}'
         )

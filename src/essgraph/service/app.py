@@ -89,13 +89,13 @@ def create_app(
     site, finding = Site(live, url), Finding(live)
     paths: dict[str, ASGIApp] = dict.fromkeys(site.paths, site)
     paths |= {
-        "/id/": Collections(live),
+        "/id/": Collections(live, url),
         "/search": finding,
         "/sparql": SparqlEndpoint(live, url),
         "/suggest": finding,
     }
-    folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, Entities(live, Texts(texts)))
-    folders |= dict.fromkeys(("ontology", "shapes", "context"), Vocabulary(live))
+    folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, Entities(live, Texts(texts), url))
+    folders |= dict.fromkeys(("ontology", "shapes", "context"), Vocabulary(live, url))
     folders |= {"queries": Library(live), "reconcile": Reconciliation(live, url)}
     return Pages(live, _Front(app, paths, folders))
 

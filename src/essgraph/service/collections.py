@@ -68,8 +68,9 @@ class Part:
 class Collections:
     """The route of the collections."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, url: str) -> None:
         self._live = live
+        self._url = url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await resource.guarded(self._answer, scope, receive, send)
@@ -82,13 +83,13 @@ class Collections:
 
         async def make(format: Format) -> bytes:
             graph = await _graph(served, part, counted)
-            return documents.write((ox.Quad(*triple) for triple in graph), format)
+            return documents.write((ox.Quad(*triple) for triple in graph), format, self._url)
 
         async def page(request: Request) -> Response:
             return await _page(request, served, part, counted)
 
         path = part.path(part.page)
-        found = Resource(path, f"collection {path}", make, page, tuple(_links(part)))
+        found = Resource(path, f"collection {path} {self._url}", make, page, tuple(_links(part)))
         suffix = given.get("format")
         chosen = resource.by_suffix(found, suffix) if suffix else None
         await resource.answer(scope, send, served, found, chosen)

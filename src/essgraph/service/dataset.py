@@ -1,283 +1,115 @@
-"""The dataset as machines find it: VoID statistics, DCAT 3 catalogue, schema.org Dataset.
-
-All figures are counted in what is served; what people typed is in ``data/dataset.ttl``.
-"""
+"""The dataset as machines find it: what the build wrote of it (``essgraph.dataset``), with what it
+could not know (the version, the files, this host), and the same as a schema.org Dataset."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Final
 
 import pyoxigraph as ox
 
 from essgraph import formats, names
+from essgraph.dataset import DCAT, GRAPH, VOID, about
 from essgraph.query import inspect
-from essgraph.service.documents import Row, rows
+from essgraph.service.documents import rows
 from essgraph.service.live import Served
 
-#: The files to download: name, media type inside, format.
-DUMPS: Final = (
-    ("dump.nq.gz", formats.NQUADS),
-    ("dump.trig.gz", formats.TRIG),
-)
-
-_PREFIXES: Final = "".join(f"PREFIX {p}: <{s}>\n" for p, s in names.PREFIXES.items())
 _OWN: Final = inspect(f"SELECT ?p ?o {{ <{names.DATASET}> ?p ?o }} ORDER BY ?p ?o")
-_COUNTS: Final = inspect(
-    "SELECT (COUNT(*) AS ?triples) (COUNT(DISTINCT ?s) AS ?subjects) "
-    "(COUNT(DISTINCT ?p) AS ?properties) (COUNT(DISTINCT ?o) AS ?objects) { ?s ?p ?o }"
-)
-_CLASSES: Final = inspect(
-    f"{_PREFIXES} SELECT ?class (COUNT(DISTINCT ?s) AS ?entities) (MIN(STR(?s)) AS ?example) "
-    "{ ?s a ?class } GROUP BY ?class ORDER BY ?class"
-)
-_PROPERTIES: Final = inspect(
-    "SELECT ?property (COUNT(*) AS ?triples) (COUNT(DISTINCT ?s) AS ?subjects) "
-    "(COUNT(DISTINCT ?o) AS ?objects) { ?s ?property ?o } GROUP BY ?property ORDER BY ?property"
-)
-_LINKS: Final = inspect(
-    f"""{_PREFIXES}
-SELECT ?property ?host (COUNT(*) AS ?triples) WHERE {{
-  ?s ?property ?o
-  FILTER (isIRI(?o) && ?property != rdf:type && STRSTARTS(STR(?s), "{names.ID}"))
-  FILTER (!STRSTARTS(STR(?o), "{names.BASE}"))
-  BIND (REPLACE(STR(?o), "^([a-z]+:/*[^/]*/?).*$", "$1") AS ?host)
-}}
-GROUP BY ?property ?host ORDER BY ?property ?host"""
-)
-_ENTITIES: Final = inspect(
-    f"""{_PREFIXES}
-SELECT (COUNT(DISTINCT ?s) AS ?entities) WHERE {{
-  ?s a ?class FILTER (REGEX(STR(?s), "^{names.BASE}(id|doc|passage)/[^#]*$"))
-}}"""
-)
-
-_DCAT: Final = names.PREFIXES["dcat"]
-_VOID: Final = names.PREFIXES["void"]
+_WRITTEN: Final = inspect(f"SELECT ?s ?p ?o {{ GRAPH {GRAPH} {{ ?s ?p ?o }} }} ORDER BY ?s ?p ?o")
 _SPDX: Final = names.PREFIXES["spdx"]
-_INTEGER: Final = ox.NamedNode(names.XSD + "integer")
 _BYTES: Final = ox.NamedNode(names.XSD + "nonNegativeInteger")
 _HEX: Final = ox.NamedNode(names.XSD + "hexBinary")
-_FORMAT_IRI: Final = {
-    "turtle": "Turtle",
-    "jsonld": "JSON-LD",
-    "rdfxml": "RDF_XML",
-    "nt": "N-Triples",
-    "trig": "TriG",
-    "nq": "N-Quads",
-}
-_CATALOG: Final = names.BASE
-_SERVICE: Final = names.BASE + "sparql"
+#: What says where something is fetched, not what it is called.
+_PLACES: Final = frozenset(
+    (
+        DCAT + "accessURL",
+        DCAT + "downloadURL",
+        DCAT + "endpointDescription",
+        DCAT + "endpointURL",
+        VOID + "dataDump",
+        VOID + "sparqlEndpoint",
+    )
+)
 
 Node = ox.NamedNode | ox.Literal
 
 
-def _iri(iri: str) -> ox.NamedNode:
-    return ox.NamedNode(iri)
-
-
-def _part(kind: str, iri: str) -> str:
-    """The IRI of a partition or linkset, after what it is about."""
-    short = names.shorten(iri)
-    local = short.replace(":", "-")
-    if short.startswith("<"):
-        local = hashlib.sha256(iri.encode()).hexdigest()[:12]
-    return f"{names.DATASET}#{kind}-{local}"
-
-
-def _about(subject: str, *said: tuple[str, Node | str | int]) -> Iterator[ox.Triple]:
-    """Triples about one subject; a string is an IRI, a number an integer."""
-    for predicate, value in said:
-        if isinstance(value, int):
-            term: Node = ox.Literal(str(value), datatype=_INTEGER)
-        else:
-            term = _iri(value) if isinstance(value, str) else value
-        yield ox.Triple(_iri(subject), _iri(predicate), term)
-
-
-def _in_both(fr: str, en: str) -> tuple[ox.Literal, ox.Literal]:
-    return ox.Literal(fr, language="fr"), ox.Literal(en, language="en")
-
-
-async def description(served: Served) -> list[ox.Triple]:
-    """The description of the dataset, whole."""
+async def description(served: Served, url: str) -> list[ox.Triple]:
+    """The description of the dataset, whole; ``url`` is where this service is found."""
     own = [
-        ox.Triple(_iri(names.DATASET), row["p"], row["o"])  # type: ignore[arg-type]
-        for row in await rows(served.answers, _OWN, {})
+        {**row, "s": ox.NamedNode(names.DATASET)} for row in await rows(served.answers, _OWN, {})
     ]
-    graph = [*own, *await _void(served)]
-    graph += _catalog(served, own)
-    return graph
+    missing = {names.BASE + name for name in formats.DUMPS if name not in served.snapshot.sizes}
+    graph = {
+        ox.Triple(row["s"], row["p"], _here(row["p"], row["o"], url))  # type: ignore[arg-type]
+        for row in (*own, *await rows(served.answers, _WRITTEN, {}))
+        if row["s"].value not in missing and row["o"].value not in missing
+    }
+    return [*graph, *_added(served)]
 
 
-async def counts(served: Served) -> dict[str, int]:
-    """How much there is: triples, subjects, properties, objects, entities."""
-    (row,) = await rows(served.answers, _COUNTS, {})
-    (more,) = await rows(served.answers, _ENTITIES, {})
-    return {name: int(term.value) for name, term in {**row, **more}.items()}
+def _here(predicate: Node, object: Node, url: str) -> Node:
+    """The object as it holds on this host."""
+    if predicate.value in _PLACES and object.value.startswith(names.BASE):
+        return ox.NamedNode(f"{url}/{object.value.removeprefix(names.BASE)}")
+    return object
 
 
-async def classes(served: Served) -> list[tuple[str, int, str]]:
-    """Each class with the number of its members and one of them."""
-    return [
-        (row["class"].value, int(row["entities"].value), row["example"].value)
-        for row in await rows(served.answers, _CLASSES, {})
-    ]
-
-
-async def _void(served: Served) -> Iterable[ox.Triple]:
-    found = await counts(served)
-    of_classes = await classes(served)
-    graph = list(
-        _about(
-            names.DATASET,
-            (_VOID + "triples", found["triples"]),
-            (_VOID + "entities", found["entities"]),
-            (_VOID + "documents", found["entities"]),
-            (_VOID + "classes", len(of_classes)),
-            (_VOID + "properties", found["properties"]),
-            (_VOID + "distinctSubjects", found["subjects"]),
-            (_VOID + "distinctObjects", found["objects"]),
-            (_VOID + "sparqlEndpoint", _SERVICE),
-            (_VOID + "rootResource", names.ID),
-            *((_VOID + "dataDump", names.BASE + name) for name, _ in _dumps(served)),
-            *(
-                (_VOID + "feature", f"http://www.w3.org/ns/formats/{_FORMAT_IRI[f.name]}")
-                for f in formats.DOCUMENTS
-            ),
-        )
-    )
-    for iri, members, example in of_classes:
-        part = _part("class", iri)
-        graph += _about(names.DATASET, (_VOID + "classPartition", part))
-        graph += _about(part, (names.RDF + "type", _VOID + "Dataset"))
-        graph += _about(part, (_VOID + "class", iri), (_VOID + "entities", members))
-        if iri.startswith(names.ESS) and example.startswith(names.BASE):
-            graph += _about(part, (_VOID + "exampleResource", example))
-            graph += _about(names.DATASET, (_VOID + "exampleResource", example))
-    for row in await rows(served.answers, _PROPERTIES, {}):
-        part = _part("property", row["property"].value)
-        graph += _about(names.DATASET, (_VOID + "propertyPartition", part))
-        graph += _about(
-            part,
-            (names.RDF + "type", _VOID + "Dataset"),
-            (_VOID + "property", row["property"].value),
-            *_figures(row),
-        )
-    for row in await rows(served.answers, _LINKS, {}):
-        host = row["host"].value
-        target = _part("target", host)
-        linkset = (
-            f"{_part('linkset', host)}-{_part('x', row['property'].value).partition('#x-')[2]}"
-        )
-        graph += _about(names.DATASET, (_VOID + "subset", linkset))
-        graph += _about(
-            linkset,
-            (names.RDF + "type", _VOID + "Linkset"),
-            (_VOID + "linkPredicate", row["property"].value),
-            (_VOID + "subjectsTarget", names.DATASET),
-            (_VOID + "objectsTarget", target),
-            (_VOID + "triples", int(row["triples"].value)),
-        )
-        graph += _about(
-            target,
-            (names.RDF + "type", _VOID + "Dataset"),
-            (_VOID + "uriSpace", ox.Literal(host)),
-        )
-    return graph
-
-
-def _figures(row: Row) -> Iterator[tuple[str, int]]:
-    yield _VOID + "triples", int(row["triples"].value)
-    yield _VOID + "distinctSubjects", int(row["subjects"].value)
-    yield _VOID + "distinctObjects", int(row["objects"].value)
-
-
-def _dumps(served: Served) -> list[tuple[str, formats.Format]]:
-    return [(name, inside) for name, inside in DUMPS if name in served.snapshot.sizes]
-
-
-def _catalog(served: Served, own: Iterable[ox.Triple]) -> Iterator[ox.Triple]:
-    """The catalogue (DCAT 3): this dataset, its distributions, its service."""
-    a, title = names.RDF + "type", names.DCTERMS + "title"
-    license = [
-        (names.DCTERMS + "license", t.object.value)
-        for t in own
-        if t.predicate.value == names.DCTERMS + "license" and isinstance(t.object, ox.NamedNode)
-    ]
-    yield from _about(
-        _CATALOG,
-        (a, _DCAT + "Catalog"),
-        *((title, text) for text in _in_both("Catalogue d'essgraph", "Catalogue of essgraph")),
-        (_DCAT + "dataset", names.DATASET),
-        (_DCAT + "service", _SERVICE),
-        (names.FOAF + "homepage", names.BASE),
-        *license,
-    )
-    yield from _about(
-        _SERVICE,
-        (a, _DCAT + "DataService"),
-        *((title, text) for text in _in_both("Point d'accès SPARQL", "SPARQL endpoint")),
-        (_DCAT + "endpointURL", _SERVICE),
-        (_DCAT + "endpointDescription", _SERVICE),
-        (_DCAT + "servesDataset", names.DATASET),
-        (names.DCTERMS + "conformsTo", "https://www.w3.org/TR/sparql11-protocol/"),
-        *license,
-    )
+def _added(served: Served) -> Iterator[ox.Triple]:
+    """The version, and the size and checksum of each file."""
     version = ox.Literal(served.snapshot.version)
-    yield from _about(
-        names.DATASET,
-        (_DCAT + "version", version),
-        (names.SCHEMA + "version", version),
-        (_DCAT + "landingPage", names.BASE),
-        (names.DCTERMS + "conformsTo", names.BASE + "ontology"),
+    yield from about(
+        names.DATASET, (DCAT + "version", version), (names.SCHEMA + "version", version)
     )
-    for name, inside in _dumps(served):
-        file = names.BASE + name
+    for name in _dumps(served):
         checksum = f"{names.DATASET}#checksum-{name}"
         size = ox.Literal(str(served.snapshot.sizes[name]), datatype=_BYTES)
-        yield from _about(names.DATASET, (_DCAT + "distribution", file))
-        yield from _about(
-            file,
-            (a, _DCAT + "Distribution"),
-            (title, ox.Literal(name)),
-            (_DCAT + "downloadURL", file),
-            (_DCAT + "accessURL", file),
-            (_DCAT + "mediaType", _media_type(inside.media_type)),
-            (_DCAT + "compressFormat", _media_type("application/gzip")),
-            (_DCAT + "byteSize", size),
-            (_SPDX + "checksum", checksum),
-            *license,
+        yield from about(
+            names.BASE + name, (DCAT + "byteSize", size), (_SPDX + "checksum", checksum)
         )
-        yield from _about(
+        yield from about(
             checksum,
-            (a, _SPDX + "Checksum"),
+            (names.RDF + "type", _SPDX + "Checksum"),
             (_SPDX + "algorithm", _SPDX + "checksumAlgorithm_sha256"),
-            (
-                _SPDX + "checksumValue",
-                ox.Literal(served.snapshot.digests[name], datatype=_HEX),
-            ),
+            (_SPDX + "checksumValue", ox.Literal(served.snapshot.digests[name], datatype=_HEX)),
         )
-    endpoint = f"{names.DATASET}#distribution-sparql"
-    yield from _about(names.DATASET, (_DCAT + "distribution", endpoint))
-    yield from _about(
-        endpoint,
-        (a, _DCAT + "Distribution"),
-        *((title, text) for text in _in_both("Accès par SPARQL", "Access by SPARQL")),
-        (_DCAT + "accessURL", _SERVICE),
-        (_DCAT + "accessService", _SERVICE),
-        *license,
+
+
+def _dumps(served: Served) -> list[str]:
+    return [name for name in formats.DUMPS if name in served.snapshot.sizes]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How much there is; of each class, how many members."""
+
+    triples: int
+    entities: int
+    classes: dict[str, int]
+
+
+async def figures(served: Served) -> Figures:
+    """The figures that the build counted; none where an endpoint elsewhere holds no description."""
+    said: dict[str, dict[str, str]] = {}
+    for row in await rows(served.answers, _WRITTEN, {}):
+        said.setdefault(row["s"].value, {})[row["p"].value] = row["o"].value
+    whole = said.get(names.DATASET, {})
+    return Figures(
+        int(whole.get(VOID + "triples", 0)),
+        int(whole.get(VOID + "entities", 0)),
+        {
+            part[VOID + "class"]: int(part[VOID + "entities"])
+            for part in said.values()
+            if VOID + "class" in part
+        },
     )
-
-
-def _media_type(media_type: str) -> str:
-    return f"https://www.iana.org/assignments/media-types/{media_type}"
 
 
 async def schema(served: Served, language: str) -> dict[str, Any]:
-    """The dataset as schema.org Dataset in JSON-LD, for the head of a page."""
+    """The dataset as schema.org Dataset in JSON-LD, for the head of a page, whose address is the
+    base of its relative ones."""
     said: dict[str, list[str]] = {}
     for row in await rows(served.answers, _OWN, {}):
         term = row["o"]
@@ -293,7 +125,7 @@ async def schema(served: Served, language: str) -> dict[str, Any]:
         "@id": names.DATASET,
         "name": first("title"),
         "description": first("description"),
-        "url": names.BASE,
+        "url": "/",
         "license": first("license"),
         "datePublished": first("issued"),
         "dateModified": first("modified"),
@@ -304,12 +136,12 @@ async def schema(served: Served, language: str) -> dict[str, Any]:
             {
                 "@type": "DataDownload",
                 "name": name,
-                "contentUrl": names.BASE + name,
-                "encodingFormat": [inside.media_type, "application/gzip"],
+                "contentUrl": f"/{name}",
+                "encodingFormat": [formats.DUMPS[name].media_type, "application/gzip"],
                 "contentSize": f"{served.snapshot.sizes[name]} B",
                 "sha256": served.snapshot.digests[name],
             }
-            for name, inside in _dumps(served)
+            for name in _dumps(served)
         ],
     }
 

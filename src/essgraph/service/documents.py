@@ -26,7 +26,8 @@ from essgraph.service.live import Served
 
 #: Links that come in, at most; where there are more the document says where to read them all.
 MOST_INCOMING: Final = 1_000
-#: The address of our context. It is relative: it is where the document is, on whatever host.
+#: Where our JSON-LD context is, below the address of the service: whole addresses in documents, so
+#: that one which was saved is still read.
 CONTEXT: Final = "/context.jsonld"
 #: IRIs in one query for labels.
 _BATCH: Final = 1_000
@@ -61,6 +62,7 @@ SELECT ?graph ?subject ?predicate ?object WHERE {{
   UNION {{ GRAPH ?entity {{ ?subject ?predicate ?object }} ?subject ?predicate ?object }}
 }}"""
 )
+_ALL_INCOMING: Final = inspect("SELECT (COUNT(*) AS ?count) { ?subject ?predicate ?entity }")
 #: How what is named is called; of a passage, its document, summary and level of evidence.
 _NAMED: Final = """
 SELECT DISTINCT ?subject ?predicate ?object WHERE {
@@ -168,20 +170,20 @@ async def about_dataset(answers: Answers) -> list[Row]:
     return await rows(answers, _DATASET, {})
 
 
-async def document(served: Served, topic: Topic, format: Format) -> Kept:
-    """The document about a topic in that format."""
+async def document(served: Served, topic: Topic, format: Format, url: str) -> Kept:
+    """The document about a topic in that format; ``url`` is where this service is found."""
 
     async def make() -> bytes:
         if format == formats.NQUADS:
-            return write(await _quads(served, topic), format)
+            return write(await _quads(served, topic, url), format, url)
         # The others are written from that one: the queries are the dearer part.
-        kept = await document(served, topic, formats.NQUADS)
-        return write(ox.parse(kept.answer.body, ox.RdfFormat.N_QUADS), format)
+        kept = await document(served, topic, formats.NQUADS, url)
+        return write(ox.parse(kept.answer.body, ox.RdfFormat.N_QUADS), format, url)
 
-    return await served.answers.make(f"document {topic.key} {format.name}", make)
+    return await served.answers.make(f"document {topic.key} {format.name} {url}", make)
 
 
-def write(quads: Iterable[ox.Quad], format: Format) -> bytes:
+def write(quads: Iterable[ox.Quad], format: Format, url: str) -> bytes:
     """Quads in a format for documents; a format for graphs takes the default graph."""
     out = io.BytesIO()
     if format in (formats.TRIG, formats.NQUADS):
@@ -189,12 +191,12 @@ def write(quads: Iterable[ox.Quad], format: Format) -> bytes:
         return out.getvalue()
     triples = sorted({q.triple for q in quads if q.graph_name == ox.DefaultGraph()}, key=str)
     if format == formats.JSONLD:
-        return jsonld.document(triples, CONTEXT)
+        return jsonld.document(triples, url + CONTEXT)
     results.write_graph(triples, format, out)
     return out.getvalue()
 
 
-async def _quads(served: Served, topic: Topic) -> set[ox.Quad]:
+async def _quads(served: Served, topic: Topic, url: str) -> set[ox.Quad]:
     answers = served.answers
     stated = [
         ox.Quad(row["subject"], row["predicate"], row["object"], row.get("graph"))  # type: ignore[arg-type]
@@ -214,7 +216,8 @@ async def _quads(served: Served, topic: Topic) -> set[ox.Quad]:
     ]
     triples += _itself(topic, served.snapshot.version, label, license_and_date)
     if _incoming(topic, stated) >= MOST_INCOMING:
-        triples.append(_more(topic))
+        (row,) = await rows(answers, _ALL_INCOMING, {"entity": f"<{topic.iri}>"})
+        triples += _more(topic, int(row["count"].value), url)
     named = _iris(triples)
     records = await labelled(answers, named)
     sources = {t.object for t in records if t.predicate == _HAS_SOURCE}
@@ -304,11 +307,16 @@ def _itself(
         yield ox.Triple(iri, predicate, value)
 
 
-def _more(topic: Topic) -> ox.Triple:
-
-    query = quote(f"CONSTRUCT WHERE {{ ?s ?p <{topic.iri}> }}")
-    return ox.Triple(
-        ox.NamedNode(topic.document),
-        ox.NamedNode(names.RDFS + "seeAlso"),
-        ox.NamedNode(f"{names.BASE}sparql?query={query}"),
-    )
+def _more(topic: Topic, count: int, url: str) -> Iterator[ox.Triple]:
+    """That not all links that come in are in the document, and where they are."""
+    document = ox.NamedNode(topic.document)
+    for language, said in (
+        ("fr", f"{MOST_INCOMING} des {count} liens entrants sont ici ; voir rdfs:seeAlso."),
+        ("en", f"{MOST_INCOMING} of {count} incoming links are here; see rdfs:seeAlso."),
+    ):
+        yield ox.Triple(
+            document, ox.NamedNode(names.RDFS + "comment"), ox.Literal(said, language=language)
+        )
+    query = quote(f"CONSTRUCT WHERE {{ ?s ?p <{topic.iri}> }}", safe="")
+    where = ox.NamedNode(f"{url}/sparql?query={query}")
+    yield ox.Triple(document, ox.NamedNode(names.RDFS + "seeAlso"), where)

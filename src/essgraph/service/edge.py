@@ -191,9 +191,9 @@ class _Edge(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         scope = cast("Scope", cycle.scope)
         scope["extensions"] = {"essgraph.reply": self._reply(cycle)}
-        before = set(self.tasks)
-        super()._start_asgi_task(cycle, _Quiet(app, cycle))  # type: ignore[arg-type]
-        (self._task,) = self.tasks - before
+        self._task = self.loop.create_task(cycle.run_asgi(_Quiet(app, cycle)))  # type: ignore[arg-type]
+        self._task.add_done_callback(self.tasks.discard)
+        self.tasks.add(self._task)
 
     def _reply(self, cycle: RequestResponseCycle) -> Reply:
         """How the application answers whole, in one write: half the system calls of two events."""
@@ -201,7 +201,7 @@ class _Edge(HttpToolsProtocol):
         def reply(status: int, headers: Headers, body: bytes, lasting: bool) -> None:
             if cycle.disconnected:
                 return
-            fields = b"".join(b"%s: %s\r\n" % field for field in headers)
+            fields = b"".join([b"%s: %s\r\n" % field for field in headers])
             rest = fields + b"\r\n" + body
             # Only what came as one piece, alone, on a connection that stays.
             alone = self._begun == 1 and self.cycle is cycle and not cycle.more_body
@@ -218,7 +218,7 @@ class _Edge(HttpToolsProtocol):
         return reply
 
     def _defaults(self) -> bytes:
-        return b"".join(b"%s: %s\r\n" % field for field in self.server_state.default_headers)
+        return b"".join([b"%s: %s\r\n" % field for field in self.server_state.default_headers])
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

@@ -44,4 +44,4 @@ def encode(body: bytes, coding: str) -> bytes:
 
 def fields(headers: Sequence[tuple[bytes, bytes]], name: bytes) -> tuple[str, ...]:
     """The values of a header field, line by line (RFC 9110, 5.2). ``name`` is in lower case."""
-    return tuple(value.decode("latin-1") for key, value in headers if key == name)
+    return tuple([value.decode("latin-1") for key, value in headers if key == name])

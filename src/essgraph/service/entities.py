@@ -50,8 +50,9 @@ _KEY: Final = re.compile(rf"passage/{_SEGMENT}/[0-9]{{1,9}}|{_SEGMENT}(?:/{_SEGM
 class Entities:
     """The routes of the graph's names over the version of the data in service."""
 
-    def __init__(self, live: Live, texts: Texts) -> None:
+    def __init__(self, live: Live, texts: Texts, url: str) -> None:
         self._live = live
+        self._url = url
         self._texts = texts
         self._near: tuple[str, Near] | None = None
 
@@ -129,7 +130,7 @@ class Entities:
         headers: Headers,
     ) -> None:
         offer = next(f for f in formats.DOCUMENTS if f.name == format.name)
-        kept = await documents.document(served, topic, offer)
+        kept = await documents.document(served, topic, offer, self._url)
         license = await _license(served)
         headers += [
             BOTH_LANGUAGES,

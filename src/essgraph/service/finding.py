@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from starlette.types import Receive, Scope, Send
 
-from essgraph import formats, names, search
+from essgraph import formats, names
 from essgraph.errors import QueryError, Text
 from essgraph.search import Entity, Found, Hit, Index
 from essgraph.service import api
@@ -29,27 +29,22 @@ _READER: Final = ThreadPoolExecutor(1, "index")
 
 
 @lru_cache(maxsize=3)
-def _index(directory: Path) -> Index:
-    if not (directory / search.FILE).exists():
-        raise elsewhere()
-    return Index(directory / search.FILE)
-
-
-def elsewhere() -> HttpProblem:
-    """501: what the build adds to a snapshot is not there where the data are elsewhere."""
-    return HttpProblem(
-        501,
-        Text(
-            "ce service n'a que l'adresse des données : ni index des noms, ni preuve des lignes",
-            "this service has but the address of the data: no index of names, no evidence of rows",
-        ),
-    )
+def _index(path: Path) -> Index:
+    if not path.exists():
+        raise HttpProblem(
+            501,
+            Text(
+                "cet instantané a été fait sans index des noms",
+                "this snapshot was made without an index of names",
+            ),
+        )
+    return Index(path)
 
 
 async def consult(served: Served, reading: Callable[[Index], _T]) -> _T:
     """What a reading of the index of a version gives."""
-    found = _index(served.snapshot.directory)
-    return await asyncio.get_running_loop().run_in_executor(_READER, reading, found)
+    path = await served.names()
+    return await asyncio.get_running_loop().run_in_executor(_READER, lambda: reading(_index(path)))
 
 
 def address(iri: str) -> str:

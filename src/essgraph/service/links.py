@@ -55,6 +55,7 @@ def of_page(topic: Topic, license: str) -> str:
             *_alternates(topic, except_for=formats.HTML),
             *(link(data(topic, f), "describedby", f.media_type) for f in _LISTED),
             link(page(topic), "canonical"),
+            link(topic.path, "describes"),
             link("https://schema.org/AboutPage", "type"),
             *_shared(topic, license),
         ]

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import re
+import shutil
+import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
+from essgraph import search
 from essgraph.errors import EssgraphError, SnapshotError
 from essgraph.pool import Limits, Loading, Pool
 from essgraph.service.answers import Answers
 from essgraph.snapshot import Snapshot, open_snapshot
 
 if TYPE_CHECKING:  # it brings an HTTP client, which takes long to import
+    from essgraph.mirror import Names
     from essgraph.remote import Remote
 
 _LOG: Final = logging.getLogger("essgraph")
@@ -32,6 +37,21 @@ class Served:
     snapshot: Snapshot
     pool: Pool | Remote
     answers: Answers
+    making: Names | None = None
+
+    async def names(self) -> Path:
+        """The file of the index of names; ``making`` makes it where the build did not. Raises what
+        ``mirror.Names.ready`` does."""
+        if self.making is None:
+            return self.snapshot.directory / search.FILE
+        return await self.making.ready(self.pool.limits.timeout)
+
+    async def close(self) -> None:
+        """Ends its engine, or the connection to it."""
+        if self.making is not None:
+            await self.making.stop()
+            shutil.rmtree(self.snapshot.directory, ignore_errors=True)
+        await self.pool.__aexit__(None, None, None)
 
 
 class Live:
@@ -166,13 +186,14 @@ class Live:
             *self._formers.values(),
             *([self._served] if self._served else []),
         ):
-            await served.pool.__aexit__(None, None, None)
+            await served.close()
 
 
 class RemoteLive(Live):
     """The version that an endpoint elsewhere holds.
 
-    ``frame`` is a snapshot without data: ontology, shapes and questions. Another version takes
+    ``frame`` is a snapshot without data: ontology, shapes, questions and the plans of their
+    evidence; beside its folder each version gets one. Another version takes
     over when the endpoint holds it whole; until then what is kept of the one before is answered.
     """
 
@@ -185,20 +206,42 @@ class RemoteLive(Live):
         self._authorization = authorization
 
     async def _open(self, folder: Path | None = None, workers: int | None = None) -> Served:
+        from essgraph import mirror
+
+        remote = await self._connect()
+        directory = Path(tempfile.mkdtemp(prefix="version-", dir=self._frame.directory.parent))
+        try:
+            shutil.copytree(self._frame.directory, directory, dirs_exist_ok=True)
+            found = await mirror.files(remote.endpoint, remote.version)
+            for name, data in found.items():
+                (directory / name).write_bytes(data)
+        except BaseException:
+            await remote.__aexit__(None, None, None)
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+        snapshot = replace(
+            self._frame,
+            directory=directory,
+            version=remote.version,
+            sizes={**self._frame.sizes, **{name: len(data) for name, data in found.items()}},
+            digests={name: hashlib.sha256(data).hexdigest() for name, data in found.items()},
+        )
+        making = mirror.Names(remote.endpoint, remote.dataset, directory)
+        return Served(snapshot, remote, Answers(remote, remote.version), making)
+
+    async def _connect(self) -> Remote:
         from essgraph.remote import Remote
 
         remote = Remote(self._url, limits=self._limits, authorization=self._authorization)
-        await remote.__aenter__()
-        snapshot = replace(self._frame, version=remote.version)
-        return Served(snapshot, remote, Answers(remote, remote.version))
+        return await remote.__aenter__()
 
     def check(self) -> None:
         """Raises EngineError where the endpoint cannot be served from now: for a clear word to
         whoever starts the service."""
 
         async def look() -> None:
-            served = await self._open()
-            await served.pool.__aexit__(None, None, None)
+            remote = await self._connect()
+            await remote.__aexit__(None, None, None)
 
         asyncio.run(look())
 
@@ -234,4 +277,4 @@ async def _leave(served: Served) -> None:
     await asyncio.sleep(1)  # who took it a moment ago has not asked yet
     while served.pool.busy:
         await asyncio.sleep(0.05)
-    await served.pool.__aexit__(None, None, None)
+    await served.close()

@@ -52,6 +52,7 @@ SELECT ?p (COUNT(*) AS ?n) (SAMPLE(?l) AS ?label) WHERE {{
   ?x a ?class ; ?p ?o . FILTER (STRSTARTS(STR(?x), "{names.ID}"))
   OPTIONAL {{ ?p rdfs:label ?l FILTER (LANG(?l) = "LANGUAGE") }}
 }} GROUP BY ?p ORDER BY DESC(?n) ?p"""
+_STRICT: Final = ("any", "should", "all")
 _HIDDEN: Final = frozenset((names.RDF + "type", names.SKOS + "hiddenLabel"))
 
 
@@ -211,7 +212,7 @@ async def _candidates(request: _Request, key: str, query: Any) -> list[dict[str,
     if not isinstance(query, dict):
         raise _wrong(name, "un objet", "an object")
     text, properties = query.get("query", ""), query.get("properties", [])
-    if not isinstance(text, str) or not (text.strip() or properties):
+    if not isinstance(text, str) or not ("query" in query or properties):
         raise _wrong(f"{name}.query", "un nom à reconnaître", "a name to recognise")
     limit = query.get("limit", 10)
     if isinstance(limit, bool) or not isinstance(limit, int | float) or limit < 1:
@@ -223,6 +224,11 @@ async def _candidates(request: _Request, key: str, query: Any) -> list[dict[str,
         raise _wrong(f"{name}.type", "un type ou une liste", "a type or a list")
     wanted = _wanted(name, properties)
     strict = query.get("type_strict", "any")
+    if strict not in _STRICT:
+        listed = ", ".join(_STRICT)
+        raise _wrong(f"{name}.type_strict", f"l'un de {listed}", f"one of {listed}")
+    if not (text.strip() or wanted):
+        return []  # an empty cell of a table
 
     def reading(index: Index) -> list[tuple[Hit, list[str]]]:
         classes = [_class(index, t) for t in types]
@@ -405,9 +411,10 @@ async def _propose(request: _Request) -> dict[str, Any]:
     name = request.values.get("type", "")
     kind = await consult(request.served, lambda index: index.kinds.get(name))
     found = await _properties(request, kind) if kind or not name else []
-    limit = request.values.get("limit", "")
-    if limit.isascii() and limit.isdigit() and len(limit) < 6:
-        found = found[: int(limit)]
+    limit = request.values.get("limit", "0")
+    if not (limit.isascii() and limit.isdigit() and len(limit) < 6):
+        raise _wrong("limit", "un nombre entier", "a whole number")
+    found = found[: int(limit) or None]
     answer: dict[str, Any] = {"properties": found}
     return answer | ({"type": name} if name else {})
 

@@ -50,7 +50,7 @@ def serve(
         loop = runner.get_loop()
         memo, metrics = edge.Memo(), Metrics()
         lines = AccessLog(sys.stdout if log else None, loop.call_later)
-        public = url or f"http://{host}:{port}"
+        public = url or _address(host, port)
         access = Access(
             create_app(live, metrics, url=public, watch=watch, texts=texts), metrics, lines
         )
@@ -99,6 +99,13 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     import uvloop
 
     return uvloop.new_event_loop()
+
+
+def _address(host: str, port: int) -> str:
+    """The address for those on this machine."""
+    if host in ("0.0.0.0", "::", ""):
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _raise_descriptor_limit() -> None:

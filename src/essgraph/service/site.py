@@ -58,7 +58,7 @@ class Site:
             "/.well-known/api-catalog": self._catalog,
             "/robots.txt": self._robots,
             "/sitemap.xml": self._sitemap,
-            **{f"/{name}": self._dump for name, _ in dataset.DUMPS},
+            **{f"/{name}": self._dump for name in formats.DUMPS},
             **{f"/dataset.{f.suffix}": self._dataset for f in (*formats.DOCUMENTS, formats.HTML)},
         }
 
@@ -83,12 +83,12 @@ class Site:
 
     def _description(self, served: Served, path: str) -> Resource:
         async def make(format: Format) -> bytes:
-            graph = await dataset.description(served)
+            graph = await dataset.description(served, self._url)
             graph += await documents.labelled(
                 served.answers,
                 {t.object.value for t in graph if isinstance(t.object, ox.NamedNode)},
             )
-            return documents.write((ox.Quad(*triple) for triple in graph), format)
+            return documents.write((ox.Quad(*triple) for triple in graph), format, self._url)
 
         async def page(request: Request) -> Response:
             return await _page(request, served)
@@ -98,9 +98,9 @@ class Site:
             link(names.DATASET, "cite-as"),
             link("/.well-known/api-catalog", "api-catalog"),
             link("/id/", "item"),
-            *(link(f"/{name}", "item", "application/gzip") for name, _ in dataset.DUMPS),
+            *(link(f"/{name}", "item", "application/gzip") for name in formats.DUMPS),
         )
-        return Resource(path, "dataset", make, page, relations)
+        return Resource(path, f"dataset {self._url}", make, page, relations)
 
     async def _dump(self, scope: Scope, send: Send, served: Served) -> None:
         name = scope["path"][1:]
@@ -258,10 +258,8 @@ async def _page(request: Request, served: Served) -> Response:
     """The dataset for people."""
     view = frame.view(request)
     described = await dataset.schema(served, view.language)
-    counted = await dataset.counts(served)
-    members = [
-        (iri, count) for iri, count, _ in await dataset.classes(served) if iri.startswith(names.ESS)
-    ]
+    counted = await dataset.figures(served)
+    members = [(iri, n) for iri, n in counted.classes.items() if iri.startswith(names.ESS)]
     members.sort(key=lambda pair: (-pair[1], pair[0]))
     labels = await documents.labelled(served.answers, [iri for iri, _ in members])
     called = {

@@ -263,6 +263,8 @@ _NOT_QUOTED: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 def _unquote(encoded: bytes) -> str:
     spaced = encoded.replace(b"+", b" ")
+    if b"%" not in spaced:
+        return spaced.decode("utf-8")
     if _NOT_QUOTED.search(spaced):
         return unquote_to_bytes(spaced).decode("utf-8")
     # Quoted-printable (RFC 2045, 6.7) differs in the sign alone, and is decoded in C.

@@ -19,7 +19,6 @@ from essgraph import formats, names
 from essgraph.catalog import ntriples
 from essgraph.errors import LimitExceeded, NotRepresentable, Text
 from essgraph.query import Query, inspect
-from essgraph.service.finding import elsewhere
 
 if TYPE_CHECKING:
     from essgraph.service.library import Asked
@@ -47,8 +46,6 @@ _UNTRACED: Final = Text("Non suivi : {}", "Not traced: {}")
 
 @lru_cache(maxsize=4)
 def _plans(directory: Path) -> dict[str, Any]:
-    if not (directory / "evidence.json").exists():
-        raise elsewhere()
     plans: dict[str, Any] = json.loads((directory / "evidence.json").read_bytes())
     return plans
 

@@ -25,8 +25,9 @@ _VERSION: Final = ox.NamedNode(names.OWL + "versionInfo")
 class Vocabulary:
     """``/ontology``, ``/ontology/{version}``, ``/shapes`` and ``/context.jsonld``."""
 
-    def __init__(self, live: Live) -> None:
+    def __init__(self, live: Live, url: str) -> None:
         self._live = live
+        self._url = url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await resource.guarded(self._answer, scope, receive, send)
@@ -38,23 +39,23 @@ class Vocabulary:
             await resource.answer(scope, send, served, _context(), formats.JSONLD)
             return
         canonical = path.rstrip("/").lower()
+        head, dot, suffix = canonical.rpartition(".")
+        known = next((f for f in (*formats.DOCUMENTS, formats.HTML) if f.suffix == suffix), None)
+        name = head if dot and known else canonical
+        found = self._find(served, name)
         if canonical != path:
             await resource.redirect(scope, send, 301, canonical)
             return
-        head, dot, suffix = path.rpartition(".")
-        known = next((f for f in (*formats.DOCUMENTS, formats.HTML) if f.suffix == suffix), None)
-        name = head if dot and known else path
-        found = self._find(served, name)
         await resource.answer(scope, send, served, found, known if name == head else None)
 
     def _find(self, served: Served, path: str) -> Resource:
         if path == "/shapes":
-            return _file(served, "/shapes", "shapes.ttl")
+            return _file(served, self._url, "/shapes", "shapes.ttl")
         if path == "/ontology":
-            return _file(served, "/ontology", "ontology.ttl", latest=True)
+            return _file(served, self._url, "/ontology", "ontology.ttl", latest=True)
         current = version(served)
         if path == f"/ontology/{current}":
-            return _file(served, path, "ontology.ttl")
+            return _file(served, self._url, path, "ontology.ttl")
         raise UnknownName(
             Text(
                 f"version inconnue ; la version publiée est /ontology/{current}",
@@ -77,13 +78,13 @@ def _triples(served: Served, file: str) -> list[ox.Triple]:
     return [quad.triple for quad in ox.parse(data, ox.RdfFormat.TURTLE)]
 
 
-def _file(served: Served, path: str, file: str, *, latest: bool = False) -> Resource:
+def _file(served: Served, url: str, path: str, file: str, *, latest: bool = False) -> Resource:
     """A file of the snapshot: in Turtle as it was written, else converted."""
 
     async def make(format: Format) -> bytes:
         if format == formats.TURTLE:
             return (served.snapshot.directory / file).read_bytes()
-        return documents.write((ox.Quad(*t) for t in _triples(served, file)), format)
+        return documents.write((ox.Quad(*t) for t in _triples(served, file)), format, url)
 
     async def page(request: Request) -> Response:
         if file == "shapes.ttl":
@@ -98,7 +99,7 @@ def _file(served: Served, path: str, file: str, *, latest: bool = False) -> Reso
         relations.append(link(f"{path}/{version(served)}", "latest-version"))
     elif path.startswith("/ontology/"):
         relations.append(link("/ontology", "latest-version"))
-    return Resource(path, f"file {path}", make, page, tuple(relations))
+    return Resource(path, f"file {path} {url}", make, page, tuple(relations))
 
 
 def _context() -> Resource:

@@ -1,0 +1,59 @@
+"""The parts of an OpenAPI description (3.1): parameters, types of answers, operations."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from essgraph.formats import Format
+
+STRING: Final = {"type": "string"}
+LANGUAGE: Final = {
+    "name": "lang",
+    "in": "query",
+    "schema": {"type": "string", "enum": ["fr", "en"]},
+    "description": "Language of labels and messages; without it, by `Accept-Language`",
+}
+JSON_ONLY: Final = {"application/json": {"schema": {"type": "object"}}}
+
+
+def ref(kind: str, name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def in_query(name: str, schema: dict[str, Any], text: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": schema, "description": text, **more}
+
+
+def integer(low: int, high: int, default: int | None = None) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "integer", "minimum": low, "maximum": high}
+    return schema | ({"default": default} if default is not None else {})
+
+
+def media(offers: tuple[Format, ...], schema: str | None = None) -> dict[str, Any]:
+    """The types that an answer may have; a JSON one with its schema."""
+    types: dict[str, Any] = {}
+    for offer in offers:
+        for media_type in (offer.media_type, *offer.aliases):
+            json = media_type.endswith(("/json", "+json"))
+            named = ref("schemas", schema) if schema and json else {}
+            types[media_type] = {"schema": named if json else STRING}
+    return types
+
+
+def operation(
+    summary: str,
+    tag: str,
+    content: dict[str, Any],
+    problems: tuple[int, ...],
+    parameters: list[dict[str, Any]] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    responses: dict[str, Any] = {"200": {"description": "The answer", "content": content}}
+    responses |= {str(status): ref("responses", str(status)) for status in problems}
+    return {
+        "summary": summary,
+        "tags": [tag],
+        "parameters": parameters or [],
+        "responses": responses,
+        **more,
+    }
