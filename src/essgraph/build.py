@@ -263,18 +263,19 @@ class _Build:
     def read(self) -> None:
         """Reads and judges the units that are not kept."""
         self.questions, self.faults = _questions(self.project)
-        ontology, _ = sources.read_ontology(self.project)
-        self.schema, self.kinds = merge.schema(ontology), search.named_in(merge.ontology(ontology))
-        elsewhere = Elsewhere(declared=evidence.declared_in(ontology))
         names_ = [FRAME, *self.layout.documents]
         self.digests = {name: units.digest(self.layout, name) for name in names_}
         new = [name for name in names_ if not self.kept.has(name, self.digests[name])]
         if FRAME in new:
+            new.remove(FRAME)
             found, faults = sources.read_some(self.layout, ())
-            described = list(library.described(self.questions.values()))
+            described = library.described(self.questions.values())
             digest = self.digests[FRAME]
             self._take(units.judge(found, faults, FRAME, digest, self.texts, described))
-            new.remove(FRAME)
+        else:
+            found = sources.read_ontology(self.project)
+        self.schema, self.kinds = merge.schema(found), search.named_in(merge.ontology(found))
+        elsewhere = Elsewhere(declared=evidence.declared_in(found))
 
         def work(batch: list[str]) -> list[Unit]:
             return [

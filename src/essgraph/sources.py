@@ -544,13 +544,10 @@ def read_some(
     )
 
 
-def read_ontology(project: Project) -> tuple[Sources, list[SyntaxFault]]:
-    """The ontology alone. Raises ProjectError."""
-    try:
-        found = list(_parsed(project.read(project.ontology), project.name(project.ontology)))
-    except SyntaxFault as fault:
-        return Sources(project), [fault]
-    return Sources(project, ontology=found), []
+def read_ontology(project: Project) -> Sources:
+    """The ontology alone. Raises ProjectError and SyntaxFault."""
+    path = project.ontology
+    return Sources(project, ontology=list(_parsed(project.read(path), project.name(path))))
 
 
 def read(project: Project, files: Sequence[Path] = ()) -> tuple[Sources, list[SyntaxFault]]:
