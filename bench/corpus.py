@@ -211,7 +211,8 @@ def project(folder: Path, triples: int, passages: int = PASSAGES, seed: int = 1)
             if len(entries) >= _ENTRIES:
                 _register(folder, kind, author.counts[kind], entries)
     for kind, entries in author.entries.items():
-        _register(folder, kind, author.counts[kind], entries)
+        if entries:
+            _register(folder, kind, author.counts[kind], entries)
     return dict(author.counts)
 
 

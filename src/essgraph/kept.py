@@ -165,8 +165,14 @@ class Kept:
         if made is None:
             return None
         parts = [
-            Part(start.encode(), tuple(map(tuple, spans)), _encoded(shared), tuple(counts))
-            for start, spans, shared, counts, figures in made["parts"]
+            Part(
+                start.encode(),
+                tuple((at, size) for at, size in spans),
+                {line.encode(): times for line, times in shared.items()},
+                (triples, quads, entities),
+                figures,
+            )
+            for start, spans, shared, (triples, quads, entities), figures in made["parts"]
         ]
         counted = {name: Counter(made["totals"][name]) for name in _COUNTED}
         totals = Totals(**counted, graphs=made["totals"]["graphs"])
@@ -202,7 +208,3 @@ class Kept:
             if before.units.get(name) != digest
         ]
         self._database.executemany("DELETE FROM unit WHERE name = ? AND digest = ?", stale)
-
-
-def _encoded(shared: Mapping[str, int]) -> dict[bytes, int]:
-    return {line.encode(): times for line, times in shared.items()}
