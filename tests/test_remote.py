@@ -191,13 +191,17 @@ def test_the_circuit_opens_after_failures_and_closes_again(ill: IllServer) -> No
         ill.ail = "503"
         for variable in ("a", "b"):
             assert ask(client, variable).status_code == 502
-        asked = ill.asked
-        shut = client.get(
-            "/sparql?query=SELECT%20*%20{?c ?d ?e}", headers={"Accept-Language": "en"}
-        )
-        assert shut.status_code == 502
-        assert "times in a row" in shut.json()["detail"]
+        for number in range(20):  # on a slow machine it may be time for another try
+            asked = ill.asked
+            shut = client.get(
+                f"/sparql?query=SELECT%20*%20{{?c{number} ?d ?e}}",
+                headers={"Accept-Language": "en"},
+            )
+            assert shut.status_code == 502
+            if ill.asked == asked:
+                break
         assert ill.asked == asked, "nothing was sent"
+        assert "times in a row" in shut.json()["detail"]
         assert client.get("/ready").status_code == 503
         ill.ail = ""
         for _ in range(100):
