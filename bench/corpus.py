@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pyoxigraph as ox
 
-from essgraph import build, merge, names
+from essgraph import build, names
 from essgraph.project import Project
 from essgraph.snapshot import Snapshot
 
@@ -211,7 +211,8 @@ def project(folder: Path, triples: int, passages: int = PASSAGES, seed: int = 1)
             if len(entries) >= _ENTRIES:
                 _register(folder, kind, author.counts[kind], entries)
     for kind, entries in author.entries.items():
-        _register(folder, kind, author.counts[kind], entries)
+        if entries:
+            _register(folder, kind, author.counts[kind], entries)
     return dict(author.counts)
 
 
@@ -227,10 +228,8 @@ def write(out: Path, triples: int, seed: int = 1) -> Corpus:
     counts = project(out / "project", triples, seed=seed)
     built = build.build(Project(out / "project"), out)
     assert built.snapshot is not None, built.checked.findings[:3]
-    quads = built.checked.quads
-    return Corpus(
-        built.snapshot, sum(q.graph_name == merge.DEFAULT for q in quads), len(quads), counts
-    )
+    triples, quads, _, _ = built.checked.counts
+    return Corpus(built.snapshot, triples, quads, counts)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
-"""How cost grows with size, on one machine: ``python -m bench.scale [--most TRIPLES]``.
+"""How cost grows with size, on one machine: ``python -m bench.scale [TRIPLES…]``.
 
-For each size: writing the snapshot (with its store, where that is on disk), start to first answer,
-memory of the service and of each worker, points and a scan asked for the first time. Prints a
-table and the exponents of growth, for ``docs/scale.md``. CPU seconds are of the processes
-themselves, so that neighbours on the machine count for less than in wall seconds.
+For each size a project of files is made up (``bench.corpus``) and, each in a process of its own:
+built as a whole; built again after one document changed, and that compared with a whole build;
+what the engines alone take for the same data: to parse the files, to load the quads into a store
+on disk, to validate the statements; and served: start to first answer, memory, points and a scan
+asked for the first time. Prints tables and the exponents of growth, for ``docs/scale.md``. CPU
+seconds are of all processes of a step, so that neighbours on the machine count for less than in
+wall seconds. Memory is what all processes of a step hold at once that is no file (PSS, looked at
+five times a second).
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -24,14 +29,53 @@ from statistics import median
 
 import httpx
 
+from bench import corpus
 from bench.build import ROOT
 from bench.load import free_port
 from essgraph import names
-from essgraph.snapshot import open_snapshot
+from essgraph.snapshot import DATA, open_snapshot
 
-SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
-_COMMAND = (sys.executable, "-c", "from essgraph.cli import main; main()")
+SIZES = (100_000, 1_000_000)
+_PYTHON = (sys.executable, "-c")
+_ESSGRAPH = (*_PYTHON, "from essgraph.cli import main; main()")
 _SCAN = "SELECT ?t (COUNT(?s) AS ?n) { ?s a ?t } GROUP BY ?t ORDER BY DESC(?n) ?t"
+#: What the engines are asked to do alone: each takes the project's folder and the snapshot's.
+_ALONE = {
+    "parse": """
+import sys; from pathlib import Path; import pyoxigraph as ox
+for path in sorted(Path(sys.argv[1], "data").rglob("*.t*")):
+    for quad in ox.parse(path.read_bytes(), format=ox.RdfFormat.TRIG): pass
+""",
+    "load": """
+import sys, tempfile; from pathlib import Path; import pyoxigraph as ox
+with tempfile.TemporaryDirectory(dir=sys.argv[2] + "/..") as folder:
+    store = ox.Store(folder)
+    store.bulk_load(path=Path(sys.argv[2], "data.nq"), format=ox.RdfFormat.N_QUADS)
+    store.flush()
+""",
+    "load in memory": """
+import sys; from pathlib import Path; import pyoxigraph as ox
+ox.Store().bulk_load(path=Path(sys.argv[2], "data.nq"), format=ox.RdfFormat.N_QUADS)
+""",
+    "validate": """
+import sys; from pathlib import Path
+from essgraph import merge, shacl; from essgraph.project import Project
+left_out = tuple(f" <{merge.names.GRAPH}{g}> .\\n".encode() for g in ("queries", "description"))
+with Path(sys.argv[2], "data.nq").open("rb") as lines:
+    stated = {merge.split(l)[0] + b" .\\n" for l in merge.named(lines) if not l.endswith(left_out)}
+report = shacl.fast(shacl.shapes(Project(Path(sys.argv[1]))))(sorted(stated))
+assert not shacl.results(report)
+""",
+}
+
+
+@dataclass
+class Step:
+    """What a step took: seconds, CPU seconds, MiB."""
+
+    wall: float
+    cpu: float
+    peak: float
 
 
 @dataclass
@@ -39,8 +83,11 @@ class Row:
     """What was measured at one size. Seconds, MiB; points and scan in milliseconds."""
 
     triples: int
-    write_cpu: float
-    write_peak: float
+    documents: int
+    whole: Step
+    again: Step
+    same: bool
+    alone: dict[str, Step]
     disk: float
     start: float
     service: float
@@ -48,23 +95,74 @@ class Row:
     point: float
     scan: float
 
+    @property
+    def whole_cpu(self) -> float:
+        return self.whole.cpu
 
-def measure(size: int, folder: Path) -> Row:
+    @property
+    def whole_wall(self) -> float:
+        return self.whole.wall
+
+    @property
+    def whole_peak(self) -> float:
+        return self.whole.peak
+
+    def engines(self, of: Callable[[Step], float]) -> float:
+        """What the engines alone take together."""
+        return sum(of(self.alone[name]) for name in ("parse", "load", "validate"))
+
+
+def measure(size: int, passages: int, folder: Path) -> Row:
     """One size, in a folder of its own. Raises CalledProcessError where a step fails."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(
-        [sys.executable, "-m", "bench.corpus", str(size), str(folder)],
-        check=True,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
+    project, out = folder / "project", folder / "out"
+    made = corpus.project(project, size, passages)
+    build = (*_ESSGRAPH, "build", "--project", str(project), "--out")
+    whole = _step(*build, str(out))
+    snapshot = open_snapshot(out).directory
+    arguments = (str(project), str(snapshot))
+    alone = {name: _step(*_PYTHON, code, *arguments) for name, code in _ALONE.items()}
+    _change(project)
+    again = _step(*build, str(out))
+    _step(*build, str(folder / "fresh"))
+    pair = [open_snapshot(o).directory for o in (out, folder / "fresh")]
+    same = all(
+        (pair[0] / name).read_bytes() == (pair[1] / name).read_bytes()
+        for name in (DATA, "dump.nq.gz", "dump.trig.gz")
     )
+    disk = sum(p.stat().st_size for p in pair[0].rglob("*") if p.is_file()) / 2**20
+    return Row(size, made["doc"], whole, again, same, alone, disk, *_serve(out))
+
+
+def _change(project: Path) -> None:
+    """Changes a document in the middle: the summary of a passage, and what it says of a theme."""
+    documents = sorted((project / "data" / "documents").glob("*.trig"))
+    path = documents[len(documents) // 2]
+    text = path.read_text("utf-8")
+    at = text.index("ess:summary", text.index("a ess:Passage"))
+    text = text[:at] + text[at:].replace('"@fr', ' bis"@fr', 1)
+    path.write_text(text.replace("ess:about", "ess:mentions", 1), "utf-8")
+
+
+def _step(*command: str) -> Step:
+    """Runs a command. Raises CalledProcessError."""
+    before, begun, peak = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter(), 0.0
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        peak = max(peak, sum(_held(pid, "Pss_Anon") for pid in (process.pid, *_all(process.pid))))
+        time.sleep(0.2)
+    wall = time.perf_counter() - begun
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    directory = open_snapshot(folder).directory
-    disk = sum(p.stat().st_size for p in directory.rglob("*") if p.is_file()) / 2**20
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Step(wall, cpu, peak)
+
+
+def _serve(out: Path) -> tuple[float, float, float, float, float]:
     port = free_port()
-    options = ["--out", str(folder), "--port", str(port), "--workers", "2", "--quiet"]
+    options = ["--out", str(out), "--port", str(port), "--workers", "2", "--quiet"]
     begun = time.perf_counter()
-    service = subprocess.Popen([*_COMMAND, "serve", *options], cwd=ROOT)
+    service = subprocess.Popen([*_ESSGRAPH, "serve", *options], cwd=ROOT)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
             while True:
@@ -78,19 +176,9 @@ def measure(size: int, folder: Path) -> Row:
                 _ask(client, f"SELECT ?p ?o {{ <{names.ID}person-{n}> ?p ?o }}") for n in range(50)
             ]
             scan = _ask(client, _SCAN)
-            children = _children(service.pid)
-            memory = [_pss(pid) for pid in children]
-            return Row(
-                size,
-                after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-                after.ru_maxrss / 1024,
-                disk,
-                start,
-                _pss(service.pid),
-                max(memory),
-                1000 * median(points),
-                1000 * scan,
-            )
+            memory = [_held(pid, "Pss") for pid in _all(service.pid)]
+            own = _held(service.pid, "Pss")
+            return start, own, max(memory), 1000 * median(points), 1000 * scan
     finally:
         service.send_signal(signal.SIGTERM)
         service.wait()
@@ -102,17 +190,26 @@ def _ask(client: httpx.Client, query: str) -> float:
     return time.perf_counter() - begun
 
 
-def _children(pid: int) -> list[int]:
+def _all(pid: int) -> list[int]:
+    """The processes that a process began, and those that they began."""
     found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in map(int, (task / "children").read_text().split()):
-            found += [child, *_children(child)]
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in map(int, (task / "children").read_text().split()):
+                found += [child, *_all(child)]
+    except OSError:
+        pass  # it has just ended
     return found
 
 
-def _pss(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith("Pss:")).split()[1]) / 1024
+def _held(pid: int, what: str) -> float:
+    """The MiB of memory of one kind that a process holds."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0  # it has just ended
+    found = next((line for line in lines if line.startswith(f"{what}:")), "0 0")
+    return int(found.split()[1]) / 1024
 
 
 def exponent(small: Row, large: Row, of: str) -> float:
@@ -124,40 +221,37 @@ def exponent(small: Row, large: Row, of: str) -> float:
 def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale")
-    parser.add_argument("--most", type=int, default=1_000_000, metavar="TRIPLES")
-    most: int = parser.parse_args().most
+    parser.add_argument("sizes", nargs="*", type=int, default=SIZES, metavar="TRIPLES")
+    parser.add_argument("--passages", type=int, default=corpus.PASSAGES, help="to a document")
+    arguments = parser.parse_args()
     rows: list[Row] = []
-    print(f"Load at the beginning: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.\n")
-    print(
-        "| triples | write, CPU s | its peak, MiB | disk, MiB | start, s | service, MiB "
-        "| largest worker, MiB | point, ms | scan, ms |\n|---|---|---|---|---|---|---|---|---|"
-    )
-    for size in (s for s in SIZES if s <= most):
+    for size in arguments.sizes:
+        print(f"\nLoad: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.", flush=True)
         with tempfile.TemporaryDirectory(prefix="essgraph-scale-") as folder:
-            row = measure(size, Path(folder))
+            row = measure(size, arguments.passages, Path(folder))
         rows.append(row)
+        print(f"\n{row.triples:,} triples, {row.documents:,} documents\n")
+        print("| step | wall, s | CPU, s | peak, MiB |\n|---|---|---|---|")
+        for name, step in {
+            "whole build": row.whole,
+            "one document changed": row.again,
+            **row.alone,
+        }.items():
+            print(f"| {name} | {step.wall:.1f} | {step.cpu:.1f} | {step.peak:.0f} |")
         print(
-            f"| {size:,} | {row.write_cpu:.1f} | {row.write_peak:.0f} | {row.disk:.0f} "
-            f"| {row.start:.1f} | {row.service:.0f} | {row.worker:.0f} | {row.point:.1f} "
-            f"| {row.scan:.0f} |",
+            f"\nBuild / (parse + load + validate): wall "
+            f"{row.whole.wall / row.engines(lambda s: s.wall):.2f}, CPU "
+            f"{row.whole.cpu / row.engines(lambda s: s.cpu):.2f}. One document changed: wall "
+            f"{row.again.wall / row.whole.wall:.1%}, CPU {row.again.cpu / row.whole.cpu:.1%} of "
+            f"the whole; data and dumps the same as of a whole build: {row.same}. Snapshot "
+            f"{row.disk:.0f} MiB; start {row.start:.1f} s; service {row.service:.0f} MiB, largest "
+            f"worker {row.worker:.0f} MiB; point {row.point:.1f} ms, scan {row.scan:.0f} ms.",
             flush=True,
         )
     for small, large in pairwise(rows):
-        print(
-            f"\nExponents from {small.triples:,} to {large.triples:,}: "
-            + ", ".join(
-                f"{name} {exponent(small, large, of):.2f}"
-                for name, of in (
-                    ("write", "write_cpu"),
-                    ("peak", "write_peak"),
-                    ("disk", "disk"),
-                    ("worker", "worker"),
-                    ("point", "point"),
-                    ("scan", "scan"),
-                )
-            )
-            + "."
-        )
+        measured = ("whole_wall", "whole_cpu", "whole_peak", "disk", "worker", "point", "scan")
+        told = ", ".join(f"{of} {exponent(small, large, of):.2f}" for of in measured)
+        print(f"\nExponents from {small.triples:,} to {large.triples:,}: {told}.")
 
 
 if __name__ == "__main__":

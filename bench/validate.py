@@ -38,7 +38,7 @@ def _renamed(term: sources.Term, copy: int) -> sources.Term:
     return ox.NamedNode(f"{iri}-{copy}") if own else term
 
 
-def corpus(project: Project, triples: int) -> list[shacl.Triple]:
+def corpus(project: Project, triples: int) -> list[bytes]:
     """At least so many triples: the project's own and renamed copies, each with three faults."""
     found, _ = sources.read(project)
     own = [s.triple for s in found.statements()]
@@ -52,7 +52,12 @@ def corpus(project: Project, triples: int) -> list[shacl.Triple]:
         whole[person, ox.NamedNode(names.RDFS + "label"), ox.Literal("x", language="de")] = None
         whole[person, ox.NamedNode(names.ESS + "size"), ox.Literal(0)] = None
         whole[person, ox.NamedNode(names.SCHEMA + "startDate"), ox.Literal("2019-07-32")] = None
-    return list(whole)
+    lines = ox.serialize(
+        (ox.Triple(*triple) for triple in whole),  # type: ignore[arg-type]
+        format=ox.RdfFormat.N_TRIPLES,
+    )
+    assert lines is not None
+    return lines.splitlines(keepends=True)
 
 
 def _results(report: rdflib.Graph) -> Counter[tuple[str, ...]]:

@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pyoxigraph as ox
 import pytest
+import rdflib
 from conftest import ROOT, Run, copy_project, serving
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -123,6 +124,14 @@ def test_parameters_can_be_queried(http: httpx.Client) -> None:
         for name, question in QUESTIONS.items()
         for parameter in question.parameters
     }
+    # The address of a question is its IRI: as RDF it says what the question is.
+    for accept, reader in (("text/turtle", "turtle"), ("application/rdf+xml", "xml")):
+        described = http.get("/queries/members", headers={"Accept": accept})
+        assert described.headers["content-type"].startswith(accept)
+        graph = rdflib.Graph().parse(data=described.text, format=reader)
+        question = rdflib.URIRef(names.QUERY + "members")
+        assert graph.value(question, rdflib.SH.select) == rdflib.Literal(QUESTIONS["members"].query)
+        assert len(list(graph.objects(question, rdflib.SH.parameter / rdflib.SH.path))) == 2
     # Which questions can be asked of a text?
     ask = f"""PREFIX sh: <{names.SH}> SELECT ?q {{
       ?q sh:parameter [ sh:nodeKind sh:IRI ; sh:defaultValue ?d ]
@@ -249,7 +258,7 @@ def test_methods_conditions_and_formats(http: httpx.Client) -> None:
         assert refused.status_code == 405
         assert refused.headers["allow"] == "GET, HEAD, OPTIONS"
     assert http.get(path, headers={"Accept": "image/png"}).status_code == 406
-    assert http.get(path, params={"format": "turtle"}).status_code == 406
+    assert http.get(path, params={"format": "trig"}).status_code == 406
     for unknown in ("/queries/nothing", "/queries/talks/", "/queries/talks/other"):
         assert http.get(unknown).status_code == 404, unknown
 
@@ -275,6 +284,16 @@ def test_pages_join_to_the_whole(http: httpx.Client) -> None:
         before, path = path, links(page).get("next", "")
     assert rows == whole
     assert seen == -(-len(whole) // 20)
+    # The page for people is paged alike.
+    people = http.get("/queries/talks?limit=20&offset=20", headers={"Accept": "text/html"}).text
+    assert people.count("<tr>") == 21
+    neighbours = {
+        relation: parse_qs(urlsplit(html.unescape(target)).query)["offset"]
+        for target, relation in re.findall(r'<a href="([^"]*)" rel="(prev|next)"', people)
+    }
+    assert neighbours == {"prev": ["0"], "next": ["40"]}
+    wrong = http.get("/queries/talks?limit=x&lang=en", headers={"Accept": "text/html"})
+    assert "limit is a whole number" in wrong.text
     exact = http.get(f"/queries/talks?limit={len(whole)}")
     assert "next" not in links(exact)
     assert http.get("/queries/talks?offset=50").json()["results"]["bindings"] == whole[50:]
@@ -313,6 +332,8 @@ def test_an_answer_says_how_to_cite_it(http: httpx.Client) -> None:
     assert entry["URL"] == address
     assert entry["title"] == QUESTIONS["members"].title.en
     assert entry["type"] == "dataset"
+    assert entry["author"] == [{"literal": "The essgraph founders"}]
+    assert csl.text.count("founders") == 1
     assert entry["version"] == values["version"][0]
     bibtex = http.get(
         "/queries/members?body=id:aimf&lang=en", headers={"Accept": "application/x-bibtex"}

@@ -2,9 +2,9 @@
 
 Modules are small and flat, and each imports only those before it:
 errors, names, formats, turtle, processes → grammar, dialects, lint → project, findings → catalog,
-search, snapshot, query → sources, report, engine → anchors, dataset, library, merge, shacl,
-jsonld, why → evidence, results → evaluation → golden, workers, ask, endpoint → build, pool, held,
-lease → changes, draft, mirror, push, remote → service → assistant, client → cli.
+search, snapshot, query → sources, report, engine → anchors, dataset, library, merge, jsonld, why
+→ evidence, shacl, results → evaluation, units, parts → golden, workers, ask, endpoint, kept →
+build, pool, held, lease → changes, draft, mirror, push, remote → service → assistant, client → cli.
 """
 
 from __future__ import annotations

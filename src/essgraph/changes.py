@@ -70,8 +70,7 @@ def since(revision: str, project: Project, texts: Path | None, now: Checked) -> 
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             wanted = [m for m in tar.getmembers() if Path(m.name).parts[:1][0] in _PARTS]
             tar.extractall(folder, wanted, filter="data")
-        before = check(Project(Path(folder)), texts)
-    return _compare(revision, before, now)
+        return _compare(revision, check(Project(Path(folder)), texts), now)
 
 
 def _commit(root: Path, revision: str) -> str:
@@ -146,7 +145,7 @@ def show(term: object) -> str:
 
 def _statements(checked: Checked) -> set[Statement]:
     """What the files state, but for the derived anchors."""
-    quads = checked.quads or merge.named_graphs(checked.sources, ())
+    quads = checked.quads or merge.named_graphs(checked.sources, [])
     return {
         (show(q.graph_name), show(q.subject), show(q.predicate), show(q.object))
         for q in quads

@@ -89,15 +89,24 @@ def _build(arguments: argparse.Namespace, language: str) -> int:
             language,
         )
         return 1
-    _counts(built.checked.quads, language)
+    _counts(built.checked.counts, language)
     print(f"version {built.snapshot.version}")
     return 0
 
 
-def _counts(quads: frozenset[object], language: str) -> None:
-    from essgraph.merge import counts
-
-    for text in counts(quads):  # type: ignore[arg-type]
+def _counts(counts: tuple[int, int, int, int], language: str) -> None:
+    """Tells how much a dataset holds."""
+    triples, quads, entities, passages = counts
+    for text in (
+        Text(
+            f"{triples} triplets dans le graphe par défaut, {quads} quads au total",
+            f"{triples} triples in the default graph, {quads} quads in all",
+        ),
+        Text(
+            f"{entities} entités et concepts, {passages} passages",
+            f"{entities} entities and concepts, {passages} passages",
+        ),
+    ):
         print(text.in_language(language))
 
 
@@ -433,20 +442,22 @@ def _with_texts(arguments: argparse.Namespace, project: Project):  # type: ignor
         yield document, text
 
 
-def _bar(language: str) -> Callable[[Text], None]:
+def _bar(language: str) -> Callable[[Text, float], None]:
     """A progress bar on a terminal, nothing elsewhere."""
-    steps = 5
-    done = 0
+    width = 20
+    shown = ""
 
-    def show(text: Text) -> None:
-        nonlocal done
-        done += 1
-        full = "█" * done + "░" * (steps - done)
-        print(f"\r{full} {text.in_language(language):<40}", end="", file=sys.stderr, flush=True)
-        if done == steps:
+    def show(text: Text, share: float) -> None:
+        nonlocal shown
+        done = round(width * share)
+        bar = f"{'█' * done}{'░' * (width - done)} {share:4.0%} {text.in_language(language):<40}"
+        if share >= 1:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
+        elif bar != shown:
+            print(f"\r{bar}", end="", file=sys.stderr, flush=True)
+        shown = bar
 
-    return show if sys.stderr.isatty() else lambda text: None
+    return show if sys.stderr.isatty() else lambda text, share: None
 
 
 def _query(arguments: argparse.Namespace, language: str) -> int:

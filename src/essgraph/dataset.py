@@ -11,8 +11,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
 
 import pyoxigraph as ox
 
@@ -41,6 +41,17 @@ _FORMAT_IRI: Final = {
     "nq": "N-Quads",
 }
 _TITLE: Final = Text("Description du jeu de données", "Description of the dataset")
+#: The named graphs that are not those of passages, and what they hold.
+GRAPHS: Final = {
+    names.REGISTER: Text("Registre : l'identité de ce qui est nommé", "Register: what is named"),
+    names.PROVENANCE: Text(
+        "Provenance : passages, documents, notes", "Provenance: passages, documents, notes"
+    ),
+    names.ENTAILED: Text("Ce qui suit de l'ontologie", "What follows from the ontology"),
+    names.ONTOLOGY: Text("L'ontologie", "The ontology"),
+    names.QUERIES: Text("La bibliothèque de questions", "The question library"),
+    names.DESCRIPTION: _TITLE,
+}
 _COUNTED: Final = Text(
     "Les nombres sont ceux du graphe par défaut sans cette description, comptés avant qu'elle "
     "y soit ajoutée.",
@@ -51,9 +62,11 @@ _COUNTED: Final = Text(
 Value = ox.NamedNode | ox.Literal | str | int
 
 
-def about(subject: str, *said: tuple[str, Value]) -> Iterator[ox.Triple]:
-    """Triples about one subject; a string is an IRI, a number an integer."""
+def about(subject: str, *said: tuple[str, Value | None]) -> Iterator[ox.Triple]:
+    """Triples about one subject; a string is an IRI, a number an integer, None is not said."""
     for predicate, value in said:
+        if value is None:
+            continue
         if isinstance(value, int):
             term: ox.NamedNode | ox.Literal = ox.Literal(str(value), datatype=_INTEGER)
         else:
@@ -64,22 +77,6 @@ def about(subject: str, *said: tuple[str, Value]) -> Iterator[ox.Triple]:
 def media_type(media_type: str) -> str:
     """The IRI of a media type, as DCAT wants it."""
     return f"https://www.iana.org/assignments/media-types/{media_type}"
-
-
-def description(quads: Iterable[ox.Quad]) -> set[ox.Quad]:
-    """The description of a dataset, from the quads of its default graph (others are passed over):
-    in its named graph and, like all that is published, in the default graph."""
-    default = ox.DefaultGraph()
-    counts = Counts()
-    for subject, predicate, object in sorted(
-        (str(q.subject), str(q.predicate), str(q.object)) for q in quads if q.graph_name == default
-    ):
-        counts.add(subject, predicate, object)
-    return {
-        ox.Quad(t.subject, t.predicate, t.object, graph)
-        for t in described(counts)
-        for graph in (GRAPH, default)
-    }
 
 
 def described(counts: Counts) -> set[ox.Triple]:
@@ -94,7 +91,9 @@ def described(counts: Counts) -> set[ox.Triple]:
 
 
 class Counts:
-    """What there is to count in the default graph, in one pass in the order of subjects."""
+    """What there is to count in the default graph, in one pass in the order of subjects; or the sum
+    of the counts of its parts, each with all that is said of some subjects (``add_up``). How many
+    different objects there are is not the sum of those of the parts: then it is not told."""
 
     def __init__(self) -> None:
         self.triples: Counter[str] = Counter()  # by property, as are the next two
@@ -107,6 +106,7 @@ class Counts:
         self.entities = 0
         # Hashes of terms: of millions, the terms themselves would not fit.
         self._objects: dict[str, set[int]] = defaultdict(set)
+        self._told: list[tuple[Mapping[str, int], int]] = []  # objects, of parts
         self._subject = ""
         self._seen: set[str] = set()  # the properties of this subject
 
@@ -133,23 +133,60 @@ class Counts:
         elif subject == f"<{names.DATASET}>" and name == _LICENSE:
             self.licenses.add(object[1:-1])
 
-    def objects(self, name: str) -> int:
+    def objects(self, name: str) -> int | None:
         """How many different objects a property has."""
-        return len(self._objects[name])
+        if not self._told:
+            return len(self._objects[name])
+        return self._told[0][0][name] if len(self._told) == 1 else None
 
     @property
-    def distinct_objects(self) -> int:
-        return len(set[int]().union(*self._objects.values()))
+    def distinct_objects(self) -> int | None:
+        if not self._told:
+            return len(set[int]().union(*self._objects.values()))
+        return self._told[0][1] if len(self._told) == 1 else None
+
+    @property
+    def figures(self) -> list[Any]:
+        """These counts for ``add_up``, as JSON can hold them."""
+        return [
+            self.triples,
+            self.subjects,
+            self.members,
+            self.examples,
+            [[*what, number] for what, number in self.links.items()],
+            sorted(self.licenses),
+            self.distinct_subjects,
+            self.entities,
+            {name: len(found) for name, found in self._objects.items()},
+            self.distinct_objects,
+        ]
+
+    def add_up(self, figures: Sequence[Any]) -> None:
+        """Adds the counts of a part that comes after those before in the order of subjects."""
+        triples, subjects, members, examples, links, licenses, *numbers = figures
+        distinct, entities, objects, distinct_objects = numbers
+        self.triples.update(triples)
+        self.subjects.update(subjects)
+        self.members.update(members)
+        self.examples = examples | self.examples
+        self.links.update({(predicate, host): number for predicate, host, number in links})
+        self.licenses.update(licenses)
+        self.distinct_subjects += distinct
+        self.entities += entities
+        self._told.append((objects, distinct_objects))
 
 
 def _itself() -> Iterator[ox.Triple]:
+    """The description, and the named graphs that are no passages."""
     yield from about(
         names.DESCRIPTION,
         (_TYPE, VOID + "DatasetDescription"),
         (names.FOAF + "primaryTopic", names.DATASET),
-        *((names.DCTERMS + "title", text) for text in _in_both(_TITLE)),
         *((names.RDFS + "comment", text) for text in _in_both(_COUNTED)),
     )
+    for graph, title in GRAPHS.items():
+        yield from about(names.DATASET, (names.DCTERMS + "hasPart", graph))
+        yield from about(graph, *((names.DCTERMS + "title", text) for text in _in_both(title)))
 
 
 def _figures(counts: Counts) -> Iterator[ox.Triple]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 import pyoxigraph as ox
 from rapidfuzz import fuzz, process
@@ -33,6 +34,8 @@ from essgraph.sources import (
     Statement,
     Term,
 )
+
+_T = TypeVar("_T")
 
 #: A run of this many words shared with a source is a copy.
 RUN = 8
@@ -224,9 +227,7 @@ def e3(sources: Sources) -> Iterator[Finding]:
 
     A name that is spelt in two ways breaks both halves: it is reported once, where it is rarer.
     """
-    known = {
-        s.subject for group in (sources.register, sources.schemes, sources.dataset) for s in group
-    } | {s.subject for d in sources.documents for s in d.records if s.predicate == TYPE}
+    known = sources.elsewhere.known | known_in(sources)
     spelt = [term.value for term in known if isinstance(term, ox.NamedNode)]
     silent = dict(_unreached(sources))
     for term, (said, *others) in _unknown(sources, known).items():
@@ -253,6 +254,14 @@ def e3(sources: Sources) -> Iterator[Finding]:
         yield _unspoken(subject, at)
 
 
+def known_in(sources: Sources) -> set[Term]:
+    """What has an entry in these files."""
+    groups = (sources.register, sources.schemes, sources.dataset)
+    return {s.subject for group in groups for s in group} | {
+        s.subject for d in sources.documents for s in d.records if s.predicate == TYPE
+    }
+
+
 def _unspoken(subject: ox.NamedNode, at: Statement, meant: ox.NamedNode | None = None) -> Finding:
     return _finding(
         "E3",
@@ -267,42 +276,58 @@ def _unspoken(subject: ox.NamedNode, at: Statement, meant: ox.NamedNode | None =
     )
 
 
-def _unknown(sources: Sources, known: set[Term]) -> dict[ox.NamedNode, list[Statement]]:
-    """The entities without an entry, and where they are named."""
-    found: dict[ox.NamedNode, list[Statement]] = defaultdict(list)
+def named_in(sources: Sources) -> Iterator[tuple[ox.NamedNode, Statement]]:
+    """What these files name that needs an entry, and where."""
     for statement in (s for document in sources.documents for s in document.statements):
         for term in {statement.subject: 0, statement.object: 0}:
-            if isinstance(term, ox.NamedNode) and _ours(term) and term not in known:
-                found[term].append(statement)
+            if isinstance(term, ox.NamedNode) and _ours(term):
+                yield term, statement
     for statement in sources.register:
         place = statement.object
-        if statement.predicate == LOCATED_IN and place not in known:
-            assert isinstance(place, ox.NamedNode)
-            found[place].append(statement)
+        if statement.predicate == LOCATED_IN and isinstance(place, ox.NamedNode):
+            yield place, statement
+
+
+def _unknown(sources: Sources, known: Container[Term]) -> dict[ox.NamedNode, list[Statement]]:
+    """The entities without an entry, and where they are named."""
+    found: dict[ox.NamedNode, list[Statement]] = defaultdict(list)
+    for term, statement in named_in(sources):
+        if term not in known:
+            found[term].append(statement)
     return found
 
 
 def _unreached(sources: Sources) -> Iterator[tuple[ox.NamedNode, Statement]]:
     """The entries of the register of which no passage speaks."""
-    places = defaultdict(list)
-    for statement in sources.register:
-        if statement.predicate == LOCATED_IN:
-            places[statement.subject].append(statement.object)
-    used: set[Term] = set()
+    used: set[Term] = set(sources.elsewhere.spoken)
     for document in sources.documents:
         for fact in document.facts:
             used |= {fact.subject, fact.object}
-    ahead = list(used)
-    while ahead:
-        for place in places.get(ahead.pop(), []):
-            if place not in used:
-                used.add(place)
-                ahead.append(place)
+    reach(used, places_in(sources))
     for statement in sources.register:
         subject = statement.subject
         if statement.predicate == TYPE and subject not in used:
             assert isinstance(subject, ox.NamedNode)
             yield subject, statement
+
+
+def places_in(sources: Sources) -> dict[Term, list[Term]]:
+    """Where the entries of the register lie."""
+    places: dict[Term, list[Term]] = defaultdict(list)
+    for statement in sources.register:
+        if statement.predicate == LOCATED_IN:
+            places[statement.subject].append(statement.object)
+    return places
+
+
+def reach(used: set[_T], places: Mapping[_T, Iterable[_T]]) -> None:
+    """Adds to the entities of which a passage speaks those in which they lie."""
+    ahead = list(used)
+    while ahead:
+        for place in places.get(ahead.pop(), ()):
+            if place not in used:
+                used.add(place)
+                ahead.append(place)
 
 
 def _ours(term: ox.NamedNode) -> bool:
@@ -699,7 +724,7 @@ def _is_edtf(value: str) -> bool:
 
 def vocabulary(sources: Sources) -> Iterator[Finding]:
     """O1: every predicate and class that the data uses is declared in the ontology."""
-    declared = {s.subject for s in sources.ontology if s.predicate == TYPE}
+    declared = sources.elsewhere.declared | declared_in(sources)
     texts = [t.value for t in declared if isinstance(t, ox.NamedNode)]
     said: set[tuple[str, Term]] = set()
     for statement in sources.statements():
@@ -726,6 +751,11 @@ def vocabulary(sources: Sources) -> Iterator[Finding]:
             )
 
 
+def declared_in(sources: Sources) -> frozenset[Term]:
+    """The terms of the ontology."""
+    return frozenset(s.subject for s in sources.ontology if s.predicate == TYPE)
+
+
 def documents(sources: Sources) -> Iterator[Finding]:
     """E1: each file of data/documents holds the record of the document that it is named after."""
     for document in sources.documents:
@@ -748,17 +778,24 @@ def documents(sources: Sources) -> Iterator[Finding]:
             )
 
 
-def check_sources(sources: Sources, texts: Path | None) -> list[Finding]:
-    """The findings of every rule that looks at the files."""
+def alone(sources: Sources, texts: Path | None) -> list[Finding]:
+    """The findings of the rules that judge a document by itself, and so the rest of the files."""
     return [
         *documents(sources),
         *e1(sources),
         *e2(sources),
-        *e3(sources),
         *e4(sources, texts),
-        *e5(sources, texts),
-        *e6(sources),
         *e9(sources),
         *edtf_dates(sources),
         *vocabulary(sources),
     ]
+
+
+def across(sources: Sources, texts: Path | None) -> list[Finding]:
+    """The findings of the rules that look at several documents, or at these and the register."""
+    return [*e3(sources), *e5(sources, texts), *e6(sources)]
+
+
+def check_sources(sources: Sources, texts: Path | None) -> list[Finding]:
+    """The findings of every rule that looks at the files."""
+    return [*alone(sources, texts), *across(sources, texts)]

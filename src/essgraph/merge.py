@@ -11,14 +11,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import pyoxigraph as ox
 
 from essgraph import names
-from essgraph.errors import Text
-from essgraph.findings import Finding, Place
-from essgraph.sources import TYPE, Graph, Sources, Statement, Term
+from essgraph.sources import TYPE, Sources, Statement
 
 SUBCLASS = ox.NamedNode(names.RDFS + "subClassOf")
 SUBPROPERTY = ox.NamedNode(names.RDFS + "subPropertyOf")
@@ -29,12 +28,12 @@ ONTOLOGY = ox.NamedNode(names.ONTOLOGY)
 QUERIES = ox.NamedNode(names.QUERIES)
 DEFAULT = ox.DefaultGraph()
 
-#: The graphs whose statements are about terms or questions: nothing is entailed from them.
-_ABOUT_TERMS = {ONTOLOGY, QUERIES}
-
-
-def _quad(triple: ox.Triple, graph: ox.NamedNode | ox.DefaultGraph) -> ox.Quad:
-    return ox.Quad(triple.subject, triple.predicate, triple.object, graph)
+_TYPE = str(TYPE).encode()
+_ENTAILED = str(ENTAILED).encode()
+#: The graph of the dataset's own description.
+DESCRIPTION = f"<{names.DESCRIPTION}>".encode()
+#: The graphs about terms, questions or the dataset: nothing is entailed from what they state.
+_ABOUT_TERMS = {str(ONTOLOGY).encode(), str(QUERIES).encode(), DESCRIPTION}
 
 
 def _named(statements: Iterable[Statement], graph: ox.NamedNode) -> Iterator[ox.Quad]:
@@ -50,7 +49,7 @@ def named_graphs(sources: Sources, questions: Iterable[ox.Triple]) -> set[ox.Qua
         *_named(sources.schemes, REGISTER),
         *_named(sources.dataset, PROVENANCE),
         *_named(sources.withdrawn, PROVENANCE),
-        *(_quad(triple, QUERIES) for triple in questions),
+        *(ox.Quad(t.subject, t.predicate, t.object, QUERIES) for t in questions),
     }
     for document in sources.documents:
         quads.update(_named(document.records, PROVENANCE))
@@ -62,94 +61,126 @@ def named_graphs(sources: Sources, questions: Iterable[ox.Triple]) -> set[ox.Qua
     return quads
 
 
-def _closure(pairs: Iterable[tuple[Term, Term]]) -> dict[Term, frozenset[Term]]:
+def lines(quads: Iterable[ox.Quad]) -> list[bytes]:
+    """Canonical N-Quads (RDF Dataset Canonicalization 1.0, section 5), in order.
+
+    The data has no blank nodes (rule E9), so canonical form is the sorted canonical lines.
+    """
+    whole = ox.serialize(quads, format=ox.RdfFormat.N_QUADS)
+    assert whole is not None  # it is None only when written to a file
+    return sorted(whole.splitlines(keepends=True))
+
+
+def ontology(sources: Sources) -> Iterator[ox.Quad]:
+    """The statements of the ontology in their graph."""
+    return _named(sources.ontology, ONTOLOGY)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What is above each class and each property, as they are written in N-Quads."""
+
+    classes: Mapping[bytes, tuple[bytes, ...]]
+    properties: Mapping[bytes, tuple[bytes, ...]]
+
+
+def schema(sources: Sources) -> Schema:
+    """What the ontology says of classes and properties."""
+    return Schema(*(_closure(sources, relation) for relation in (SUBCLASS, SUBPROPERTY)))
+
+
+def _closure(sources: Sources, relation: ox.NamedNode) -> dict[bytes, tuple[bytes, ...]]:
     """Every term above each term, itself not counted."""
-    above: dict[Term, set[Term]] = defaultdict(set)
-    for lower, upper in pairs:
-        above[lower].add(upper)
-    closed: dict[Term, frozenset[Term]] = {}
+    above: dict[bytes, set[bytes]] = defaultdict(set)
+    for s in sources.ontology:
+        if s.predicate == relation:
+            above[str(s.subject).encode()].add(str(s.object).encode())
+    closed: dict[bytes, tuple[bytes, ...]] = {}
     for term in list(above):
-        seen: set[Term] = set()
+        seen: set[bytes] = set()
         ahead = [term]
         while ahead:
             for upper in above.get(ahead.pop(), ()):
                 if upper not in seen:
                     seen.add(upper)
                     ahead.append(upper)
-        closed[term] = frozenset(seen - {term})
+        closed[term] = tuple(sorted(seen - {term}))
     return closed
 
 
-def entailed(quads: set[ox.Quad], doubtful: frozenset[Graph]) -> set[ox.Quad]:
-    """What superclasses and superproperties add to the published statements."""
-    ontology = [q for q in quads if q.graph_name == ONTOLOGY]
-    classes = _closure((q.subject, q.object) for q in ontology if q.predicate == SUBCLASS)
-    properties = _closure((q.subject, q.object) for q in ontology if q.predicate == SUBPROPERTY)
-    added: set[ox.Quad] = set()
-    stated = {q.triple for q in quads if q.graph_name not in doubtful}
-    for q in quads:
-        if q.graph_name in doubtful or q.graph_name in _ABOUT_TERMS:
-            continue
-        if q.predicate == TYPE:
-            new = [ox.Triple(q.subject, TYPE, upper) for upper in classes.get(q.object, ())]
-        else:
-            new = [
-                ox.Triple(q.subject, upper, q.object)  # type: ignore[arg-type]
-                for upper in properties.get(q.predicate, ())
-            ]
-        added.update(_quad(triple, ENTAILED) for triple in new if triple not in stated)
-    return added
+def publish(
+    named: Iterable[bytes], schema: Schema, doubtful: Container[bytes]
+) -> tuple[list[bytes], int]:
+    """The published dataset of some subjects, from all their statements in named graphs: these,
+    what follows from them, and the default graph; and how many triples that one has.
 
-
-def merge(sources: Sources, questions: Iterable[ox.Triple]) -> set[ox.Quad]:
-    """The whole published dataset: named graphs, entailed graph and default graph."""
-    quads = named_graphs(sources, questions)
-    quads |= entailed(quads, sources.doubtful)
-    return quads | {_quad(q.triple, DEFAULT) for q in quads if q.graph_name not in sources.doubtful}
-
-
-def check_dataset(quads: set[ox.Quad], doubtful: frozenset[Graph]) -> list[Finding]:
-    """E6 and E8 on the merged dataset: every published statement stands in a named graph that
-    says where it comes from, and never only in that of a doubtful passage."""
-    sure = {q.triple for q in quads if q.graph_name != DEFAULT and q.graph_name not in doubtful}
-    unsure = {q.triple for q in quads if q.graph_name in doubtful}
-    return [
-        Finding(
-            rule="E6" if q.triple in unsure else "E8",
-            text=Text(
-                "un énoncé publié ne repose sur aucun graphe sûr",
-                "a published statement rests on no graph that is sure",
-            ),
-            place=Place("(dataset)"),
-            focus=str(q.subject),
-            path=str(q.predicate),
-            value=str(q.object),
-        )
-        for q in quads
-        if q.graph_name == DEFAULT and q.triple not in sure
-    ]
-
-
-def canonical(quads: Iterable[ox.Quad]) -> bytes:
-    """Canonical N-Quads (RDF Dataset Canonicalization 1.0, section 5).
-
-    The data has no blank nodes (rule E9), so canonical form is the sorted canonical lines.
+    Lines are canonical N-Quads; the result is in order.
     """
-    dataset = ox.Dataset(quads)
-    dataset.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
-    whole = ox.serialize(dataset, format=ox.RdfFormat.N_QUADS)
+    published: list[bytes] = []
+    stated: set[bytes] = set()
+    follows: set[bytes] = set()
+    for line in named:
+        published.append(line)
+        triple, graph = split(line)
+        if graph in doubtful:
+            continue
+        stated.add(triple)
+        if graph in _ABOUT_TERMS:
+            continue
+        subject, predicate, object_ = triple.split(b" ", 2)
+        if predicate == _TYPE:
+            follows.update(
+                b"%s %s %s" % (subject, predicate, up) for up in schema.classes.get(object_, ())
+            )
+        else:
+            follows.update(
+                b"%s %s %s" % (subject, up, object_) for up in schema.properties.get(predicate, ())
+            )
+    follows -= stated
+    published += [b"%s %s .\n" % (triple, _ENTAILED) for triple in follows]
+    published += [b"%s .\n" % triple for triple in stated]
+    published += [b"%s .\n" % triple for triple in follows]
+    published.sort()
+    return published, len(stated) + len(follows)
+
+
+def split(line: bytes) -> tuple[bytes, bytes]:
+    """The triple and the graph of a canonical line that has a named graph."""
+    at = line.rfind(b" ", 0, -3)
+    return line[:at], line[at + 1 : -3]
+
+
+def named(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Of the lines of a published dataset, those that its files state."""
+    return (line for line in lines if _graph(line) not in (b"", _ENTAILED))
+
+
+def _head() -> bytes:
+    """The prefixes with which the engine begins a TriG file."""
+    one = ox.Quad(TYPE, TYPE, TYPE)
+    whole = ox.serialize([one], format=ox.RdfFormat.TRIG, prefixes=dict(names.PREFIXES))
     assert whole is not None  # it is None only when written to a file
-    lines = whole.splitlines(keepends=True)
-    return b"".join(sorted(lines))
+    return b"".join(
+        line for line in whole.splitlines(keepends=True) if line.startswith(b"@prefix ")
+    )
 
 
-def trig(canonical: bytes) -> bytes:
-    """Canonical N-Quads as TriG, graph by graph, the default graph first."""
-    lines = sorted(canonical.splitlines(keepends=True), key=_graph)  # stable: in order within
-    quads = ox.parse(b"".join(lines), ox.RdfFormat.N_QUADS)
+def default(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Of the lines of a published dataset, those of the default graph."""
+    return (line for line in lines if not _graph(line))
+
+
+#: With what the TriG of a dataset begins.
+HEAD = _head()
+
+
+def trig(lines: Iterable[bytes]) -> bytes:
+    """Canonical N-Quads as TriG, graph by graph, the default graph first; to stand after HEAD."""
+    ordered = sorted(lines, key=_graph)  # stable: in order within
+    quads = ox.parse(b"".join(ordered), ox.RdfFormat.N_QUADS)
     whole = ox.serialize(quads, format=ox.RdfFormat.TRIG, prefixes=dict(names.PREFIXES))
     assert whole is not None  # it is None only when written to a file
-    return whole
+    return whole.removeprefix(HEAD)
 
 
 def _graph(line: bytes) -> bytes:
@@ -157,25 +188,5 @@ def _graph(line: bytes) -> bytes:
     rest = line.split(b" ", 2)[2]  # after subject and predicate, which hold no space
     last = rest.rsplit(b" ", 2)[-2]
     # An object that is an IRI stands alone before the full stop.
-    return last if rest != last + b" .\n" and last.endswith(b">") and b'"' not in last else b""
-
-
-def counts(quads: Iterable[ox.Quad]) -> list[Text]:
-    """How much a dataset holds, for the person who built it."""
-    everything = list(quads)
-    graphs = {q.graph_name for q in everything} - {DEFAULT}
-    passages = {g for g in graphs if names.PASSAGE in str(g)}
-    default = sum(q.graph_name == DEFAULT for q in everything)
-    entities = {q.subject for q in everything if q.graph_name == REGISTER and q.predicate == TYPE}
-    return [
-        Text(
-            f"{default} triplets dans le graphe par défaut, {len(everything)} quads au total",
-            f"{default} triples in the default graph, {len(everything)} quads in all",
-        ),
-        Text(
-            f"{len(entities)} entités et concepts, {len(passages)} passages, "
-            f"{len(graphs)} graphes nommés",
-            f"{len(entities)} entities and concepts, {len(passages)} passages, "
-            f"{len(graphs)} named graphs",
-        ),
-    ]
+    named = last.startswith(b"<") and last.endswith(b">") and b'"' not in last
+    return last if named and rest != last + b" .\n" else b""

@@ -115,9 +115,10 @@ def _packed(quads: Quads, version: str) -> dict[str, bytes]:
     data = b"".join(sorted(held.nquads(quad) for quad in quads))
     if hashlib.sha256(data).hexdigest() != version:
         return {}
+    trig = merge.HEAD + merge.trig(data.splitlines(keepends=True))
     return {
         "dump.nq.gz": gzip.compress(data, compresslevel=9, mtime=0),
-        "dump.trig.gz": gzip.compress(merge.trig(data), compresslevel=9, mtime=0),
+        "dump.trig.gz": gzip.compress(trig, compresslevel=9, mtime=0),
     }
 
 

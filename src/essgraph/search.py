@@ -14,6 +14,7 @@ import sqlite3
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -78,19 +79,24 @@ def fold(text: str) -> str:
 # --- Building ---------------------------------------------------------------------------------
 
 
-def index(quads: Iterable[ox.Quad]) -> bytes:
-    """The index of a published dataset, as the bytes of its file."""
-    gathered = Gathered()
-    passages: dict[str, set[str]] = defaultdict(set)
-    for quad in quads:
-        graph = getattr(quad.graph_name, "value", "")
-        if graph.startswith(names.PASSAGE):
-            for term in (quad.subject, quad.object):
-                if str(term).startswith("<"):
-                    passages[getattr(term, "value", "")].add(graph)
-        gathered.add(quad.triple, graph)
-    gathered.passages = {iri: len(found) for iri, found in passages.items()}
-    return gathered.write()
+@dataclass(frozen=True)
+class Named:
+    """What a dataset says of something that has a name: the classes that the files give it, all
+    its classes, and its texts by role and language."""
+
+    iri: str
+    stated: Sequence[str]
+    types: Sequence[str]
+    texts: Sequence[tuple[str, str, str]]
+
+
+_TELLS: Final = frozenset(f"<{iri}>".encode() for iri in (names.RDF + "type", *ROLES))
+_OURS: Final = f"<{names.BASE}".encode()
+
+
+def tells(line: bytes) -> bool:
+    """Whether a canonical line is of use to ``named_in``."""
+    return line.startswith(_OURS) and line.split(b" ", 2)[1] in _TELLS
 
 
 class Gathered:
@@ -116,34 +122,120 @@ class Gathered:
             language, text = getattr(value, "language", "") or "", getattr(value, "value", "")
             self._texts[iri].add((ROLES[predicate], language, text))
 
+    @property
+    def named(self) -> list[Named]:
+        """Everything of ours that has a name, in order."""
+        return [
+            Named(
+                iri,
+                sorted(self._stated.get(iri, ())),
+                sorted(self._types.get(iri, ())),
+                sorted(self._texts[iri]),
+            )
+            for iri in sorted(self._texts)
+        ]
+
     def write(self) -> bytes:
         """The index, as the bytes of its file: the same for the same statements in any order."""
-        texts, stated = self._texts, self._stated
-        database = sqlite3.connect(":memory:")
-        database.executescript(_SCHEMA)
-        for iri in sorted(texts):
-            if iri.startswith(names.ESS):
-                _add_kind(database, iri, texts[iri])
-        for iri, name, fr, en in (
-            (names.SKOS + "Concept", "Concept", "concept", "concept"),
-            (names.SKOS + "ConceptScheme", "ConceptScheme", "liste contrôlée", "controlled list"),
-            (names.SH + "SPARQLExecutable", "Question", "question", "question"),
-        ):
-            database.execute("INSERT OR IGNORE INTO kind VALUES (?, ?, ?, ?)", (name, iri, fr, en))
-        kinds: dict[str, str] = dict(database.execute("SELECT iri, name FROM kind"))
-        for iri in sorted(texts):
-            own = sorted(kinds[c] for c in stated[iri] if c in kinds)
-            if own and not iri.startswith(names.ESS):
-                number = self.passages.get(iri, 0)
-                _add(database, iri, own[0], texts[iri], self._types[iri], number)
+        with closing(sqlite3.connect(":memory:")) as database:
+            _fill(database, self.named, self.named, self.passages)
+            return database.serialize()
+
+
+def named_in(quads: Iterable[ox.Quad]) -> list[Named]:
+    """Everything of ours that has a name, from all that is said of it, in order."""
+    gathered = Gathered()
+    for quad in quads:
+        gathered.add(quad.triple, getattr(quad.graph_name, "value", ""))
+    return gathered.named
+
+
+def create(
+    path: Path, kinds: Iterable[Named], everything: Iterable[Named], passages: Mapping[str, int]
+) -> None:
+    """Writes the index of a published dataset.
+
+    ``kinds`` are the terms of the ontology; ``passages`` says in how many each thing is named.
+    Raises sqlite3.OperationalError if the disk refuses.
+    """
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(_FAST)
+        _fill(database, kinds, everything, passages)
+
+
+def _fill(
+    database: sqlite3.Connection,
+    kinds: Iterable[Named],
+    everything: Iterable[Named],
+    passages: Mapping[str, int],
+) -> None:
+    database.executescript(_SCHEMA)
+    for term in kinds:
+        if term.iri.startswith(names.ESS):
+            _add_kind(database, term.iri, term.texts)
+    for iri, name, fr, en in (
+        (names.SKOS + "Concept", "Concept", "concept", "concept"),
+        (names.SKOS + "ConceptScheme", "ConceptScheme", "liste contrôlée", "controlled list"),
+        (names.SH + "SPARQLExecutable", "Question", "question", "question"),
+    ):
+        database.execute("INSERT OR IGNORE INTO kind VALUES (?, ?, ?, ?)", (name, iri, fr, en))
+    _add_all(database, everything, passages)
+    database.commit()
+    database.execute("INSERT INTO word (word) VALUES ('optimize')")
+    database.execute("INSERT INTO gram (gram) VALUES ('optimize')")
+    database.commit()
+    database.execute("VACUUM")
+
+
+def update(
+    path: Path, gone: Iterable[str], come: Iterable[Named], passages: Mapping[str, int]
+) -> None:
+    """Takes things out of an index and puts others in; ``passages`` holds the numbers of these
+    and of all others for which it changed. The terms of the ontology stand as they were.
+
+    Raises sqlite3.OperationalError if the disk refuses.
+    """
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(_FAST)
+        for iri in gone:
+            _remove(database, iri)
+        _add_all(database, come, passages)
+        database.executemany(
+            "UPDATE entity SET passages = ? WHERE iri = ?",
+            ((number, iri) for iri, number in passages.items()),
+        )
         database.commit()
-        database.execute("INSERT INTO word (word) VALUES ('optimize')")
-        database.execute("INSERT INTO gram (gram) VALUES ('optimize')")
-        database.commit()
-        database.execute("VACUUM")
-        whole = database.serialize()
-        database.close()
-        return whole
+
+
+#: A file that is not whole is never read: it is synced, with the others, before it is in force.
+_FAST: Final = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;\n"
+
+
+def _add_all(
+    database: sqlite3.Connection, everything: Iterable[Named], passages: Mapping[str, int]
+) -> None:
+    kinds: dict[str, str] = dict(database.execute("SELECT iri, name FROM kind"))
+    for it in everything:
+        own = sorted(kinds[c] for c in it.stated if c in kinds)
+        if own and not it.iri.startswith(names.ESS):
+            _add(database, it.iri, own[0], it.texts, it.types, passages.get(it.iri, 0))
+
+
+def _remove(database: sqlite3.Connection, iri: str) -> None:
+    found = database.execute("SELECT id FROM entity WHERE iri = ?", (iri,)).fetchone()
+    if found is None:
+        return
+    for row, role, text in database.execute(
+        "SELECT id, role, text FROM text WHERE entity = ?", found
+    ).fetchall():
+        # What a table without content holds is taken out by giving it the text once more.
+        remove = "INSERT INTO {0} ({0}, rowid, text) VALUES ('delete', ?, ?)"
+        database.execute(remove.format("word"), (row, text.translate(_LIGATURES)))
+        if role in NAMES:
+            database.execute(remove.format("gram"), (row, fold(text)))
+    database.execute("DELETE FROM text WHERE entity = ?", found)
+    database.execute("DELETE FROM type WHERE entity = ?", found)
+    database.execute("DELETE FROM entity WHERE id = ?", found)
 
 
 def _add_kind(
@@ -160,8 +252,8 @@ def _add(
     database: sqlite3.Connection,
     iri: str,
     kind: str,
-    texts: set[tuple[str, str, str]],
-    types: set[str],
+    texts: Sequence[tuple[str, str, str]],
+    types: Sequence[str],
     passages: int,
 ) -> None:
     by_role: dict[tuple[str, str], str] = {}

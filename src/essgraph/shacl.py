@@ -13,10 +13,11 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from importlib import metadata
+from typing import Any, NamedTuple, Protocol
 
 import pyoxigraph as ox
 import rdflib
@@ -25,6 +26,7 @@ from rdflib.namespace import SH
 from essgraph import names
 from essgraph.errors import ProjectError, Text
 from essgraph.findings import Finding, Place, Severity, fails
+from essgraph.merge import named, split
 from essgraph.project import Project
 from essgraph.sources import IDENTITY, TYPE, Part, Sources, Statement, Term, parse
 
@@ -32,7 +34,27 @@ from essgraph.sources import IDENTITY, TYPE, Part, Sources, Statement, Term, par
 logging.getLogger("rdflib.term").setLevel(logging.CRITICAL)
 
 Triple = tuple[Term, Term, Term]
-Engine = Callable[[Iterable[Triple]], rdflib.Graph]
+
+
+class Engine(Protocol):
+    """The report on triples, in lines of N-Triples; with ``nodes``, on these focus nodes only."""
+
+    def __call__(
+        self, triples: Iterable[bytes], nodes: Iterable[str] | None = None
+    ) -> rdflib.Graph: ...
+
+
+class Result(NamedTuple):
+    """One result of a report, in its terms."""
+
+    focus: Any
+    path: Any
+    value: Any
+    component: Any
+    shape: Any
+    constraint: Any
+    severity: Severity
+    message: str
 
 
 def _term(term: Any) -> rdflib.term.Node:
@@ -56,6 +78,14 @@ def graph(triples: Iterable[Triple]) -> rdflib.Graph:
     for subject, predicate, object_ in triples:
         result.add((_term(subject), _term(predicate), _term(object_)))
     return result
+
+
+def version() -> str:
+    """The engine and its version."""
+    try:
+        return metadata.version("pyshacl-turbo")
+    except metadata.PackageNotFoundError:
+        return "pyshacl " + metadata.version("pyshacl")
 
 
 def shapes(project: Project) -> rdflib.Graph:
@@ -83,8 +113,11 @@ def reference(shapes_graph: rdflib.Graph) -> Engine:
     """pySHACL: what all else is compared with."""
     from pyshacl import validate as run
 
-    def report(triples: Iterable[Triple]) -> rdflib.Graph:
-        _, found, _ = run(graph(triples), shacl_graph=shapes_graph, inference="none")
+    def report(triples: Iterable[bytes], nodes: Iterable[str] | None = None) -> rdflib.Graph:
+        quads = ox.parse(b"".join(triples), format=ox.RdfFormat.N_TRIPLES)
+        data = graph((q.subject, q.predicate, q.object) for q in quads)
+        foci = list(nodes) if nodes is not None else None
+        _, found, _ = run(data, shacl_graph=shapes_graph, inference="none", focus_nodes=foci)
         assert isinstance(found, rdflib.Graph)
         return found
 
@@ -101,42 +134,158 @@ def fast(shapes_graph: rdflib.Graph) -> Engine:
         return reference(shapes_graph)
     compiled = CompiledShapes(shapes_graph)  # type: ignore[no-untyped-call]
 
-    def report(triples: Iterable[Triple]) -> rdflib.Graph:
-        lines = ox.serialize(
-            (ox.Triple(*triple) for triple in triples),  # type: ignore[arg-type]
-            format=ox.RdfFormat.N_TRIPLES,
-        )
-        assert lines is not None  # it is None only when written to a file
-        data = Input(lines.decode(), "nt", None, {})
-        _, found, _ = compiled.validate(data)  # type: ignore[no-untyped-call]
+    def report(triples: Iterable[bytes], nodes: Iterable[str] | None = None) -> rdflib.Graph:
+        data = Input(b"".join(triples).decode(), "nt", None, {})
+        foci = [rdflib.URIRef(iri) for iri in nodes] if nodes is not None else None
+        _, found, _ = compiled.validate(data, focus_nodes=foci)  # type: ignore[no-untyped-call]
         assert isinstance(found, rdflib.Graph)
         return found
 
     return report
 
 
-def validate(
-    sources: Sources,
-    shapes_graph: rdflib.Graph,
-    engine: Callable[[rdflib.Graph], Engine] = fast,
-) -> list[Finding]:
-    """The SHACL findings: violations in all statements, lesser ones in what is published.
+def results(report: rdflib.Graph) -> list[Result]:
+    """The results of the report itself: those of sh:node stand in sh:detail of another."""
+    return [
+        Result(
+            report.value(it, SH.focusNode),
+            report.value(it, SH.resultPath),
+            report.value(it, SH.value),
+            report.value(it, SH.sourceConstraintComponent),
+            report.value(it, SH.sourceShape),
+            report.value(it, SH.sourceConstraint),
+            Severity(str(report.value(it, SH.resultSeverity) or "").rpartition("#")[2]),
+            str(report.value(it, SH.resultMessage) or ""),
+        )
+        for it in report.objects(None, SH.result)
+    ]
 
-    A doubtful passage says of itself that it is doubtful: no warning need say so again. Raises
-    ProjectError if the shapes themselves are wrong.
+
+def reaching(shapes_graph: rdflib.Graph) -> frozenset[bytes]:
+    """The properties, as in N-Triples, by which a shape may look at what its focus node points to:
+    those of classes, of shapes for values, of longer paths and of queries."""
+    found = {str(TYPE), f"<{names.RDFS}subClassOf>"}
+    for text in shapes_graph.objects(None, SH.select):
+        spaces = dict(_PREFIX.findall(str(text)))
+        found |= {f"<{spaces[p]}{local}>" for p, local in _NAME.findall(str(text)) if p in spaces}
+        found |= set(_IRI.findall(str(text)))
+    ahead: list[rdflib.term.Node] = [
+        *shapes_graph.objects(None, SH.node),
+        *shapes_graph.objects(None, SH.qualifiedValueShape),
+        *(path for path in shapes_graph.objects(None, SH.path) if isinstance(path, rdflib.BNode)),
+    ]
+    seen: set[rdflib.term.Node] = set()
+    while ahead:
+        node = ahead.pop()
+        if node not in seen:
+            seen.add(node)
+            if isinstance(node, rdflib.URIRef):
+                found.add(f"<{node}>")
+            ahead += shapes_graph.objects(node)
+    return frozenset(iri.encode() for iri in found)
+
+
+_PREFIX = re.compile(r"(?i)prefix\s+([\w-]*):\s*<([^>]*)>")
+_NAME = re.compile(r"([\w-]*):([\w-]+)")
+_IRI = re.compile(r"<[^>\s]+>")
+
+
+def forward(shapes_graph: rdflib.Graph) -> bool:
+    """Whether all shapes look from their focus node to what it points to, and on: then some
+    subjects can be validated without the others. A query may lead back to the focus node, but not
+    begin with what points to it."""
+    texts = map(str, shapes_graph.objects(None, SH.select))
+    return (None, SH.inversePath, None) not in shapes_graph and not any("^" in t for t in texts)
+
+
+Seen = tuple[tuple[bytes, bytes], ...]
+
+
+def seen(lines: Iterable[bytes], properties: Container[bytes]) -> Seen:
+    """Of the lines of a subject, those that a shape may look at from what points to it, each as a
+    triple and its graph."""
+    found = (split(line) for line in named(lines) if not line.endswith(_DERIVED))
+    return tuple(pair for pair in found if pair[0].split(b" ", 2)[1] in properties)
+
+
+def examine(
+    lines: Iterable[bytes],
+    seen_of: Callable[[bytes], Seen],
+    doubtful: Container[bytes],
+    engine: Engine,
+    properties: Container[bytes],
+) -> list[Result]:
+    """The results on some subjects, from all their lines in the published dataset: violations in
+    all statements, lesser ones in what is published.
+
+    A doubtful passage says of itself that it is doubtful: no warning need say so again. What a
+    subject points to is seen by ``seen_of``, as far as ``properties`` go (see ``reaching``).
+    Raises ProjectError if the shapes themselves are wrong.
     """
-    everything = list(sources.statements())
-    published = [s for s in everything if s.graph not in sources.doubtful]
+    own = [split(line) for line in named(lines) if not line.endswith(_DERIVED)]
+    foci = {triple[: triple.index(b" ")] for triple, _ in own if triple.startswith(b"<")}
+    reached = set(foci)
+    more: list[tuple[bytes, bytes]] = []
+    ahead = [triple for triple, _ in own]
+    while ahead:
+        object_ = ahead.pop().split(b" ", 2)[2]
+        if object_ not in reached and object_.startswith(b"<"):
+            reached.add(object_)
+            pairs = seen_of(object_ + b" ")
+            more += pairs
+            ahead += (triple for triple, _ in pairs)
+    everything = {triple for triple, _ in (*own, *more)}
+    sure = {triple for triple, graph in (*own, *more) if graph not in doubtful}
+    again = _affected(everything, everything - sure, properties) & foci
+    first = _run(engine, everything, foci)
+    second = _run(engine, sure, again)
+    violations = (r for r in first if r.severity is Severity.VIOLATION)
+    settled = (r for r in first if f"<{r.focus}>".encode() not in again)
+    lesser = (r for r in (*settled, *second) if r.severity is not Severity.VIOLATION)
+    return [*violations, *lesser]
+
+
+def _affected(
+    triples: set[bytes], left_out: set[bytes], properties: Container[bytes]
+) -> set[bytes]:
+    """The subjects on which a report may differ if some of the triples are left out."""
+    split = [triple.split(b" ", 2) for triple in triples] if left_out else []
+    lost = [triple.split(b" ", 2) for triple in left_out]
+    seen = {s for s, p, _ in lost if p in properties}
+    while more := {s for s, p, o in split if o in seen and p in properties} - seen:
+        seen |= more
+    return {s for s, _, _ in lost} | {s for s, _, o in split if o in seen}
+
+
+def _run(engine: Engine, triples: Iterable[bytes], foci: Iterable[bytes]) -> list[Result]:
+    """The results on focus nodes. What compares several values of a node waits until each of them
+    is right by itself."""
+    nodes = sorted(iri[1:-1].decode() for iri in foci)
+    if not nodes:
+        return []
     try:
-        run = engine(shapes_graph)
-        first, second = run(s.triple for s in everything), run(s.triple for s in published)
+        found = results(engine((triple + b" .\n" for triple in sorted(triples)), nodes))
     except (ValueError, RuntimeError) as error:  # what both engines raise for bad shapes
         raise ProjectError(
             Text(f"formes SHACL invalides : {error}", f"invalid SHACL shapes: {error}")
         ) from error
-    violations = (f for f in _findings(first, shapes_graph, sources) if fails([f]))
-    lesser = (f for f in _findings(second, shapes_graph, sources) if not fails([f]))
-    return [*_one_a_loop(list(violations)), *lesser]
+    wrong = {r.focus for r in found if r.component != SH.SPARQLConstraintComponent}
+    return [
+        r for r in found if not (r.component == SH.SPARQLConstraintComponent and r.focus in wrong)
+    ]
+
+
+#: How the lines end that no RDF file states.
+_DERIVED = tuple(f" <{graph}> .\n".encode() for graph in (names.QUERIES, names.DESCRIPTION))
+
+
+def findings(
+    results: Iterable[Result], shapes_graph: rdflib.Graph, sources: Sources
+) -> list[Finding]:
+    """What the results say, each at its place in the files."""
+    found = list(_findings(results, shapes_graph, sources))
+    violations = [f for f in found if fails([f])]
+    return [*_one_a_loop(violations), *(f for f in found if not fails([f]))]
 
 
 def _one_a_loop(findings: list[Finding]) -> Iterator[Finding]:
@@ -163,42 +312,23 @@ def _one_a_loop(findings: list[Finding]) -> Iterator[Finding]:
 
 
 def _findings(
-    report: rdflib.Graph, shapes_graph: rdflib.Graph, sources: Sources
+    results: Iterable[Result], shapes_graph: rdflib.Graph, sources: Sources
 ) -> Iterator[Finding]:
-    # The results of the report itself: those of sh:node stand in sh:detail of another.
-    results = list(report.objects(None, SH.result))
-    if not results:
-        return
     where = {getattr(t, "value", str(t)): found for t, found in sources.where.items()}
-    component = {r: report.value(r, SH.sourceConstraintComponent) for r in results}
-    # What compares several values of a node waits until each of them is right by itself.
-    wrong = {
-        report.value(r, SH.focusNode)
-        for r in results
-        if component[r] != SH.SPARQLConstraintComponent
-    }
-    for result in results:
-        shape = report.value(result, SH.sourceShape)
-        constraint = report.value(result, SH.sourceConstraint)
-        focus = report.value(result, SH.focusNode)
-        if component[result] == SH.SPARQLConstraintComponent and focus in wrong:
-            continue
-        path = report.value(result, SH.resultPath)
-        value = report.value(result, SH.value)
-        severity = str(report.value(result, SH.resultSeverity) or "").rpartition("#")[2]
-        stated = where.get(str(focus), [])
-        at, part = _locate(stated, path, value, component[result], sources)
+    for it in results:
+        stated = where.get(str(it.focus), [])
+        at, part = _locate(stated, it.path, it.value, it.component, sources)
         yield Finding(
-            rule=_rule(shapes_graph, shape),
-            text=_message(shapes_graph, report, result, (constraint, shape)),
+            rule=_rule(shapes_graph, it.shape),
+            text=_message(shapes_graph, it),
             place=at.place(part) if at else Place("(dataset)"),
-            severity=Severity(severity),
-            focus=_show(focus),
-            path=_show(path),
-            value=_show(value),
+            severity=it.severity,
+            focus=_show(it.focus),
+            path=_show(it.path),
+            value=_show(it.value),
             passage=_passage(at),
-            component=_show(component[result]),
-            mend=_mend(shapes_graph, shape, stated, path, value),
+            component=_show(it.component),
+            mend=_mend(shapes_graph, it.shape, stated, it.path, it.value),
         )
 
 
@@ -213,10 +343,8 @@ def _rule(shapes_graph: rdflib.Graph, shape: Any) -> str:
     return "shacl"
 
 
-def _message(
-    shapes_graph: rdflib.Graph, report: rdflib.Graph, result: Any, holders: tuple[Any, ...]
-) -> Text:
-    for holder in holders:
+def _message(shapes_graph: rdflib.Graph, result: Result) -> Text:
+    for holder in (result.constraint, result.shape):
         if holder is None:
             continue
         messages = {
@@ -226,8 +354,7 @@ def _message(
         }
         if "fr" in messages and "en" in messages:
             return Text(messages["fr"], messages["en"])
-    plain = str(report.value(result, SH.resultMessage) or "")
-    return Text(plain, plain)
+    return Text(result.message, result.message)
 
 
 #: Too many values: the one too many is the last.

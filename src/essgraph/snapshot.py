@@ -22,7 +22,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -72,6 +73,11 @@ def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def open_snapshot(out: Path) -> Snapshot:
     """The current snapshot of a build folder (or a snapshot's own folder), verified.
 
@@ -100,8 +106,7 @@ def open_snapshot(out: Path) -> Snapshot:
         ) from error
     for name, entry in files.items():
         try:
-            with (directory / name).open("rb") as stream:
-                sound = hashlib.file_digest(stream, "sha256").hexdigest() == entry["sha256"]
+            sound = _digest(directory / name) == entry["sha256"]
         except OSError:
             sound = False
         if not sound:
@@ -117,25 +122,17 @@ def open_snapshot(out: Path) -> Snapshot:
     return Snapshot(directory, version, sources, sizes, digests, modified)
 
 
-def write_snapshot(out: Path, files: Mapping[str, bytes], sources: str) -> Snapshot:
-    """Writes a snapshot of ``files`` (which hold ``data.nq``) and puts it in force atomically.
-
-    Raises SnapshotError, with the former snapshot untouched, if the disk refuses.
-    """
-    manifest = {
-        "version": _hash(files[DATA]),
-        "sources": sources,
-        "files": {
-            name: {"sha256": _hash(data), "size": len(data)} for name, data in sorted(files.items())
-        },
-    }
-    whole = {**files, MANIFEST: (json.dumps(manifest, indent=1) + "\n").encode()}
-    name = f"{manifest['version']}"[:16] + "-" + _hash(whole[MANIFEST])[:8]
+@contextmanager
+def draft(out: Path) -> Iterator[Path]:
+    """A new folder in a build folder, for the files of a snapshot: ``settle`` puts it in force,
+    else nothing is left of it. Raises SnapshotError where the disk refuses what is done in it."""
     try:
         out.mkdir(parents=True, exist_ok=True)
-        _settle(out, name, whole)
-        _point(out, name)
-        _prune(out, keep=name)
+        folder = Path(tempfile.mkdtemp(prefix=".new-", dir=out))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
     except OSError as error:
         raise SnapshotError(
             Text(
@@ -145,54 +142,99 @@ def write_snapshot(out: Path, files: Mapping[str, bytes], sources: str) -> Snaps
                 "the former one stays",
             )
         ) from error
-    return open_snapshot(out)
+
+
+def settle(out: Path, folder: Path, sources: str) -> Snapshot:
+    """Puts the files of a draft in force, as the snapshot made of ``sources``. Raises OSError."""
+    files = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and STORE not in path.relative_to(folder).parts
+    }
+    digests = {name: _digest(path) for name, path in files.items()}
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    manifest = {
+        "version": digests[DATA],
+        "sources": sources,
+        "files": {name: {"sha256": digests[name], "size": sizes[name]} for name in files},
+    }
+    written = (json.dumps(manifest, indent=1) + "\n").encode()
+    name = digests[DATA][:16] + "-" + _hash(written)[:8]
+    if not _sound(out / name):  # else the same bytes were built before
+        (folder / MANIFEST).write_bytes(written)
+        for path in (*files.values(), folder / MANIFEST):
+            _sync(path)
+        if sizes[DATA] > LARGE and not (folder / STORE).is_dir():
+            store(folder)
+        folder.chmod(0o755)
+        if (out / name).exists():
+            (out / name).rename(tempfile.mkdtemp(prefix=".damaged-", dir=out))
+        folder.rename(out / name)
+        _sync(out)
+    _point(out, name)
+    _prune(out, keep=name)
+    modified = (out / name / DATA).stat().st_mtime
+    return Snapshot((out / name).resolve(), digests[DATA], sources, sizes, digests, modified)
+
+
+def write_snapshot(out: Path, files: Mapping[str, bytes], sources: str) -> Snapshot:
+    """Writes a snapshot of ``files`` (which hold ``data.nq``) and puts it in force atomically.
+
+    Raises SnapshotError, with the former snapshot untouched, if the disk refuses.
+    """
+    with draft(out) as folder:
+        write_files(folder, files)
+        return settle(out, folder, sources)
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Writes files into a folder, by their names in it. Raises OSError."""
+    for name, data in files.items():
+        path = folder / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
 
 
 def write_frame(directory: Path, files: Mapping[str, bytes]) -> Snapshot:
     """A snapshot without data, for a service whose data are elsewhere; it has no version."""
-    for name, data in files.items():
-        path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+    write_files(directory, files)
     sizes = {name: len(data) for name, data in files.items()}
     return Snapshot(directory, "", "", sizes, {}, directory.stat().st_mtime)
 
 
-def _settle(out: Path, name: str, files: Mapping[str, bytes]) -> None:
-    """Puts the files into ``out/name``, whole or not at all."""
-    if _sound(out / name):
-        return  # the same bytes were built before
-    temporary = Path(tempfile.mkdtemp(prefix=".new-", dir=out))
-    try:
-        for file, data in files.items():
-            path = temporary / file
-            path.parent.mkdir(exist_ok=True)
-            with path.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-        if len(files[DATA]) > LARGE:
-            _store(temporary)
-        temporary.chmod(0o755)
-        if (out / name).exists():
-            (out / name).rename(tempfile.mkdtemp(prefix=".damaged-", dir=out))
-        temporary.rename(out / name)
-        _sync(out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+def store(folder: Path) -> None:
+    """Makes the engine's store of the data of a folder, for workers to open read-only.
 
-
-def _store(directory: Path) -> None:
-    """The engine's store of the data, for workers to open read-only. Raises OSError."""
+    Raises OSError.
+    """
     import pyoxigraph as ox  # only here: most snapshots have none
 
-    store = ox.Store(str(directory / STORE))
-    quads = ox.parse(path=directory / DATA, format=ox.RdfFormat.N_QUADS)
+    made = ox.Store(str(folder / STORE))
+    quads = ox.parse(path=folder / DATA, format=ox.RdfFormat.N_QUADS)
     # In pieces: at once, the engine's loader takes 1 KiB a quad.
     while piece := list(islice(quads, _PIECE)):
-        store.bulk_extend(piece)
-    store.optimize()
-    store.flush()
+        made.bulk_extend(piece)
+    made.optimize()
+    made.flush()
+
+
+def store_from(before: Path, folder: Path, gone: bytes, come: bytes) -> None:
+    """Makes the store of a folder from that of a snapshot: less some quads and with others, in
+    N-Quads. Raises OSError."""
+    import pyoxigraph as ox
+
+    (folder / STORE).mkdir()
+    for path in (before / STORE).iterdir():
+        # The engine never changes its tables; the rest is its journal.
+        if path.suffix == ".sst":
+            (folder / STORE / path.name).hardlink_to(path)
+        elif path.name != "LOCK":
+            shutil.copyfile(path, folder / STORE / path.name)
+    made = ox.Store(str(folder / STORE))
+    for quad in ox.parse(gone, format=ox.RdfFormat.N_QUADS):
+        made.remove(quad)
+    made.extend(ox.parse(come, format=ox.RdfFormat.N_QUADS))
+    made.flush()
 
 
 def _sound(directory: Path) -> bool:
@@ -212,8 +254,9 @@ def _point(out: Path, name: str) -> None:
     _sync(out)
 
 
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

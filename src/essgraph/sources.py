@@ -382,8 +382,20 @@ class Document:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """What the rest of a project says, where only some of its files are read: the terms that the
+    ontology declares, the entities that have an entry and those of which a passage speaks, and
+    the passages that are doubtful."""
+
+    declared: frozenset[Term] = frozenset()
+    known: frozenset[Term] = frozenset()
+    spoken: frozenset[Term] = frozenset()
+    doubtful: frozenset[Graph] = frozenset()
+
+
+@dataclass(frozen=True)
 class Sources:
-    """Everything a project states, file by file."""
+    """Everything a project states, file by file; or some of its files."""
 
     project: Project
     documents: list[Document] = field(default_factory=list)
@@ -392,6 +404,7 @@ class Sources:
     dataset: list[Statement] = field(default_factory=list)
     withdrawn: list[Statement] = field(default_factory=list)
     ontology: list[Statement] = field(default_factory=list)
+    elsewhere: Elsewhere = Elsewhere()
 
     def statements(self) -> Iterator[Statement]:
         """All statements, derived anchors last."""
@@ -438,7 +451,7 @@ class Sources:
     @cached_property
     def doubtful(self) -> frozenset[Graph]:
         """The passage graphs that are not published in the default graph."""
-        return frozenset(
+        return self.elsewhere.doubtful.union(
             piece.iri
             for document in self.documents
             for piece in document.pieces
@@ -456,13 +469,43 @@ def _remembered(data: bytes, name: str) -> tuple[Statement, ...]:
     return tuple(parse(data, name))
 
 
-def read(project: Project, files: Sequence[Path] = ()) -> tuple[Sources, list[SyntaxFault]]:
-    """All RDF files of a project, and the faults of those that do not parse.
+@dataclass(frozen=True)
+class Layout:
+    """The files to read: the documents by slug, in order, and all others, which are the frame."""
 
-    ``files`` are read too: a TriG file as a document (in place of the project's own of that
-    name), any other as part of the register. A file that does not parse
-    contributes nothing but its fault. Raises ProjectError for what is missing or cannot be read.
+    project: Project
+    documents: dict[str, Path]
+    further: list[Path]  # of the register
+
+    def files(self, slug: str) -> list[Path]:
+        """A document's own file, and its derived one if it is there."""
+        path = self.documents[slug]
+        return [path, *(p for p in [self.project.anchors(path)] if p.exists())]
+
+
+def layout(project: Project, files: Sequence[Path] = ()) -> Layout:
+    """The files of a project. ``files`` are read too: a TriG file as a document (in place of the
+    project's own of that name), any other as part of the register."""
+    own = {project.name(path) for path in project.inputs()} if files else set()
+    further = [path for path in files if project.name(path) not in own]
+    documents = {path.stem: path for path in project.documents}
+    documents |= {path.stem: path for path in further if path.suffix == ".trig"}
+    return Layout(
+        project,
+        dict(sorted(documents.items())),
+        [path for path in further if path.suffix != ".trig"],
+    )
+
+
+def read_some(
+    layout: Layout, slugs: Iterable[str], frame: bool = True, elsewhere: Elsewhere = Elsewhere()
+) -> tuple[Sources, list[SyntaxFault]]:
+    """The documents of these slugs, and with ``frame`` all files that are no documents; and the
+    faults of those that do not parse, which contribute nothing else.
+
+    Raises ProjectError for what is missing or cannot be read.
     """
+    project = layout.project
     faults: list[SyntaxFault] = []
 
     def statements(paths: Iterable[Path]) -> list[Statement]:
@@ -474,30 +517,43 @@ def read(project: Project, files: Sequence[Path] = ()) -> tuple[Sources, list[Sy
                 faults.append(fault)
         return found
 
-    own = {project.name(path) for path in project.inputs()}
-    further = [path for path in files if project.name(path) not in own]
-    documents = {path.stem: path for path in project.documents}
-    documents |= {path.stem: path for path in further if path.suffix == ".trig"}
+    documents = [
+        Document(
+            slug=slug,
+            path=layout.documents[slug],
+            file=project.name(layout.documents[slug]),
+            statements=statements([layout.documents[slug]]),
+            anchors=statements(layout.files(slug)[1:]),
+        )
+        for slug in slugs
+    ]
+    if not frame:
+        return Sources(project, documents, elsewhere=elsewhere), faults
     return (
         Sources(
             project=project,
-            documents=[
-                Document(
-                    slug=slug,
-                    path=path,
-                    file=project.name(path),
-                    statements=statements([path]),
-                    anchors=statements(p for p in [project.anchors(path)] if p.exists()),
-                )
-                for slug, path in sorted(documents.items())
-            ],
-            register=statements(
-                [*project.register, *(path for path in further if path.suffix != ".trig")]
-            ),
+            documents=documents,
+            register=statements([*project.register, *layout.further]),
             schemes=statements(project.schemes),
             dataset=statements([project.dataset]),
             withdrawn=statements(p for p in [project.withdrawn] if p.exists()),
             ontology=statements([project.ontology]),
+            elsewhere=elsewhere,
         ),
         faults,
     )
+
+
+def read_ontology(project: Project) -> Sources:
+    """The ontology alone. Raises ProjectError and SyntaxFault."""
+    path = project.ontology
+    return Sources(project, ontology=list(_parsed(project.read(path), project.name(path))))
+
+
+def read(project: Project, files: Sequence[Path] = ()) -> tuple[Sources, list[SyntaxFault]]:
+    """All RDF files of a project (see ``layout``), and the faults of those that do not parse.
+
+    Raises ProjectError for what is missing or cannot be read.
+    """
+    found = layout(project, files)
+    return read_some(found, found.documents)

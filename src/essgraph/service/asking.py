@@ -6,6 +6,7 @@ A value is made a term of the declared type before it meets the query (see ``cat
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,6 +20,7 @@ from essgraph.engine import Dataset
 from essgraph.errors import QueryError, Text
 from essgraph.formats import Format
 from essgraph.query import Query, inspect
+from essgraph.service import api
 from essgraph.service.answers import Kept
 from essgraph.service.live import Served
 
@@ -27,6 +29,7 @@ MAX_OFFSET: Final = 999_999_999
 #: What every question understands besides its own parameters.
 COMMON: Final = ("lang", "limit", "offset", "format", "evidence", "version", "answer")
 
+_PAGED: Final = re.compile(r"^\s*(LIMIT|OFFSET)\s+\d+", re.MULTILINE | re.IGNORECASE)
 _EXISTS: Final = inspect("ASK { { ?entity ?p ?o } UNION { ?s ?q ?entity } }")
 
 
@@ -142,3 +145,45 @@ def offers(query: Query) -> tuple[Format, ...]:
 def offers_of(question: Question) -> tuple[Format, ...]:
     """The result formats in which a question is answered, the preferred first."""
     return offers(inspect(question.query))
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of an answer: all of it, without a limit and an offset."""
+
+    limit: int | None = None
+    offset: int = 0
+
+    @staticmethod
+    def of(values: dict[str, str], question: Question) -> Page:
+        """The page that ``limit`` and ``offset``, taken out of the parameters, ask for.
+
+        Raises QueryError for what is no number, and where the question sets its rows itself.
+        """
+        limit = api.number(values, "limit", None, 1, MAX_LIMIT) if "limit" in values else None
+        offset = api.number(values, "offset", 0, 0, MAX_OFFSET)
+        if (limit is not None or offset) and _PAGED.search(question.query):
+            raise QueryError(
+                Text(
+                    "cette question fixe elle-même ses lignes : ni limit ni offset",
+                    "this question sets its rows itself: neither limit nor offset",
+                )
+            )
+        return Page(limit, offset)
+
+    def of_query(self, text: str) -> str:
+        if self.limit is not None:
+            text += f"\nLIMIT {self.limit}"
+        return text + (f"\nOFFSET {self.offset}" if self.offset else "")
+
+    async def neighbours(self, it: Asked) -> dict[str, dict[str, object]]:
+        """The pages before and after, where there are any, by relation (RFC 8288)."""
+        found: dict[str, dict[str, object]] = {}
+        if self.limit is None:
+            return found
+        if self.offset:
+            found["prev"] = {"limit": self.limit, "offset": max(0, self.offset - self.limit)}
+        beyond = inspect(Page(1, self.offset + self.limit).of_query(it.text))
+        if (await it.run(beyond, offers(beyond)[0])).answer.rows:
+            found["next"] = {"limit": self.limit, "offset": self.offset + self.limit}
+        return found

@@ -13,9 +13,7 @@ answers them, with the same ``asking``, ``supports`` and ``versions``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
@@ -28,9 +26,8 @@ from essgraph.query import inspect
 from essgraph.service import api, citations, supports, versions
 from essgraph.service.api import Api, Parameters
 from essgraph.service.asking import (
-    MAX_LIMIT,
-    MAX_OFFSET,
     Asked,
+    Page,
     asked,
     offers,
     offers_of,
@@ -41,7 +38,13 @@ from essgraph.service.reply import Headers, send_kept
 from essgraph.service.sparql import not_acceptable
 
 _VARY: Final = b"Accept, Accept-Language, Accept-Encoding"
-_PAGED: Final = re.compile(r"^\s*(LIMIT|OFFSET)\s+\d+", re.MULTILINE | re.IGNORECASE)
+#: What the data say of a question and of its parameters.
+_DESCRIBED: Final = f"""CONSTRUCT {{ ?s ?p ?o }} WHERE {{
+  GRAPH <{names.QUERIES}> {{
+    {{ BIND (<%(question)s> AS ?s) ?s ?p ?o }}
+    UNION {{ <%(question)s> <{names.SH}parameter> ?s . ?s ?p ?o }}
+  }}
+}}"""
 
 
 class Library(Api):
@@ -80,19 +83,21 @@ class Library(Api):
 
     async def _ask(self, scope: Scope, send: Send, name: str, given: Parameters) -> None:
         values = api.once(given)
-        question = catalog.find(questions(self._live.now), name)
         form = values.pop("format", None)
         version, digest = values.pop("version", None), values.pop("answer", None)
+        served = await versions.at(self._live, version, digest)
+        question = catalog.find(questions(served or self._live.now), name)
         evidence = api.is_true(values, "evidence")
-        page = _Page.of(values, question)
+        page = Page.of(values, question)
         language = api.language(values, scope)
         client = scope["client"][0] if scope["client"] else ""
-        served = await versions.at(self._live, version, digest)
         it = await asked(served or self._live.now, name, values, language, client)
         if served is None:
             await versions.require_unchanged(it, str(version), str(digest))
         query = inspect(page.of_query(it.text))
         possible = (*offers(query), *formats.CITATIONS)
+        if query.form in ("SELECT", "ASK"):
+            possible += formats.GRAPHS  # its address is its name too, and leads to what it is
         if evidence:
             possible = (formats.JSON, formats.CSV) if query.form == "SELECT" else ()
         chosen = _choose(scope, form, possible)
@@ -101,6 +106,8 @@ class Library(Api):
             body = await citations.cite(it, await it.permanent(), chosen)
             await api.send_made(scope, send, body, chosen.content_type, headers)
             return
+        if chosen in formats.GRAPHS and query.form in ("SELECT", "ASK"):
+            query, headers = inspect(_DESCRIBED % {"question": names.QUERY + name}), []
         kept = await it.run(query, chosen)
         scope["essgraph.query"], scope["essgraph.rows"] = kept.tag, kept.answer.rows
         if evidence:
@@ -117,19 +124,15 @@ class Library(Api):
         await send_kept(scope, send, kept, fixed + headers)
 
     async def _headers(
-        self, it: Asked, page: _Page, evidence: bool, chosen: Format, version: str | None
+        self, it: Asked, page: Page, evidence: bool, chosen: Format, version: str | None
     ) -> Headers:
         """Links (RFC 8288): the pages before and after, the permanent address, the newest."""
         more: dict[str, object] = {"evidence": 1} if evidence else {}
         if version:
             more["version"] = version
         links = [f'<{await it.permanent()}>; rel="cite-as"']
-        if page.limit is not None:
-            if page.offset:
-                links.append(f'<{it.path(more | page.before())}>; rel="prev"')
-            beyond = inspect(_Page(1, page.offset + page.limit).of_query(it.text))
-            if (await it.run(beyond, offers(beyond)[0])).answer.rows:
-                links.append(f'<{it.path(more | page.after())}>; rel="next"')
+        for relation, part in (await page.neighbours(it)).items():
+            links.append(f'<{it.path(more | part)}>; rel="{relation}"')
         if it.served is not self._live.now:
             links.append(f'<{it.path()}>; rel="latest-version"')
         if version:
@@ -168,40 +171,6 @@ def _choose(scope: Scope, form: str | None, offers: Sequence[Format]) -> Format:
     if chosen is None:
         raise not_acceptable(offers)
     return chosen
-
-
-@dataclass(frozen=True)
-class _Page:
-    """A part of an answer."""
-
-    limit: int | None = None
-    offset: int = 0
-
-    @staticmethod
-    def of(values: dict[str, str], question: Question) -> _Page:
-        limit = api.number(values, "limit", None, 1, MAX_LIMIT) if "limit" in values else None
-        offset = api.number(values, "offset", 0, 0, MAX_OFFSET)
-        if (limit is not None or offset) and _PAGED.search(question.query):
-            raise QueryError(
-                Text(
-                    "cette question fixe elle-même ses lignes : ni limit ni offset",
-                    "this question sets its rows itself: neither limit nor offset",
-                )
-            )
-        return _Page(limit, offset)
-
-    def of_query(self, text: str) -> str:
-        if self.limit is not None:
-            text += f"\nLIMIT {self.limit}"
-        return text + (f"\nOFFSET {self.offset}" if self.offset else "")
-
-    def before(self) -> dict[str, object]:
-        assert self.limit is not None
-        return {"limit": self.limit, "offset": max(0, self.offset - self.limit)}
-
-    def after(self) -> dict[str, object]:
-        assert self.limit is not None
-        return {"limit": self.limit, "offset": self.offset + self.limit}
 
 
 def describe(question: Question) -> dict[str, Any]:

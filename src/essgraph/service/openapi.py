@@ -312,7 +312,10 @@ _OF_TYPE: Final[dict[str, dict[str, Any]]] = {
 
 def _question(question: Question) -> dict[str, Any]:
     offers = (*asking.offers_of(question), *formats.CITATIONS)
-    content = media(offers, "Results")
+    content = media(offers, "Results") | {
+        f.media_type: {"schema": ref("schemas", "JsonLd") if f is formats.JSONLD else STRING}
+        for f in formats.GRAPHS
+    }
     content[formats.CSL.media_type] = {"schema": ref("schemas", "Citation")}
     own = [
         in_query(
@@ -330,8 +333,8 @@ def _question(question: Question) -> dict[str, Any]:
         in_query("offset", integer(0, asking.MAX_OFFSET, 0), "Rows before the page"),
         in_query(
             "format",
-            {"type": "string", "enum": [offer.name for offer in offers]},
-            "Instead of `Accept`; `bibtex` and `csl` cite the answer",
+            {"type": "string", "enum": [f.name for f in (*offers, *formats.GRAPHS)]},
+            "Instead of `Accept`; `bibtex` and `csl` cite the answer, RDF describes the question",
         ),
         in_query(
             "evidence",

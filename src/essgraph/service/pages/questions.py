@@ -15,7 +15,7 @@ from essgraph.catalog import Parameter, find
 from essgraph.errors import QueryError
 from essgraph.query import inspect
 from essgraph.service import asking, supports, versions
-from essgraph.service.asking import Asked
+from essgraph.service.asking import Asked, Page
 from essgraph.service.links import link
 from essgraph.service.live import Live, Served
 from essgraph.service.pages import frame, outcome
@@ -107,25 +107,38 @@ async def page(request: Request, live: Live, name: str) -> Response:
         given.setdefault("lang", v.language)
     view = request.query_params.get("view", "table")
     cited = evidence = permanent = None
+    neighbours: dict[str, str] = {}
+    paging = {
+        key: value
+        for key, value in request.query_params.items()
+        if key in ("limit", "offset") and value
+    }
     try:
         query = question.ask(given)
+        part = Page.of(dict(paging), question)
         values = {key: value for key, value in given.items() if key != "lang"}
         it = await asking.asked(served, name, values, v.language, client_of(request))
-        gained = await outcome.ask(served, query, view, v, client_of(request))
+        shown = part.of_query(query)
+        gained = await outcome.ask(served, shown, view, v, client_of(request))
     except QueryError as error:
         query = question.query
         gained = outcome.Outcome(query, fault=outcome.Fault(error.text.in_language(v.language)))
     if not gained.fault:
         permanent = await it.permanent()
+        named_version = {"version": version} if version else {}
+        neighbours = {
+            relation: it.path(more | named_version)
+            for relation, more in (await part.neighbours(it)).items()
+        }
         if version is not None:
             if found is None:
                 await versions.require_unchanged(it, version, str(digest))
             cited = await _cited(live, it, version, kept=found is not None)
         if request.query_params.get("evidence") == "1":
-            evidence = await supports.of(it, inspect(query))
+            evidence = await supports.of(it, inspect(shown))
     # What the answer's address is, with the version where one was named: other formats, evidence.
     kept = {key: value for key in ("version", "answer") if (value := request.query_params.get(key))}
-    asked = urlencode(given | kept)
+    asked = urlencode(given | kept | paging)
     status = gained.fault.status if gained.fault else 200
     context = {
         "question": question,
@@ -137,6 +150,7 @@ async def page(request: Request, live: Live, name: str) -> Response:
         "permanent": permanent,
         "local": permanent and permanent.replace(names.BASE, "/", 1),
         "cited": cited,
+        "neighbours": neighbours,
         "iri": names.QUERY + name,
         **shared(),
     }
