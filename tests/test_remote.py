@@ -188,6 +188,8 @@ def test_a_read_that_is_cut_off_is_tried_again(ill: IllServer) -> None:
 
 def test_the_circuit_opens_after_failures_and_closes_again(ill: IllServer) -> None:
     with over(ill.url) as client:
+        # The index of names is read, and no read of it succeeds in between.
+        assert client.get("/search?q=x").status_code == 200
         ill.ail = "503"
         for variable in ("a", "b"):
             assert ask(client, variable).status_code == 502

@@ -7,7 +7,7 @@ service follows it with queries alone. It holds
   supported by the solutions that agree with it in what it shows (a group, by those grouped);
 - ``graphs``: variables that stand for the graph of a triple pattern: the passage itself;
 - ``patterns``: for each triple pattern outside GRAPH, the variables that a solution binds in it,
-  and a query from their values to the passages that state an instance of it: the triple itself or
+  and queries from their values to the passages that state an instance of it: the triple itself or
   one from which it follows through a subproperty; for a property path, every edge of every walk
   between its ends; for a record, the passage (or the passages of the note) it is about;
 - ``absence``: whether the question also rests on what is not there (NOT EXISTS, MINUS, !BOUND);
@@ -40,7 +40,7 @@ from essgraph.processes import die_with
 
 #: The file of the snapshot that holds the plans.
 FILE = "evidence.json"
-#: Where the values go in a query of the plan.
+#: Where the values go in a query of the plan, as a VALUES clause.
 PLACE = "%s"
 
 _TOKEN = re.compile(
@@ -95,14 +95,13 @@ def _plan(question: Question) -> dict[str, Any] | None:
             found.untraced.append(" ".join(_text(term) for term in triple))
         elif branches:
             bound = list(dict.fromkeys(f"?{name}" for name in terms))
-            # In every branch: of VALUES before a UNION, Virtuoso makes something else, or dies.
-            values = f"VALUES ({' '.join(bound)}) {{ {PLACE} }}" if bound else ""
-            whole = " UNION ".join(f"{{ {values} {branch[1:]}" for branch in branches)
+            head = f"{_HEAD}SELECT DISTINCT {' '.join([*bound, '?essgraphHere'])} WHERE "
+            values = PLACE if bound else ""
             patterns.append(
                 {
                     "variables": [name[1:] for name in bound],
-                    "query": f"{_HEAD}SELECT DISTINCT {' '.join([*bound, '?essgraphHere'])} "
-                    f"WHERE {{ {whole} }}",
+                    # Not one with UNION: Virtuoso reads VALUES before it wrongly, or dies of it.
+                    "queries": [f"{head}{{ {values} {branch[1:]}" for branch in branches],
                 }
             )
     head, pattern = where
@@ -194,14 +193,12 @@ def _edges(x: Node, path: Any, y: Node, fresh: Iterator[Variable]) -> Iterator[E
         if path.mod == "?":
             yield from _edges(x, path.path, y, fresh)
             return
-        u, v = next(fresh), next(fresh)
-        many = f"({_path(path.path)})*"
-        for before, edge, after in _edges(u, path.path, v, fresh):
-            yield (
-                f"{_text(x)} {many} {_text(u)} . {before}",
-                edge,
-                f"{after}{_text(v)} {many} {_text(y)} . ",
-            )
+        # The steps before and after are none, or one and more: of "*" Virtuoso forgets the none.
+        u, v, more = next(fresh), next(fresh), f"({_path(path.path)})+"
+        for start, lead in ((x, ""), (u, f"{_text(x)} {more} {_text(u)} . ")):
+            for end, follow in ((y, ""), (v, f"{_text(v)} {more} {_text(y)} . ")):
+                for before, edge, after in _edges(start, path.path, end, fresh):
+                    yield lead + before, edge, after + follow
     elif isinstance(path, URIRef | Variable):
         yield "", (x, path, y), ""
 
@@ -213,10 +210,12 @@ def _branches(before: str, edge: tuple[Node, Any, Node], after: str) -> Iterator
     if edge[1] == RDFS.label:
         return
     if edge[1] != RDF.type:
+        passage = f"?essgraphHere a ess:Passage . {_SURE} }}"
+        yield f"{{ {before}GRAPH ?essgraphHere {{ {x} {p} {y} }} {after}{passage}"
+        # Not as one with "*": see ``_edges``.
         yield (
             f"{{ {before}GRAPH ?essgraphHere {{ {x} ?essgraphProperty {y} }} {after}"
-            f"?essgraphProperty rdfs:subPropertyOf* {p} . "
-            f"?essgraphHere a ess:Passage . {_SURE} }}"
+            f"?essgraphProperty rdfs:subPropertyOf+ {p} . {passage}"
         )
     record = f"{before}GRAPH <{names.PROVENANCE}> {{ {x} {p} {y} }} {after}"
     for kind in ("Passage", "SetAside", "SourceDocument"):

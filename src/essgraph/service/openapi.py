@@ -34,7 +34,7 @@ _PROBLEMS: Final = {
     414: "The address is too long",
     415: "The body is of another type than those named in `Accept-Post`",
     429: "Too many requests at once from one client",
-    501: "This service has only the address of the data: no index, no evidence",
+    501: "The snapshot was made without an index of names",
     503: "A limit was reached, or the service is busy: see `Retry-After`",
 }
 _TEXTS: Final = {

@@ -166,19 +166,22 @@ async def _lookup(
 ) -> dict[Key, set[str]]:
     """The passages by the values of a pattern's variables; unbound ones match nothing."""
     variables: list[str] = pattern["variables"]
-    wanted = {
-        _key(s, variables): [s[v] for v in variables]
-        for s in solutions
-        if all(v in s for v in variables)
-    }
+    bound = [s for s in solutions if all(v in s for v in variables)]
+    # Only IRIs are given: engines differ on literals in VALUES, and rows are matched here anyway.
+    given = [v for v in variables if all(s[v]["type"] == "uri" for s in bound)]
+    wanted = {_key(s, given) for s in bound}
     found: dict[Key, set[str]] = defaultdict(set)
-    places = max(1, pattern["query"].count("%s"))  # as ``why`` leaves them
-    for batch in _batches([wanted[key] for key in sorted(wanted)], max(1, _BATCH // places)):
-        values = " ".join(f"({' '.join(ntriples(term) for term in terms)})" for terms in batch)
-        text = pattern["query"].replace("%s", values)
-        _, rows = await _rows(it, inspect(text))
-        for row in rows:
-            found[_key(row, variables)].add(row["essgraphHere"]["value"])
+    if not wanted:
+        return found
+    head = f"VALUES ({' '.join(f'?{v}' for v in given)})"
+    for batch in _batches(sorted(wanted)):
+        values = " ".join(f"({' '.join(terms)})" for terms in batch)
+        for query in pattern["queries"]:
+            # As ``why`` leaves a place for them.
+            text = query.replace("%s", f"{head} {{ {values} }}" if given else "")
+            _, rows = await _rows(it, inspect(text))
+            for row in rows:
+                found[_key(row, variables)].add(row["essgraphHere"]["value"])
     return found
 
 
@@ -208,9 +211,9 @@ ORDER BY ?passage"""
     return details
 
 
-def _batches(items: Sequence[Any], size: int = _BATCH) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), _BATCH):
+        yield items[start : start + _BATCH]
 
 
 def _key(row: Row, names_: Sequence[str]) -> Key:
