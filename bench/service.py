@@ -56,7 +56,7 @@ def _full(server: Server, quads: Path) -> float:
     client = sparql.Client(server)
     rows = sum(1 for line in quads.open("rb") if line)
     try:
-        for n in range(400):  # each some 200 kB, kept twice for its codings: 64 MiB are passed
+        for n in range(400):  # each some 200 kB, counted twice for its codings: more than is kept
             client.ask(f"SELECT * {{ ?s ?p ?o }} OFFSET {n % rows} LIMIT 600", sparql.JSON)
     finally:
         client.close()

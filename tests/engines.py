@@ -10,8 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,7 +110,10 @@ def virtuoso(folder: Path) -> Iterator[Running]:
         yield engine
 
 
-STARTERS = {"oxigraph": oxigraph, "virtuoso": virtuoso}
+STARTERS: Mapping[str, Callable[..., AbstractContextManager[Running]]] = {
+    "oxigraph": oxigraph,
+    "virtuoso": virtuoso,
+}
 COMMAND = (sys.executable, "-c", "from essgraph.cli import main; main()")
 
 

@@ -41,6 +41,7 @@ KINDS = {
     "themes": "/recommendations?by=theme",
     "questions": "/queries",
     "question": "/queries/evidence",
+    "paged": "/queries/talks?limit=20&offset=20",
     "chart": "/queries/themes-by-addressee?view=chart",
     "editor": "/sparql",
     "error": "/sparql?query=SELECT%20%3Fx%20WHERE%20%7B",

@@ -13,7 +13,7 @@ import pyoxigraph as ox
 import pytest
 from conftest import ROOT, Run, copy_project
 
-from essgraph import names
+from essgraph import names, snapshot
 from essgraph.snapshot import open_snapshot
 
 
@@ -215,3 +215,22 @@ def test_paths_in_reports_are_relative_to_the_project(project: Path, run: Run) -
     outcome = run("validate", "--project", project)
     assert outcome.out.startswith("data/register/people.ttl:")
     assert str(ROOT) not in outcome.out
+
+
+def test_former_snapshots_are_kept_within_bounds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For the answers that were cited from them: by number and by size, one always."""
+
+    def build(n: int) -> str:
+        data = f'<http://e/s> <http://e/p> "{n}" .\n'.encode()
+        return snapshot.write_snapshot(tmp_path, {snapshot.DATA: data}, "").version
+
+    versions = [build(n) for n in range(snapshot.KEPT + 5)]
+    assert {version for version, _ in snapshot.kept(tmp_path)} == set(versions[-snapshot.KEPT :])
+    assert snapshot.open_snapshot(tmp_path).version == versions[-1]
+    monkeypatch.setattr(snapshot, "KEPT_BYTES", 1)
+    last = build(-1)
+    assert {version for version, _ in snapshot.kept(tmp_path)} == {versions[-1], last}
+    assert build(-1) == last  # built again: nothing goes
+    assert len(snapshot.kept(tmp_path)) == 2

@@ -92,6 +92,20 @@ def test_the_description_is_in_the_store(client: httpx.Client, described: Graph)
     } == {"fr", "en"}
 
 
+def test_named_graphs_are_told_and_lead_to_the_description(
+    client: httpx.Client, described: Graph
+) -> None:
+    query = """SELECT DISTINCT ?g { GRAPH ?g { ?s ?p ?o }
+      FILTER (!CONTAINS(STR(?g), "/passage/")) }"""
+    rows = client.get("/sparql", params={"query": query}).json()["results"]["bindings"]
+    graphs = {URIRef(row["g"]["value"]) for row in rows}
+    assert graphs == set(described.objects(DATASET, DCTERMS.hasPart))
+    for graph in graphs:
+        assert len(list(described.objects(graph, DCTERMS.title))) == 2
+        answer = client.get("/" + graph.removeprefix(BASE))
+        assert (answer.status_code, answer.headers["location"]) == (303, "/dataset")
+
+
 def test_what_the_description_names_answers(client: httpx.Client, described: Graph) -> None:
     """The endpoint and the files, by the addresses that it gives."""
     (endpoint,) = described.objects(DATASET, VOID.sparqlEndpoint)

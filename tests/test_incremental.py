@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -44,11 +44,11 @@ def large(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The same, to be changed; where it lies stands in what is kept, so that it moves back."""
     large(monkeypatch)
     shutil.copytree(made, tmp_path / "kept", symlinks=True)
-    yield made  # type: ignore[misc]
+    yield made
     shutil.rmtree(made)
     shutil.move(tmp_path / "kept", made)
 
@@ -143,10 +143,9 @@ def test_the_result_is_that_of_a_whole_build(
     assert again.snapshot is not None
     assert fresh.snapshot is not None
     assert again.snapshot.version != before
+    here, there = again.snapshot.directory, fresh.snapshot.directory
     for name in DATA:
-        here, there = (b.snapshot.directory / name for b in (again, fresh))  # type: ignore[union-attr]
-        assert here.read_bytes() == there.read_bytes(), name
-    here, there = (b.snapshot.directory for b in (again, fresh))
+        assert (here / name).read_bytes() == (there / name).read_bytes(), name
     assert rows(here / search.FILE) == rows(there / search.FILE)
     assert stored(here) == stored(there)
     lines = (here / "data.nq").read_bytes().splitlines()

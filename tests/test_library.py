@@ -4,9 +4,11 @@ endpoint in each format; parameters; pages; conditions; versions and citations; 
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import re
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pyoxigraph as ox
 import pytest
+import rdflib
 from conftest import ROOT, Run, copy_project, serving
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -121,6 +124,14 @@ def test_parameters_can_be_queried(http: httpx.Client) -> None:
         for name, question in QUESTIONS.items()
         for parameter in question.parameters
     }
+    # The address of a question is its IRI: as RDF it says what the question is.
+    for accept, reader in (("text/turtle", "turtle"), ("application/rdf+xml", "xml")):
+        described = http.get("/queries/members", headers={"Accept": accept})
+        assert described.headers["content-type"].startswith(accept)
+        graph = rdflib.Graph().parse(data=described.text, format=reader)
+        question = rdflib.URIRef(names.QUERY + "members")
+        assert graph.value(question, rdflib.SH.select) == rdflib.Literal(QUESTIONS["members"].query)
+        assert len(list(graph.objects(question, rdflib.SH.parameter / rdflib.SH.path))) == 2
     # Which questions can be asked of a text?
     ask = f"""PREFIX sh: <{names.SH}> SELECT ?q {{
       ?q sh:parameter [ sh:nodeKind sh:IRI ; sh:defaultValue ?d ]
@@ -247,7 +258,7 @@ def test_methods_conditions_and_formats(http: httpx.Client) -> None:
         assert refused.status_code == 405
         assert refused.headers["allow"] == "GET, HEAD, OPTIONS"
     assert http.get(path, headers={"Accept": "image/png"}).status_code == 406
-    assert http.get(path, params={"format": "turtle"}).status_code == 406
+    assert http.get(path, params={"format": "trig"}).status_code == 406
     for unknown in ("/queries/nothing", "/queries/talks/", "/queries/talks/other"):
         assert http.get(unknown).status_code == 404, unknown
 
@@ -273,6 +284,16 @@ def test_pages_join_to_the_whole(http: httpx.Client) -> None:
         before, path = path, links(page).get("next", "")
     assert rows == whole
     assert seen == -(-len(whole) // 20)
+    # The page for people is paged alike.
+    people = http.get("/queries/talks?limit=20&offset=20", headers={"Accept": "text/html"}).text
+    assert people.count("<tr>") == 21
+    neighbours = {
+        relation: parse_qs(urlsplit(html.unescape(target)).query)["offset"]
+        for target, relation in re.findall(r'<a href="([^"]*)" rel="(prev|next)"', people)
+    }
+    assert neighbours == {"prev": ["0"], "next": ["40"]}
+    wrong = http.get("/queries/talks?limit=x&lang=en", headers={"Accept": "text/html"})
+    assert "limit is a whole number" in wrong.text
     exact = http.get(f"/queries/talks?limit={len(whole)}")
     assert "next" not in links(exact)
     assert http.get("/queries/talks?offset=50").json()["results"]["bindings"] == whole[50:]
@@ -296,13 +317,23 @@ def test_an_answer_says_how_to_cite_it(http: httpx.Client) -> None:
     cited = http.get(local(address))
     assert cited.content == answer.content
     assert links(cited)["cite-as"] == address
-    assert "immutable" in cited.headers["cache-control"]
+    # What became of it since is told in its links, so that no cache may keep it for long.
+    assert cited.headers["cache-control"] == "public, max-age=60"
+    assert "changes?" in links(cited)["version-history"]
+    page = http.get(local(address), headers={"Accept": "text/html"})
+    assert links(page)["cite-as"] == address
+    assert "It is the version in service." in page.text
+    plain = http.get("/queries/members?body=id:aimf&lang=en", headers={"Accept": "text/html"})
+    assert links(plain)["cite-as"] == address
+    assert html.escape(address) in plain.text
     csl = http.get("/queries/members?body=id:aimf&lang=en&format=csl")
     (entry,) = csl.json()
     assert csl.headers["content-type"] == "application/vnd.citationstyles.csl+json"
     assert entry["URL"] == address
     assert entry["title"] == QUESTIONS["members"].title.en
     assert entry["type"] == "dataset"
+    assert entry["author"] == [{"literal": "The essgraph founders"}]
+    assert csl.text.count("founders") == 1
     assert entry["version"] == values["version"][0]
     bibtex = http.get(
         "/queries/members?body=id:aimf&lang=en", headers={"Accept": "application/x-bibtex"}
@@ -341,6 +372,24 @@ def test_a_cited_answer_says_whether_and_how_it_has_changed(tmp_path: Path, run:
         then = httpx.get(server.url + local(cited))
         assert then.content == before.content
         newest = links(then)["latest-version"]
+        told = httpx.get(server.url + links(then)["version-history"]).json()
+        assert [told["changed"], told["since"], told["version"]] == [True, first[:16], second]
+        assert [kept["version"] for kept in told["versions"]] == [second, first]
+        # So does the page, in words; and what it links to is the former answer too.
+        for language, words in (("en", "has changed since"), ("fr", "a changé depuis")):
+            address = local(cited).replace("lang=fr", f"lang={language}")
+            page = httpx.get(server.url + address, headers={"Accept": "text/html"})
+            assert page.status_code == 200
+            assert words in page.text
+            assert re.search(r"<ins>[^<]*A\.I\.M\.F\.", page.text)
+            assert re.search(r"<del>[^<]*AIMF", page.text)
+            data = re.search(r'href="(/queries/networks[^"]*format=csv)"', page.text)
+            assert data
+            rows = httpx.get(server.url + html.unescape(data[1])).text
+            assert "AIMF" in rows
+            assert "A.I.M.F." not in rows
+        page = httpx.get(server.url + local(unmoved), headers={"Accept": "text/html"})
+        assert "n’a pas changé depuis" in page.text
         now = httpx.get(server.url + newest)
         assert now.content != before.content
         changes = httpx.get(
@@ -354,9 +403,11 @@ def test_a_cited_answer_says_whether_and_how_it_has_changed(tmp_path: Path, run:
             f"{server.url}/queries/members/changes", params={"lang": "fr", "since": first}
         ).json()
         assert (same["changed"], same["added"], same["removed"]) == (False, [], [])
-        # Another version, and the first is no longer kept.
+        # Another version, and the first is no longer kept: removed to make room, say.
         register.write_text(text.replace('ess:acronym "AIMF"', 'ess:acronym "Aimf"', 1), "utf-8")
         third = build()
+        for folder in out.glob(f"{first[:16]}-*"):
+            shutil.rmtree(folder)
         for _ in range(200):
             if httpx.get(f"{server.url}/health").json()["version"] == third:
                 break
@@ -366,6 +417,11 @@ def test_a_cited_answer_says_whether_and_how_it_has_changed(tmp_path: Path, run:
         assert gone.status_code == 410
         assert "has changed since" in gone.json()["detail"]
         assert links(gone)["latest-version"].startswith("/queries/networks?")
+        page = httpx.get(server.url + local(cited), headers={"Accept": "text/html"})
+        assert page.status_code == 410
+        assert "/queries/networks?" in page.text
+        page = httpx.get(server.url + local(unmoved), headers={"Accept": "text/html"})
+        assert "n’est plus gardée ici ; la réponse d’aujourd’hui est la même" in page.text
         # An answer that has not changed is the cited one, whatever became of the version.
         assert httpx.get(server.url + local(unmoved)).status_code == 200
         without = httpx.get(f"{server.url}/queries/members?version={first[:16]}")

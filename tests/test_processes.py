@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import subprocess
@@ -11,6 +12,7 @@ import time
 from collections import defaultdict
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx
 from conftest import ROOT, serving, with_quads
@@ -24,32 +26,47 @@ QUERY = f"SELECT ?word {{ <{names.ID}mark> <{names.RDFS}comment> ?word }}"
 
 def marked(built: Path, out: Path, word: str) -> str:
     """Puts another version in force in ``out`` and returns its name."""
-    quad = f'<{names.ID}mark> <{names.RDFS}comment> "{word}"'
-    with_quads(built, out, f"{quad} .\n{quad} <{names.REGISTER}> .\n")
+    quads = [
+        f'<{names.ID}mark> <{names.RDFS}comment> "{word}"',
+        f'<{names.ID}mark> <{names.RDFS}label> "{word}"@fr',
+        f"<{names.ID}mark> <{names.RDF}type> <{names.ESS}City>",
+    ]
+    with_quads(built, out, "".join(f"{q} .\n{q} <{names.REGISTER}> .\n" for q in quads))
     return open_snapshot(out).version
+
+
+#: What is asked under load: a query, everything (which is spooled), a page, a description.
+ASKED = {
+    "query": ("/sparql?" + urlencode({"query": QUERY}), "text/csv"),
+    "all": ("/sparql?" + urlencode({"query": "SELECT * { GRAPH ?g { ?s ?p ?o } }"}), "text/csv"),
+    "page": ("/page/mark", "text/html"),
+    "data": ("/data/mark.nt", "application/n-triples"),
+    "shapes": ("/shapes.nt", "application/n-triples"),
+}
 
 
 class Client(threading.Thread):
     """Asks over new connections; notes each entity tag with the bodies that came under it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, asked: str) -> None:
         super().__init__()
         self._url = url
+        self.asked = asked
         self.over = threading.Event()
-        self.bodies: defaultdict[str, set[str]] = defaultdict(set)
+        self.bodies: defaultdict[str, set[bytes]] = defaultdict(set)
         self.wrong: list[str] = []
 
     def run(self) -> None:
         tag = ""
+        path, accept = ASKED[self.asked]
         while not self.over.is_set():
             answer = httpx.get(
-                f"{self._url}/sparql",
-                params={"query": QUERY},
-                headers={"Accept": "text/csv", "If-None-Match": tag},
+                f"{self._url}{path}", headers={"Accept": accept, "If-None-Match": tag}, timeout=60
             )
             if answer.status_code == 200:
                 tag = answer.headers["etag"]
-                self.bodies[tag].add(answer.text)
+                whole = answer.content  # the client raises where it is shorter than was said
+                self.bodies[tag].add(whole if len(whole) < 200 else _digest(whole))
             elif answer.status_code != 304 or answer.headers["etag"] != tag:
                 self.wrong.append(f"{answer.status_code} {answer.text}")
 
@@ -63,7 +80,7 @@ def test_processes_that_share_a_port_roll_to_a_new_version_with_whole_answers_an
         port = httpx.URL(first.url).port
         second = stack.enter_context(serving(tmp_path, "--watch", "--reuse-port", port=port))
         assert first.process.pid != second.process.pid
-        clients = [Client(first.url) for _ in range(3)]
+        clients = [Client(first.url, asked) for asked in (*ASKED, *ASKED)]
         for client in clients:
             client.start()
         try:
@@ -76,15 +93,23 @@ def test_processes_that_share_a_port_roll_to_a_new_version_with_whole_answers_an
                 client.join()
         seen = {httpx.get(f"{first.url}/health").json()["version"] for _ in range(20)}
         assert seen == {version}
-    bodies: defaultdict[str, set[str]] = defaultdict(set)
+    bodies: defaultdict[str, defaultdict[str, set[bytes]]]
+    bodies = defaultdict(lambda: defaultdict(set))
     for client in clients:
         assert not client.wrong
         for tag, found in client.bodies.items():
-            bodies[tag] |= found
+            bodies[client.asked][tag] |= found
     # Each version has its tag, in both processes, and each tag its one body.
-    assert sorted(body for found in bodies.values() for body in found) == [
-        f"word\r\nword{n}\r\n" for n in range(4)
+    for asked in ASKED:
+        assert len(bodies[asked]) >= 2, asked
+        assert {len(found) for found in bodies[asked].values()} == {1}, asked
+    assert sorted(body for found in bodies["query"].values() for body in found) == [
+        f"word\r\nword{n}\r\n".encode() for n in range(4)
     ]
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.sha256(body).digest()
 
 
 _WRITE = """

@@ -228,6 +228,33 @@ def test_an_independent_client_reconciles_a_table(server: str) -> None:
     assert set(found["type_id"]) == {"City"}
 
 
+def test_a_query_may_have_properties_alone(http: httpx.Client) -> None:
+    answers = ask(
+        http,
+        {
+            "code": {"type": "Country", "properties": [{"pid": "ess:isoCode", "v": "ml"}]},
+            "acronym": {"properties": [{"pid": "ess:acronym", "v": "AIMF"}]},
+            "place": {
+                "type": "City",
+                "properties": [{"pid": "ess:locatedIn", "v": {"id": "mali"}}],
+            },
+            "named": {"type": "City", "properties": [{"pid": "ess:locatedIn", "v": "Sénégal"}]},
+            "other": {"type": "City", "properties": [{"pid": "ess:acronym", "v": "AIMF"}]},
+            "quotes": {"properties": [{"pid": "ess:acronym", "v": '")) } UNION { ?x ?p "'}]},
+        },
+    )
+    found = {key: [c["id"] for c in answer["result"]] for key, answer in answers.items()}
+    assert found == {
+        "code": ["mali"],
+        "acronym": ["aimf"],
+        "place": ["bamako"],
+        "named": ["dakar"],
+        "other": [],
+        "quotes": [],
+    }
+    assert answers["code"]["result"][0]["match"]
+
+
 def test_suggestions(http: httpx.Client) -> None:
     entities = valid(http.get("/suggest/entity", params={"prefix": "bam"}), "suggestions")
     assert entities["result"][0]["id"] == "bamako"

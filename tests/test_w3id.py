@@ -33,6 +33,8 @@ RULES = [
     ("doc/coop-coter-ess", 303, "/doc/coop-coter-ess"),
     ("passage/coop-coter-ess/4", 303, "/passage/coop-coter-ess/4"),
     ("graph/register", 303, "/dataset"),
+    ("graph/description", 303, "/dataset"),
+    ("queries/members", 302, "/queries/members"),
     ("dataset", 303, "/dataset"),
     ("data/bamako.ttl", 302, "/data/bamako.ttl"),
     ("data/bamako", 302, "/data/bamako"),

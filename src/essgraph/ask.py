@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -18,8 +19,8 @@ from essgraph.project import Project
 from essgraph.query import Query, inspect
 from essgraph.snapshot import Snapshot
 
-#: Seconds that an endpoint may take.
-_PATIENCE: Final = 60
+#: Seconds that a service may take.
+PATIENCE: Final = 60
 
 
 def read(name: str, values: Mapping[str, str], project: Project, stdin: IO[str]) -> str:
@@ -83,33 +84,45 @@ def _remote(endpoint: str, query: Query, format: Format) -> bytes:
                 f"an http(s) address is expected, not {endpoint}",
             )
         )
-    request = urllib.request.Request(
-        endpoint,
-        data=urlencode({"query": query.text}).encode(),
-        headers={"Accept": format.media_type, "User-Agent": "essgraph"},
-    )
+    return send(endpoint, format.media_type, urlencode({"query": query.text}).encode())
+
+
+def send(url: str, media_type: str, body: bytes | None = None) -> bytes:
+    """The answer of a service, in a media type; with a body it is asked by POST.
+
+    Raises QueryError for a refusal that it explains (RFC 9457), SyntaxFault for a query that it
+    does not read, EngineError for any other failure.
+    """
+    # Labels without a language of their own are in French, as they are from a folder.
+    headers = {"Accept": media_type, "Accept-Language": "fr", "User-Agent": "essgraph"}
+    request = urllib.request.Request(url, data=body, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=_PATIENCE) as response:
-            return bytes(response.read())
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return bytes(answer.read())
     except urllib.error.HTTPError as error:
-        said = error.read(2000).decode("utf-8", "replace").strip()
+        said, explained = _detail(error.read(4000))
         message = Text(
-            f"{endpoint} répond {error.code} : {said}", f"{endpoint} answers {error.code}: {said}"
+            f"{url[:200]} répond {error.code} : {said}", f"{url[:200]} answers {error.code}: {said}"
         )
+        if explained and error.code < 500:
+            raise QueryError(message) from error
         raise (SyntaxFault if error.code == 400 else EngineError)(message) from error
     except OSError as error:
         raise EngineError(
-            Text(
-                f"{endpoint} ne répond pas : {error}",
-                f"{endpoint} does not answer: {error}",
-            )
+            Text(f"{url[:200]} ne répond pas : {error}", f"{url[:200]} does not answer: {error}")
         ) from error
+
+
+def _detail(body: bytes) -> tuple[str, bool]:
+    """What a service says of a failure, and whether as problem details."""
+    try:
+        return str(json.loads(body)["detail"]), True
+    except (ValueError, KeyError, TypeError):
+        return body.decode("utf-8", "replace").strip()[:2000], False
 
 
 def _table(body: bytes) -> str:
     """SPARQL results as a table for a terminal, entities by their prefixed names."""
-    import json
-
     from essgraph.names import shorten
 
     results = json.loads(body)

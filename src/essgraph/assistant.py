@@ -21,7 +21,7 @@ from essgraph.engine import Dataset
 from essgraph.errors import EssgraphError, LimitExceeded, QueryError, SyntaxFault, Text, UnknownName
 from essgraph.query import inspect
 from essgraph.search import Entity, Index, fold
-from essgraph.service import claims, finding, library, supports
+from essgraph.service import asking, claims, finding, supports
 from essgraph.service.live import Live
 
 Language = Literal["fr", "en"]
@@ -164,7 +164,7 @@ class _Tools:
     async def list_questions(self, about: str = "", language: Language = "en") -> dict[str, Any]:
         """The library of tested questions, with their parameters; `about` narrows it by a word of
         the title, description or keywords."""
-        questions = library.questions(self._live.now).values()
+        questions = asking.questions(self._live.now).values()
         wanted = fold(about).split()
         return {
             "questions": [
@@ -194,7 +194,7 @@ class _Tools:
         offset: int = 0,
     ) -> dict[str, Any]:
         """The answer to a question of the library, each row with the passages that support it."""
-        it = await library.asked(self._live.now, name, dict(parameters or {}), language)
+        it = await asking.asked(self._live.now, name, dict(parameters or {}), language)
         limit, offset = max(1, min(limit, MOST_ROWS)), max(0, offset)
         found = await supports.of(it, inspect(f"{it.text}\nLIMIT {limit}\nOFFSET {offset}"))
         rows = [

@@ -64,6 +64,11 @@ def _iri(value: str) -> str | None:
     return f"<{value}>" if _IRI.fullmatch(value) else None
 
 
+def is_text(value: str) -> bool:
+    """Whether it may stand in a string literal: no control characters, no halves of pairs."""
+    return _NOT_TEXT.search(value) is None
+
+
 def quoted(value: str) -> str:
     """A string literal of SPARQL and N-Triples."""
     escapes = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
@@ -99,7 +104,7 @@ class _Iri(Type):
 
 class _String(Type):
     def term(self, value: str) -> str | None:
-        return None if _NOT_TEXT.search(value) else quoted(value)
+        return quoted(value) if is_text(value) else None
 
 
 @dataclass(frozen=True)

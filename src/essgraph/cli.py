@@ -565,7 +565,7 @@ def _plans(project: Project) -> dict[str, bytes]:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
         return pool.submit(_planned, project.queries).result()
 
 

@@ -14,8 +14,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import urllib.error
-import urllib.request
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -26,8 +24,9 @@ from typing import TYPE_CHECKING, Any, Final, overload
 from urllib.parse import urlencode
 
 from essgraph import catalog, formats, names
+from essgraph.ask import send
 from essgraph.engine import Dataset, dataset_of
-from essgraph.errors import EngineError, ProjectError, QueryError, Text
+from essgraph.errors import ProjectError, QueryError, Text
 from essgraph.query import inspect
 from essgraph.snapshot import Snapshot, open_snapshot
 
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
     import polars
     import pyoxigraph as ox
 
-#: Seconds that a service may take.
-PATIENCE: Final = 60
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PREFIX: Final = re.compile(r"(?im)^\s*PREFIX\s+([\w-]*):")
 _NUMBERS: Final[dict[str, Callable[[str], Any]]] = {
@@ -227,31 +224,10 @@ class _Remote(Graph):
         self._url = url.rstrip("/")
 
     def _ask(self, text: str, media_type: str) -> bytes:
-        return self._send("/sparql", media_type, urlencode({"query": text}).encode())
+        return send(f"{self._url}/sparql", media_type, urlencode({"query": text}).encode())
 
     def _ask_library(self, name: str, values: Mapping[str, str]) -> bytes:
-        return self._send(f"/queries/{name}?{urlencode(values)}", formats.JSON.media_type)
-
-    def _send(self, path: str, media_type: str, body: bytes | None = None) -> bytes:
-        # Without lang= a question answers in its own default, as it does from a folder.
-        headers = {"Accept": media_type, "Accept-Language": "fr", "User-Agent": "essgraph"}
-        request = urllib.request.Request(self._url + path, data=body, headers=headers)
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-                return bytes(answer.read())
-        except urllib.error.HTTPError as error:
-            detail = _detail(error.read(4000))
-            message = Text(
-                f"{self._url} répond {error.code} : {detail}",
-                f"{self._url} answers {error.code}: {detail}",
-            )
-            raise (QueryError if error.code < 500 else EngineError)(message) from error
-        except OSError as error:
-            raise EngineError(
-                Text(
-                    f"{self._url} ne répond pas : {error}", f"{self._url} does not answer: {error}"
-                )
-            ) from error
+        return send(f"{self._url}/queries/{name}?{urlencode(values)}", formats.JSON.media_type)
 
     def __repr__(self) -> str:
         return f"<essgraph at {self._url}>"
@@ -330,10 +306,3 @@ def _shown(value: object) -> str:
         return ""
     text = str(value)
     return names.shorten(text) if text.startswith(names.BASE) else text
-
-
-def _detail(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["detail"])
-    except (ValueError, KeyError, TypeError):
-        return body.decode("utf-8", "replace").strip()

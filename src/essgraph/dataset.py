@@ -41,6 +41,17 @@ _FORMAT_IRI: Final = {
     "nq": "N-Quads",
 }
 _TITLE: Final = Text("Description du jeu de données", "Description of the dataset")
+#: The named graphs that are not those of passages, and what they hold.
+GRAPHS: Final = {
+    names.REGISTER: Text("Registre : l'identité de ce qui est nommé", "Register: what is named"),
+    names.PROVENANCE: Text(
+        "Provenance : passages, documents, notes", "Provenance: passages, documents, notes"
+    ),
+    names.ENTAILED: Text("Ce qui suit de l'ontologie", "What follows from the ontology"),
+    names.ONTOLOGY: Text("L'ontologie", "The ontology"),
+    names.QUERIES: Text("La bibliothèque de questions", "The question library"),
+    names.DESCRIPTION: _TITLE,
+}
 _COUNTED: Final = Text(
     "Les nombres sont ceux du graphe par défaut sans cette description, comptés avant qu'elle "
     "y soit ajoutée.",
@@ -166,13 +177,16 @@ class Counts:
 
 
 def _itself() -> Iterator[ox.Triple]:
+    """The description, and the named graphs that are no passages."""
     yield from about(
         names.DESCRIPTION,
         (_TYPE, VOID + "DatasetDescription"),
         (names.FOAF + "primaryTopic", names.DATASET),
-        *((names.DCTERMS + "title", text) for text in _in_both(_TITLE)),
         *((names.RDFS + "comment", text) for text in _in_both(_COUNTED)),
     )
+    for graph, title in GRAPHS.items():
+        yield from about(names.DATASET, (names.DCTERMS + "hasPart", graph))
+        yield from about(graph, *((names.DCTERMS + "title", text) for text in _in_both(title)))
 
 
 def _figures(counts: Counts) -> Iterator[ox.Triple]:

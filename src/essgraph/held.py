@@ -100,7 +100,7 @@ async def counts(endpoint: Endpoint, ours: Collection[str] = ()) -> dict[str, in
     found = await endpoint.graphs(timeout=PATIENCE)
     if default is None:
         rows = await endpoint.select("SELECT (COUNT(*) AS ?n) { ?s ?p ?o }", timeout=PATIENCE)
-        found[""] = int(getattr(rows[0]["n"], "value", "0"))
+        found[""] = sum(int(getattr(row["n"], "value", "0")) for row in rows)
     else:
         found[""] = found.pop(default, 0)
     return {

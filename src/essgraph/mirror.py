@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,13 +19,21 @@ import pyoxigraph as ox
 
 from essgraph import held, merge, names, search
 from essgraph.endpoint import Endpoint, Pairs
-from essgraph.errors import EngineError, LimitExceeded, Overloaded, Text
+from essgraph.errors import (
+    EngineError,
+    EngineTimeout,
+    EngineUnreachable,
+    LimitExceeded,
+    Overloaded,
+    Text,
+)
 from essgraph.held import Quads
 
 #: Texts that an index may hold: some 1 KiB of memory each while it is made.
 MOST_TEXTS: Final = 2_000_000
 #: Above so many triples in the default graph no files are made.
 DUMPED: Final = 250_000
+_DIGEST: Final = re.compile("[0-9a-f]{64}")
 
 #: The parameters of the protocol that a query needs at an endpoint.
 DatasetOf = Callable[[str], Pairs]
@@ -84,6 +93,8 @@ async def index(endpoint: Endpoint, dataset: DatasetOf) -> bytes:
 async def files(endpoint: Endpoint, version: str) -> dict[str, bytes]:
     """The files to download, by name; none where there is much, or where the content is not what
     the version says. Raises EngineError."""
+    if not _DIGEST.fullmatch(version):
+        return {}
     default = endpoint.dialect.default
     where = f"GRAPH <{default}> {{ ?s ?p ?o }}" if default else "?s ?p ?o"
     if await endpoint.select(
@@ -93,7 +104,9 @@ async def files(endpoint: Endpoint, version: str) -> dict[str, bytes]:
     with Quads() as quads:
         try:
             await held.read(endpoint, await held.counts(endpoint), quads)
-        except EngineError:
+        except (EngineUnreachable, EngineTimeout):
+            raise
+        except EngineError:  # it gives no more than so many rows
             return {}
         return await asyncio.to_thread(_packed, quads, version)
 

@@ -37,7 +37,9 @@ from essgraph.query import Query
 
 MIB: Final = 2**20
 #: A worker that ends so soon after it was asked, in seconds, was hardly ended by the query.
-_SOON: Final = 0.1
+_SOON: Final = 0.5
+#: How often such a query is asked again.
+_AGAIN: Final = 2
 #: How many short queries may be with one worker, the one that runs included.
 _BEHIND: Final = 4
 #: Of what is over so soon, in seconds, nobody need know the CPU time.
@@ -92,8 +94,8 @@ class _Moved(Exception):
 class _Asked:
     """A query that a worker has, or will have when it has answered those before."""
 
-    def __init__(self, limit: float) -> None:
-        self.limit = limit
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
         self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.since = self.begun = 0.0  # when it was begun: the time, and the worker's CPU time
 
@@ -127,10 +129,10 @@ class _Worker(asyncio.Protocol):
         """Whether it is in the fast lane and will answer more than what runs."""
         return self.spool >= 0 and not (self.slow or self.halted or self.ended)
 
-    def ask(self, frame: bytes, limit: float) -> _Asked:
+    def ask(self, frame: bytes, deadline: float) -> _Asked:
         """Asks a query, which waits for those asked before."""
         assert self._transport is not None
-        asked = _Asked(limit)
+        asked = _Asked(deadline)
         self.asked.append(asked)
         if len(self.asked) == 1:
             asked.begin(self.pid)
@@ -363,7 +365,7 @@ class Pool:
             if not queue:
                 del self._queues[client]
 
-    async def _take(self, client: str) -> _Worker:
+    async def _take(self, client: str, deadline: float) -> _Worker:
         while self._idle and self._may_run(client):
             worker = self._idle.pop()
             if not worker.lost:
@@ -372,16 +374,28 @@ class Pool:
         if not self._queues and self._claims.short(client) and (shared := self._shared()):
             return shared
         waiter: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
-        turn = time.monotonic(), waiter
+        now = time.monotonic()
+        turn = now, waiter
         self._queues.setdefault(client, deque()).append(turn)
+        patience = asyncio.get_running_loop().call_later(
+            max(0.0, deadline - now), self._turn_away, client, turn
+        )
         try:
             return await waiter
         except asyncio.CancelledError:
             self._leave_queue(client, turn)
-            if not waiter.cancelled():
+            if not waiter.cancelled() and waiter.exception() is None:
                 self._no_longer(waiter.result())
                 self._offer(waiter.result())
             raise
+        finally:
+            patience.cancel()
+
+    def _turn_away(self, client: str, turn: _Turn) -> None:
+        """It waited for as long as it might have run."""
+        self._leave_queue(client, turn)
+        if not turn[1].done():
+            turn[1].set_exception(self._overloaded())
 
     def _shared(self) -> _Worker | None:
         """A worker behind whose short query another may wait: to wake one costs more than that."""
@@ -437,27 +451,31 @@ class Pool:
         self._clients[client] = self._clients.get(client, 0) + 1
         self._waiting += 1
         try:
+            # It counts from now, whatever is waited for: an answer in time, or none.
             limit = min(timeout or self.limits.timeout, self.limits.timeout)
-            again = True
+            deadline = time.monotonic() + limit
+            again = _AGAIN
             while True:
-                worker, begun = await self._take(client), time.monotonic()
+                worker, begun = await self._take(client, deadline), time.monotonic()
                 try:
-                    return await self._run(worker, frame, limit, client)
+                    return await self._run(worker, frame, deadline, limit, client)
                 except _Moved:
                     continue
                 except Overloaded:
                     # It may have been killed from outside before it was asked: nobody need know.
                     if not again or worker.ended or time.monotonic() - begun > _SOON:
                         raise
-                    again = False
+                    again -= 1
         finally:
             self._waiting -= 1
             self._clients[client] -= 1
             if not self._clients[client]:
                 del self._clients[client]
 
-    async def _run(self, worker: _Worker, frame: bytes, limit: float, client: str) -> Answer:
-        asked = worker.ask(frame, limit)
+    async def _run(
+        self, worker: _Worker, frame: bytes, deadline: float, limit: float, client: str
+    ) -> Answer:
+        asked = worker.ask(frame, deadline)
         worker.users += 1
         self._running.add(worker)
         if not self._looking:
@@ -498,12 +516,10 @@ class Pool:
         for worker in [*self._running]:
             if not worker.asked:
                 continue  # its answer is here, and its client about to see it
-            passed = now - worker.asked[0].since
-            if passed >= worker.asked[0].limit:
+            asked = worker.asked[0]
+            if now >= asked.deadline:
                 self._kill(worker, "time")
-            elif passed >= self.limits.crowded and not (
-                worker.slow or worker.halted or worker.ended
-            ):
+            elif now - asked.since >= self.limits.crowded and worker.usable:
                 self._look_at(worker)
         self._look_again()
 

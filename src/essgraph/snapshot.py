@@ -37,6 +37,10 @@ STORE = "store"
 #: Above this size of ``data.nq``, in bytes (some 250 thousand quads), workers share a store on
 #: disk: in memory a quad takes about 0.3 KiB, and joins on frequent values are slower.
 LARGE = 40 * 2**20
+#: Former snapshots are kept for the answers that were cited from them: so many with the current
+#: one, as long as all together take no more than so many bytes; the one before is always kept.
+KEPT = 20
+KEPT_BYTES = 2**30
 _PIECE = 200_000
 
 
@@ -262,11 +266,38 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _prune(out: Path, keep: str) -> None:
-    """Removes all but the current snapshot and the one before, which may still be served."""
-    others = sorted(
-        (p for p in out.iterdir() if (p / MANIFEST).exists() and p.name not in (keep, CURRENT)),
+def kept(out: Path) -> list[tuple[str, float]]:
+    """The versions that a build folder still has, and when each was made; the newest first."""
+    found = {}
+    for folder in _folders(out):
+        try:
+            version = json.loads((folder / MANIFEST).read_bytes())["version"]
+            found[version] = (folder / DATA).stat().st_mtime
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # it goes, or is no snapshot
+    return sorted(found.items(), key=lambda pair: -pair[1])
+
+
+def _folders(out: Path) -> list[Path]:
+    """The folders of snapshots, the newest last."""
+    return sorted(
+        (p for p in out.iterdir() if (p / MANIFEST).exists() and not p.is_symlink()),
         key=lambda p: p.stat().st_mtime,
     )
-    for old in [*others[:-1], *out.glob(".damaged-*"), *out.glob(".new-*")]:
-        shutil.rmtree(old, ignore_errors=True)
+
+
+def _prune(out: Path, keep: str) -> None:
+    """Removes old snapshots; the one before the current may still be served."""
+    size = _size(out / keep)
+    former = [p for p in _folders(out)[::-1] if p.name != keep]
+    gone = []
+    for n, old in enumerate(former):
+        size += _size(old)
+        if n and (n + 1 >= KEPT or size > KEPT_BYTES):
+            gone.append(old)
+    for path in [*gone, *out.glob(".damaged-*"), *out.glob(".new-*")]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

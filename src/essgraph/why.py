@@ -40,6 +40,8 @@ from essgraph.processes import die_with
 
 #: The file of the snapshot that holds the plans.
 FILE = "evidence.json"
+#: Where the values go in a query of the plan.
+PLACE = "%s"
 
 _TOKEN = re.compile(
     r'"""(?:[^\\]|\\.)*?"""|"(?:[^"\\\n]|\\.)*"|<[^<>\s]*>|#[^\n]*|\w+|.', re.DOTALL
@@ -93,12 +95,14 @@ def _plan(question: Question) -> dict[str, Any] | None:
             found.untraced.append(" ".join(_text(term) for term in triple))
         elif branches:
             bound = list(dict.fromkeys(f"?{name}" for name in terms))
-            values = f"VALUES ({' '.join(bound)}) {{ %s }}" if bound else ""
+            # In every branch: of VALUES before a UNION, Virtuoso makes something else, or dies.
+            values = f"VALUES ({' '.join(bound)}) {{ {PLACE} }}" if bound else ""
+            whole = " UNION ".join(f"{{ {values} {branch[1:]}" for branch in branches)
             patterns.append(
                 {
                     "variables": [name[1:] for name in bound],
                     "query": f"{_HEAD}SELECT DISTINCT {' '.join([*bound, '?essgraphHere'])} "
-                    f"WHERE {{ {values}\n{' UNION '.join(branches)} }}",
+                    f"WHERE {{ {whole} }}",
                 }
             )
     head, pattern = where

@@ -12,8 +12,9 @@ from essgraph.formats import Format
 from essgraph.query import inspect
 
 if TYPE_CHECKING:
-    from essgraph.service.library import Asked
+    from essgraph.service.asking import Asked
 
+AUTHOR: Final = "The essgraph founders"
 PUBLISHER: Final = "essgraph"
 _DATASET: Final = inspect(
     f"PREFIX dcterms: <{names.DCTERMS}> SELECT ?title ?modified "
@@ -36,6 +37,7 @@ async def cite(it: Asked, address: str, format: Format) -> bytes:
         entry = {
             "id": key,
             "type": "dataset",
+            "author": [{"literal": AUTHOR}],
             "title": title,
             "container-title": dataset,
             "publisher": PUBLISHER,
@@ -48,6 +50,7 @@ async def cite(it: Asked, address: str, format: Format) -> bytes:
             del entry["issued"]
         return (json.dumps([entry], ensure_ascii=False, indent=1) + "\n").encode()
     lines = {
+        "author": f"{{{{{AUTHOR}}}}}",
         "title": f"{{{_escaped(title)}}}",
         "howpublished": f"{{{_escaped(dataset)}}}",
         "publisher": f"{{{PUBLISHER}}}",

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from essgraph import search
-from essgraph.errors import EssgraphError, SnapshotError
+from essgraph.errors import EssgraphError, Overloaded, SnapshotError, Text
 from essgraph.pool import Limits, Loading, Pool
 from essgraph.service.answers import Answers
-from essgraph.snapshot import Snapshot, open_snapshot
+from essgraph.snapshot import Snapshot, kept, open_snapshot
 
 if TYPE_CHECKING:  # it brings an HTTP client, which takes long to import
     from essgraph.mirror import Names
@@ -27,6 +27,8 @@ if TYPE_CHECKING:  # it brings an HTTP client, which takes long to import
 _LOG: Final = logging.getLogger("essgraph")
 #: For how many seconds a former version is held ready after it was asked.
 FORMER: Final = 60.0
+#: How many former versions are held ready at once.
+MOST_FORMER: Final = 3
 _DIGEST: Final = re.compile(r"[0-9a-f]{16,64}")
 
 
@@ -126,7 +128,8 @@ class Live:
     async def at(self, version: str) -> Served | None:
         """The version of the data whose digest begins so, if it is the one in service or kept.
 
-        A former one gets a worker of its own, until nobody has asked for it for a while.
+        A former one gets a worker of its own, until nobody has asked for it for a while. Raises
+        Overloaded where as many as may be are in use.
         """
         if not _DIGEST.fullmatch(version):
             return None
@@ -135,6 +138,14 @@ class Live:
         async with self._changing:
             former = self._formers.get(version)
             if former is None:
+                if len(self._formers) >= MOST_FORMER:
+                    raise Overloaded(
+                        Text(
+                            f"{MOST_FORMER} versions anciennes sont déjà en usage ; réessayez",
+                            f"{MOST_FORMER} former versions are in use already; try again",
+                        ),
+                        retry_after=round(FORMER),
+                    )
                 for folder in sorted(self.out.glob(f"{version[:16]}-*")):
                     with suppress(SnapshotError):
                         former = await self._open(folder, workers=1)
@@ -147,6 +158,11 @@ class Live:
             )
             self._used.add(version)
             return former
+
+    def kept(self) -> list[tuple[str, float]]:
+        """The versions that can be asked for, and when each was made; the newest first."""
+        snapshot = self.now.snapshot
+        return kept(self.out) or [(snapshot.version, snapshot.modified)]
 
     async def _close(self, version: str) -> None:
         while version in self._used:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from essgraph import catalog, formats
 from essgraph.catalog import Question
-from essgraph.service import addresses, finding, library, reconciliation
+from essgraph.service import addresses, asking, finding, reconciliation
 from essgraph.service.live import Live
 from essgraph.service.operations import (
     JSON_ONLY,
@@ -154,11 +154,22 @@ _SCHEMAS: Final[dict[str, Any]] = {
             "now": STRING,
             "changed": {"type": "boolean"},
             "kept": {"type": "boolean"},
+            "versions": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "version": STRING,
+                        "built": {"type": "string", "format": "date"},
+                    },
+                    "required": ["version", "built"],
+                },
+            },
             "columns": {"type": "object"},
             "added": {"type": "array", "items": {"type": "object"}},
             "removed": {"type": "array", "items": {"type": "object"}},
         },
-        "required": ["question", "since", "version", "changed", "kept"],
+        "required": ["question", "since", "version", "changed", "kept", "versions"],
     },
     "Citation": {"type": "array", "items": {"type": "object"}, "minItems": 1},
     "Found": {
@@ -200,7 +211,7 @@ def document(live: Live) -> dict[str, Any]:
 
 @lru_cache(maxsize=2)
 def _document(_: str, live: Live) -> dict[str, Any]:
-    questions = library.questions(live.now)
+    questions = asking.questions(live.now)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -300,8 +311,11 @@ _OF_TYPE: Final[dict[str, dict[str, Any]]] = {
 
 
 def _question(question: Question) -> dict[str, Any]:
-    offers = (*library.offers_of(question), *formats.CITATIONS)
-    content = media(offers, "Results")
+    offers = (*asking.offers_of(question), *formats.CITATIONS)
+    content = media(offers, "Results") | {
+        f.media_type: {"schema": ref("schemas", "JsonLd") if f is formats.JSONLD else STRING}
+        for f in formats.GRAPHS
+    }
     content[formats.CSL.media_type] = {"schema": ref("schemas", "Citation")}
     own = [
         in_query(
@@ -315,12 +329,12 @@ def _question(question: Question) -> dict[str, Any]:
     ]
     common = [
         LANGUAGE,
-        in_query("limit", integer(1, library.MAX_LIMIT), "Rows on a page"),
-        in_query("offset", integer(0, library.MAX_OFFSET, 0), "Rows before the page"),
+        in_query("limit", integer(1, asking.MAX_LIMIT), "Rows on a page"),
+        in_query("offset", integer(0, asking.MAX_OFFSET, 0), "Rows before the page"),
         in_query(
             "format",
-            {"type": "string", "enum": [offer.name for offer in offers]},
-            "Instead of `Accept`; `bibtex` and `csl` cite the answer",
+            {"type": "string", "enum": [f.name for f in (*offers, *formats.GRAPHS)]},
+            "Instead of `Accept`; `bibtex` and `csl` cite the answer, RDF describes the question",
         ),
         in_query(
             "evidence",
@@ -341,7 +355,7 @@ def _question(question: Question) -> dict[str, Any]:
     )
     get["responses"]["200"]["headers"] = {
         "Link": {
-            "description": "`cite-as`, and `next`, `prev`, `latest-version` where there are any",
+            "description": "`cite-as`; `next`, `prev`, `latest-version`, `version-history` if any",
             "schema": STRING,
         }
     }

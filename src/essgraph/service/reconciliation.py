@@ -23,6 +23,7 @@ from typing import Any, Final
 from starlette.types import Receive, Scope, Send
 
 from essgraph import formats, names
+from essgraph.catalog import is_text, quoted
 from essgraph.engine import Dataset
 from essgraph.errors import QueryError, Text, UnknownName
 from essgraph.formats import HTML
@@ -229,14 +230,21 @@ async def _candidates(request: _Request, key: str, query: Any) -> list[dict[str,
         raise _wrong(f"{name}.type_strict", f"l'un de {listed}", f"one of {listed}")
     if not (text.strip() or wanted):
         return []  # an empty cell of a table
+    bearers = [] if text.strip() else await _bearers(request, wanted)
 
     def reading(index: Index) -> list[tuple[Hit, list[str]]]:
         classes = [_class(index, t) for t in types]
         if classes and not any(classes):
             return []
         kept = [c for c in classes if c] if strict != "should" else []
-        hits = index.match(text, classes=kept, language=request.language, limit=4 * limit)
+        if text.strip():
+            hits = index.match(text, classes=kept, language=request.language, limit=4 * limit)
+        else:
+            known = [entity for iri in bearers if (entity := index.entity(iri))]
+            hits = [Hit(entity, 0.0, "", "", "", "") for entity in known]
         found = [(hit, index.classes(hit.entity.iri)) for hit in hits]
+        if bearers and kept:
+            found = [(h, own) for h, own in found if any(c in own for c in kept)]
         if strict == "all":
             found = [(h, own) for h, own in found if all(c in own for c in classes)]
         return [(h, own) for h, own in found if h.entity.iri.startswith(names.ID)]
@@ -249,13 +257,14 @@ async def _candidates(request: _Request, key: str, query: Any) -> list[dict[str,
         share = shares.get(hit.entity.iri)
         score = hit.score
         if share is not None:
-            score = NAME_SHARE * score + (1 - NAME_SHARE) * share
+            weight = NAME_SHARE if text.strip() else 0.0
+            score = weight * score + (1 - weight) * share
         entity: dict[str, Any] = {
             "id": _slug(hit.entity.iri),
             "name": hit.entity.label(request.language),
             "score": round(score, 1),
             "type": [_type(kinds[c], request.language) for c in classes if c in kinds],
-            "features": [{"id": "name", "value": round(hit.score, 1)}],
+            "features": [{"id": "name", "value": round(hit.score, 1)}] if text.strip() else [],
         }
         if share is not None:
             entity["features"].append({"id": "properties", "value": round(share, 1)})
@@ -290,6 +299,23 @@ def _wanted(name: str, properties: Any) -> list[tuple[str, list[str]]]:
         if iri is not None and texts:
             wanted.append((iri, texts))
     return wanted
+
+
+async def _bearers(request: _Request, wanted: Sequence[tuple[str, list[str]]]) -> list[str]:
+    """The entities that have one of the values, itself or by its label; for a query without a
+    name (5.1). Few are wanted, so that many are no answer."""
+    properties = " ".join(f"<{iri}>" for iri, _ in wanted)
+    texts = sorted({text.strip().casefold() for _, texts in wanted for text in texts})
+    listed = ", ".join(quoted(text) for text in texts if is_text(text)) or '""'
+    rows = await request.rows(f"""PREFIX rdfs: <{names.RDFS}>
+SELECT DISTINCT ?x WHERE {{
+  VALUES ?p {{ {properties} }}
+  ?x ?p ?o . FILTER (STRSTARTS(STR(?x), "{names.ID}"))
+  OPTIONAL {{ ?o rdfs:label ?label }}
+  FILTER (LCASE(STR(?o)) IN ({listed}) || LCASE(STR(?label)) IN ({listed})
+    || REPLACE(STR(?o), "^{names.ID}", "") IN ({listed}))
+}} ORDER BY ?x LIMIT {MAX_BATCH}""")
+    return [row["x"]["value"] for row in rows]
 
 
 async def _agreement(

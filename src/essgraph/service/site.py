@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from essgraph import formats, names
+from essgraph.dataset import GRAPHS
 from essgraph.engine import Answer, Spool
 from essgraph.errors import Text, UnknownName
 from essgraph.formats import Format
@@ -58,6 +59,7 @@ class Site:
             "/.well-known/api-catalog": self._catalog,
             "/robots.txt": self._robots,
             "/sitemap.xml": self._sitemap,
+            **{graph.removeprefix(names.BASE[:-1]): self._graph for graph in GRAPHS},
             **{f"/{name}": self._dump for name in formats.DUMPS},
             **{f"/dataset.{f.suffix}": self._dataset for f in (*formats.DOCUMENTS, formats.HTML)},
         }
@@ -76,6 +78,10 @@ class Site:
         suffix = scope["path"].partition(".")[2]
         chosen = resource.by_suffix(found, suffix) if suffix else None
         await resource.answer(scope, send, served, found, chosen)
+
+    async def _graph(self, scope: Scope, send: Send, served: Served) -> None:
+        """A named graph is described with the dataset; its content is asked for by SPARQL."""
+        await resource.redirect(scope, send, 303, "/dataset")
 
     async def _void(self, scope: Scope, send: Send, served: Served) -> None:
         found = self._description(served, "/dataset")

@@ -21,7 +21,7 @@ from essgraph.errors import LimitExceeded, NotRepresentable, Text
 from essgraph.query import Query, inspect
 
 if TYPE_CHECKING:
-    from essgraph.service.library import Asked
+    from essgraph.service.asking import Asked
 
 Row = Mapping[str, Mapping[str, str]]
 Key = tuple[str, ...]
@@ -172,9 +172,10 @@ async def _lookup(
         if all(v in s for v in variables)
     }
     found: dict[Key, set[str]] = defaultdict(set)
-    for batch in _batches([wanted[key] for key in sorted(wanted)]):
+    places = max(1, pattern["query"].count("%s"))  # as ``why`` leaves them
+    for batch in _batches([wanted[key] for key in sorted(wanted)], max(1, _BATCH // places)):
         values = " ".join(f"({' '.join(ntriples(term) for term in terms)})" for terms in batch)
-        text = pattern["query"] % values if variables else pattern["query"]
+        text = pattern["query"].replace("%s", values)
         _, rows = await _rows(it, inspect(text))
         for row in rows:
             found[_key(row, variables)].add(row["essgraphHere"]["value"])
@@ -207,9 +208,9 @@ ORDER BY ?passage"""
     return details
 
 
-def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), _BATCH):
-        yield items[start : start + _BATCH]
+def _batches(items: Sequence[Any], size: int = _BATCH) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def _key(row: Row, names_: Sequence[str]) -> Key:

@@ -84,7 +84,10 @@ def _file(served: Served, url: str, path: str, file: str, *, latest: bool = Fals
     async def make(format: Format) -> bytes:
         if format == formats.TURTLE:
             return (served.snapshot.directory / file).read_bytes()
-        return documents.write((ox.Quad(*t) for t in _triples(served, file)), format, url)
+        graph = ox.Dataset(ox.Quad(*t) for t in _triples(served, file))
+        # Else every process has its own names for the blank nodes, under the same entity tag.
+        graph.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
+        return documents.write(graph, format, url)
 
     async def page(request: Request) -> Response:
         if file == "shapes.ttl":

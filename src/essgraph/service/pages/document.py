@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from essgraph import formats, names
 from essgraph.errors import Text, UnknownName
+from essgraph.service.citations import AUTHOR
 from essgraph.service.live import Served
 from essgraph.service.pages import entity, evidence, frame, wording
 from essgraph.service.pages.frame import View
@@ -119,7 +120,7 @@ async def page(request: Request, served: Served, texts: Texts, slug: str) -> Res
         "bibtex": bibtex(
             [
                 ("title", label),
-                ("author", "The essgraph founders"),
+                ("author", AUTHOR),
                 ("howpublished", "essgraph"),
                 ("url", iri),
                 ("note", f"data version {served.snapshot.version[:12]}, CC BY 4.0"),

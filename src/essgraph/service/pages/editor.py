@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -64,7 +65,7 @@ def client_of(request: Request) -> str:
 
 
 async def page(
-    request: Request, served: Served, questions: dict[str, Question], query: str | None
+    request: Request, served: Served, questions: Mapping[str, Question], query: str | None
 ) -> Response:
     """The editor with a query (None: a first one, not run) and its outcome."""
     v = frame.view(request)

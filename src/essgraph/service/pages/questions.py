@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from essgraph import names
-from essgraph.catalog import Parameter, Question, find, load
+from essgraph.catalog import Parameter, find
 from essgraph.errors import QueryError
 from essgraph.query import inspect
-from essgraph.service import library, supports
-from essgraph.service.live import Served
+from essgraph.service import asking, supports, versions
+from essgraph.service.asking import Asked, Page
+from essgraph.service.links import link
+from essgraph.service.live import Live, Served
 from essgraph.service.pages import frame, outcome
 from essgraph.service.pages.editor import client_of, shared
 from essgraph.service.pages.frame import View
 
 #: Parameters of the page itself, not of the question.
-_OURS: Final = {"lang", "view", *library.COMMON}
+_OURS: Final = {"lang", "view", *asking.COMMON}
+#: Rows of a difference that are shown.
+_SHOWN: Final = 50
 
 
-class Library:
-    """The questions of the version in service, read once."""
-
-    def __init__(self) -> None:
-        self._version = ""
-        self._questions: dict[str, Question] = {}
-
-    def of(self, served: Served) -> dict[str, Question]:
-        if self._version != str(served.snapshot.directory):
-            self._questions = load(served.snapshot.queries)
-            self._version = str(served.snapshot.directory)
-        return self._questions
-
-
-async def listing(request: Request, served: Served, questions: dict[str, Question]) -> Response:
+async def listing(request: Request, served: Served) -> Response:
     """All questions in plain words, under their first keyword."""
     v = frame.view(request)
-    ordered = sorted(questions.values(), key=lambda q: q.title.in_language(v.language))
+    questions = asking.questions(served).values()
+    ordered = sorted(questions, key=lambda q: q.title.in_language(v.language))
     return frame.html(request, served, "queries.html", v, {"questions": ordered})
 
 
@@ -55,12 +48,54 @@ def value_of(parameter: Parameter, given: str | None, v: View) -> str:
     return default.strip("<>")
 
 
-async def page(
-    request: Request, served: Served, questions: dict[str, Question], name: str
-) -> Response:
-    """A question: its form, its answer, its query. Raises UnknownName."""
+@dataclass(frozen=True)
+class Cited:
+    """What became of an answer that was asked for by its version.
+
+    ``difference`` is None where that version is the one in service, or gone with its answer the
+    same today; ``today`` is the address of the answer in service, ``changes`` of what has changed.
+    """
+
+    version: str
+    built: str
+    kept: bool
+    today: str
+    changes: str
+    difference: versions.Difference | None = None
+
+    def shown(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Rows in a few words, not all of them."""
+        return [
+            " · ".join(
+                str(term["value"]).removeprefix(names.BASE) if isinstance(term, dict) else str(term)
+                for term in row.values()
+            )
+            for row in rows[:_SHOWN]
+        ]
+
+
+async def _cited(live: Live, it: Asked, version: str, *, kept: bool) -> Cited:
+    """For the page about an answer that names its version."""
+    question = asking.questions(live.now).get(it.question.name, it.question)
+    now = replace(it, served=live.now, question=question)
+    difference = None
+    if kept and it.served is not live.now:
+        difference = await versions.difference(it.served, now)
+    days = {known: versions.built(made) for known, made in live.kept()}
+    built = next((day for known, day in days.items() if known.startswith(version)), "")
+    return Cited(version, built, kept, now.path(), await versions.history(it, version), difference)
+
+
+async def page(request: Request, live: Live, name: str) -> Response:
+    """A question: its form, its answer, its query; of the version in service, or of the one named.
+
+    Raises UnknownName, and HttpProblem (410) for a cited answer that is gone.
+    """
     v = frame.view(request)
-    question = find(questions, name)
+    version, digest = (request.query_params.get(key) for key in ("version", "answer"))
+    found = await versions.at(live, version, digest)
+    served = found or live.now
+    question = find(asking.questions(served), name)
     named = {parameter.name for parameter in question.parameters}
     # ``lang`` is both the language of the page and, where the question has it, of its labels.
     given = {
@@ -71,18 +106,39 @@ async def page(
     if "lang" in named:
         given.setdefault("lang", v.language)
     view = request.query_params.get("view", "table")
+    cited = evidence = permanent = None
+    neighbours: dict[str, str] = {}
+    paging = {
+        key: value
+        for key, value in request.query_params.items()
+        if key in ("limit", "offset") and value
+    }
     try:
         query = question.ask(given)
-        gained = await outcome.ask(served, query, view, v, client_of(request))
+        part = Page.of(dict(paging), question)
+        values = {key: value for key, value in given.items() if key != "lang"}
+        it = await asking.asked(served, name, values, v.language, client_of(request))
+        shown = part.of_query(query)
+        gained = await outcome.ask(served, shown, view, v, client_of(request))
     except QueryError as error:
         query = question.query
         gained = outcome.Outcome(query, fault=outcome.Fault(error.text.in_language(v.language)))
-    evidence = None
-    if request.query_params.get("evidence") == "1" and not gained.fault:
-        values = {key: value for key, value in given.items() if key != "lang"}
-        it = await library.asked(served, name, values, v.language, client_of(request))
-        evidence = await supports.of(it, inspect(query))
-    asked = urlencode(given)
+    if not gained.fault:
+        permanent = await it.permanent()
+        named_version = {"version": version} if version else {}
+        neighbours = {
+            relation: it.path(more | named_version)
+            for relation, more in (await part.neighbours(it)).items()
+        }
+        if version is not None:
+            if found is None:
+                await versions.require_unchanged(it, version, str(digest))
+            cited = await _cited(live, it, version, kept=found is not None)
+        if request.query_params.get("evidence") == "1":
+            evidence = await supports.of(it, inspect(shown))
+    # What the answer's address is, with the version where one was named: other formats, evidence.
+    kept = {key: value for key in ("version", "answer") if (value := request.query_params.get(key))}
+    asked = urlencode(given | kept | paging)
     status = gained.fault.status if gained.fault else 200
     context = {
         "question": question,
@@ -91,7 +147,17 @@ async def page(
         "evidence": evidence,
         "query": query,
         "address": f"/queries/{name}" + (f"?{asked}" if asked else ""),
+        "permanent": permanent,
+        "local": permanent and permanent.replace(names.BASE, "/", 1),
+        "cited": cited,
+        "neighbours": neighbours,
         "iri": names.QUERY + name,
         **shared(),
     }
-    return frame.html(request, served, "query.html", v, context, status)
+    response = frame.html(request, served, "query.html", v, context, status)
+    if permanent:
+        response.headers["Link"] = link(permanent, "cite-as")
+        if cited:
+            response.headers.append("Link", link(cited.changes, "version-history"))
+            response.headers.append("Link", link(cited.today, "latest-version"))
+    return response

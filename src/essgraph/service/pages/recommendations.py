@@ -23,14 +23,14 @@ SELECT ?rec ?workshop ?addressee ?theme ?whole ?position WHERE {
   OPTIONAL { ?rec ess:theme ?theme }
   OPTIONAL { ?rec ess:partOf ?whole . ?whole a ess:Recommendation }
   OPTIONAL { ?rec schema:position ?position }
-} ORDER BY ?rec"""
+}"""
 #: The passage that says what is recommended: the one with a theme or a rank, not its heading.
 SAID: Final = """
 SELECT DISTINCT ?rec ?passage ?start WHERE {
   GRAPH ?passage { ?rec ess:theme|schema:position ?o }
   ?passage oa:hasSelector/oa:start ?start .
   ?rec a ess:Recommendation .
-} ORDER BY ?rec ?start"""
+} ORDER BY ?rec ?start ?passage"""
 NAMES: Final = """
 SELECT DISTINCT ?named ?label ?type WHERE {
   { ?named a ess:Recommendation } UNION

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from essgraph import formats
 from essgraph.errors import EssgraphError
-from essgraph.service import problems
+from essgraph.service import asking, problems
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live
 from essgraph.service.pages import (
@@ -44,7 +44,6 @@ class Pages:
     def __init__(self, live: Live, rest: ASGIApp) -> None:
         self._live: Final = live
         self._rest: Final = rest
-        self._library: Final = questions.Library()
         #: Whole paths, and first segments of paths; those of ``_negotiated`` are shared with rest.
         self._paths: Final[dict[str, Handler]] = {
             "/": self._home,
@@ -99,6 +98,8 @@ class Pages:
             return None, ""
         segment, _, rest = path[1:].partition("/")
         handler = self._paths.get(path) or (self._folders.get(segment) if rest else None)
+        if segment == "queries" and "/" in rest:
+            return None, ""  # what has changed in an answer has no page of its own
         if handler in self._negotiated and not _wants_page(scope):
             return None, ""
         return handler, rest
@@ -113,21 +114,19 @@ class Pages:
         return await searching.page(request, self._live.now)
 
     async def _question(self, request: Request, rest: str) -> Response:
-        served = self._live.now
-        library = self._library.of(served)
         if rest:
-            return await questions.page(request, served, library, rest)
-        return await questions.listing(request, served, library)
+            return await questions.page(request, self._live, rest)
+        return await questions.listing(request, self._live.now)
 
     async def _editor(self, request: Request, rest: str) -> Response:
         served = self._live.now
         query = request.query_params.get("query")
-        return await editor.page(request, served, self._library.of(served), query)
+        return await editor.page(request, served, asking.questions(served), query)
 
     async def _short(self, request: Request, rest: str) -> Response:
         served = self._live.now
         query = outcome.lengthen(rest)
-        return await editor.page(request, served, self._library.of(served), query)
+        return await editor.page(request, served, asking.questions(served), query)
 
     async def _view(self, request: Request, rest: str) -> Response:
         return await editor.fragment(request, self._live.now)

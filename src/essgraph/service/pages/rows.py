@@ -65,19 +65,27 @@ def readable(body: str) -> str:
 
 
 async def select(served: Served, body: str, **bindings: str) -> tuple[Row, ...]:
-    """The rows of a SELECT of ours. ``bindings`` are IRIs by variable."""
+    """The rows of a SELECT of ours. ``bindings`` are IRIs by variable. Where it does not say in
+    which order, every engine's are put in the same."""
     bound = {name: f"<{iri}>" for name, iri in bindings.items()}
     kept = await served.answers.ask(prepared(body), Dataset(), bound, formats.JSON)
-    return read(kept.answer.whole()).rows
+    return read(kept.answer.whole(), ordered="ORDER BY" in body).rows
 
 
-def read(body: bytes) -> Table:
-    """A table from SPARQL 1.1 Query Results JSON."""
+def read(body: bytes, *, ordered: bool = True) -> Table:
+    """A table from SPARQL 1.1 Query Results JSON; rows that have no order are given one."""
     answer = json.loads(body)
-    rows = tuple(
-        {name: _term(value) for name, value in row.items()} for row in answer["results"]["bindings"]
-    )
-    return Table(tuple(answer["head"]["vars"]), rows)
+    columns, found = tuple(answer["head"]["vars"]), answer["results"]["bindings"]
+    if not ordered:
+        nothing = {"value": ""}
+        found.sort(
+            key=lambda row: [
+                (term["value"], term.get("xml:lang", ""))
+                for term in (row.get(column, nothing) for column in columns)
+            ]
+        )
+    rows = tuple({name: _term(value) for name, value in row.items()} for row in found)
+    return Table(columns, rows)
 
 
 def _term(value: Mapping[str, str]) -> Term:
