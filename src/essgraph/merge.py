@@ -110,9 +110,9 @@ def _closure(sources: Sources, relation: ox.NamedNode) -> dict[bytes, tuple[byte
 
 def publish(
     named: Iterable[bytes], schema: Schema, doubtful: Container[bytes]
-) -> tuple[list[bytes], int]:
+) -> tuple[list[bytes], set[bytes]]:
     """The published dataset of some subjects, from all their statements in named graphs: these,
-    what follows from them, and the default graph; and how many triples that one has.
+    what follows from them, and the default graph; and the triples of that one.
 
     Lines are canonical N-Quads; the result is in order.
     """
@@ -141,7 +141,7 @@ def publish(
     published += [b"%s .\n" % triple for triple in stated]
     published += [b"%s .\n" % triple for triple in follows]
     published.sort()
-    return published, len(stated) + len(follows)
+    return published, stated | follows
 
 
 def split(line: bytes) -> tuple[bytes, bytes]:
@@ -165,11 +165,6 @@ def _head() -> bytes:
     )
 
 
-def default(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Of the lines of a published dataset, those of the default graph."""
-    return (line for line in lines if not _graph(line))
-
-
 #: With what the TriG of a dataset begins.
 HEAD = _head()
 
@@ -185,8 +180,11 @@ def trig(lines: Iterable[bytes]) -> bytes:
 
 def _graph(line: bytes) -> bytes:
     """The graph of a canonical line; empty for the default graph."""
-    rest = line.split(b" ", 2)[2]  # after subject and predicate, which hold no space
-    last = rest.rsplit(b" ", 2)[-2]
-    # An object that is an IRI stands alone before the full stop.
-    named = last.startswith(b"<") and last.endswith(b">") and b'"' not in last
-    return last if named and rest != last + b" .\n" else b""
+    if not line.endswith(b"> .\n"):
+        return b""
+    at = line.rfind(b" <") + 1
+    # It stands after the object, and is neither the end of a text nor of a triple term.
+    object_ = line.find(b" ", line.find(b" ") + 1) + 1
+    if at <= object_ or line.find(b'"', at) >= 0 or line.find(b" ", at) < len(line) - 3:
+        return b""
+    return line[at:-3]

@@ -112,22 +112,22 @@ def make(stated: Stated, schema: Schema, doubtful: Container[bytes]) -> Made:
         subject(lines[0]),
         (data, _packed(data), _packed(merge.trig(lines))),
         {line: times for line, times in stated if times > 1},
-        (triples, len(lines), len(registered)),
-        _figures(stated, lines, schema, doubtful),
+        (len(triples), len(lines), len(registered)),
+        _figures(stated, triples, schema, doubtful),
         search.named_in(ox.parse(telling, ox.RdfFormat.N_QUADS)),
     )
 
 
 def _figures(
-    stated: Stated, lines: list[bytes], schema: Schema, doubtful: Container[bytes]
+    stated: Stated, triples: set[bytes], schema: Schema, doubtful: Container[bytes]
 ) -> list[Any]:
     """What a description counts: the default graph but for a description."""
     given = [line for line, _ in stated if merge.split(line)[1] != merge.DESCRIPTION]
     if len(given) < len(stated):
-        lines, _ = merge.publish(given, schema, doubtful)
+        _, triples = merge.publish(given, schema, doubtful)
     counts = dataset.Counts()
-    for line in merge.default(lines):
-        subject, predicate, object_ = line[:-3].decode().split(" ", 2)
+    for triple in sorted(triples):
+        subject, predicate, object_ = triple.decode().split(" ", 2)
         counts.add(subject, predicate, object_)
     return counts.figures
 

@@ -234,6 +234,9 @@ def store_from(before: Path, folder: Path, gone: bytes, come: bytes) -> None:
     for quad in ox.parse(gone, format=ox.RdfFormat.N_QUADS):
         made.remove(quad)
     made.extend(ox.parse(come, format=ox.RdfFormat.N_QUADS))
+    # Not only for speed: a worker, which may open no file once it has the store, fails on the
+    # small tables that lie above the large ones until these are made one.
+    made.optimize()
     made.flush()
 
 
