@@ -218,6 +218,10 @@ class _Build:
         """All findings; with ``for_service``, all files of the snapshot are made meanwhile."""
         self.progress(_READING, 0)
         self.read()
+        try:
+            shacl.shapes(self.project)
+        except SyntaxFault as fault:
+            self.faults.append(fault)
         if self.faults:
             # What does not parse would be judged by what is missing: it is mended first.
             return causes(_fault(self.project, fault) for fault in self.faults)

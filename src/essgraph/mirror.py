@@ -7,7 +7,6 @@ names an entity and tells of it; the files of reading everything, up to a size.
 from __future__ import annotations
 
 import asyncio
-import gzip
 import hashlib
 import re
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +16,7 @@ from typing import Final
 
 import pyoxigraph as ox
 
-from essgraph import held, merge, names, search
+from essgraph import held, names, parts, search
 from essgraph.endpoint import Endpoint, Pairs
 from essgraph.errors import (
     EngineError,
@@ -115,11 +114,7 @@ def _packed(quads: Quads, version: str) -> dict[str, bytes]:
     data = b"".join(sorted(held.nquads(quad) for quad in quads))
     if hashlib.sha256(data).hexdigest() != version:
         return {}
-    trig = merge.HEAD + merge.trig(data.splitlines(keepends=True))
-    return {
-        "dump.nq.gz": gzip.compress(data, compresslevel=9, mtime=0),
-        "dump.trig.gz": gzip.compress(trig, compresslevel=9, mtime=0),
-    }
+    return parts.dumps(data)
 
 
 class Names:

@@ -136,6 +136,12 @@ _REGISTERED = f" <{names.REGISTER}> .\n".encode()
 _TYPE = f"<{names.RDF}type>".encode()
 
 
+def dumps(data: bytes) -> dict[str, bytes]:
+    """The files to download of a dataset in one part, from its ``data.nq``."""
+    trig = merge.trig(data.splitlines(keepends=True))
+    return dict(zip(FILES[1:], (_packed(data), _packed(merge.HEAD) + _packed(trig)), strict=True))
+
+
 def _packed(data: bytes) -> bytes:
     """A gzip member, without a time: the same bytes for the same data."""
     return gzip.compress(data, compresslevel=_LEVEL, mtime=0)
