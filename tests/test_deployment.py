@@ -65,16 +65,17 @@ def confined(folder: Path, snapshots: Path, command: list[str], *, writes: bool)
     links = [p for p in map(Path, ("/bin", "/lib", "/lib64", "/sbin")) if p.is_symlink()]
     bind = "--bind" if writes else "--ro-bind"
     inside = [*seen, Path(ENTRY[0]), Path("/var/lib/essgraph/snapshots")]
-    above = sorted({up for path in inside for up in path.parents if up != Path("/")})
+    above = sorted({up for path in inside for up in path.parents} - {Path("/"), Path("/tmp")})
     root = [
+        # First, since what is below may lie in it.
+        *("--perms", "1777", "--tmpfs", "/tmp", "--proc", "/proc", "--dev", "/dev"),
+        *("--perms", "1777", "--tmpfs", "/dev/shm"),
         # Else those that bwrap makes are for root alone.
         *(part for path in above for part in ("--perms", "0755", "--dir", path)),
         *(part for path in seen for part in ("--ro-bind", path, path)),
         *(part for path in links for part in ("--symlink", path.readlink(), path)),
         *("--ro-bind", shim, ENTRY[0]),
         *(bind, snapshots, "/snapshots", bind, snapshots, "/var/lib/essgraph/snapshots"),
-        *("--proc", "/proc", "--dev", "/dev"),
-        *("--perms", "1777", "--tmpfs", "/tmp", "--perms", "1777", "--tmpfs", "/dev/shm"),
         *("--remount-ro", "/"),
     ]
     user = ["--unshare-user", "--uid", NOBODY, "--gid", NOBODY]

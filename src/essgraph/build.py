@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -124,7 +125,7 @@ def check(
     layout = sources.layout(project, files)
     with tempfile.TemporaryDirectory(prefix="essgraph-") as name:
         folder = Path(name)
-        with _kept(folder, folder, "") as kept:
+        with _kept(folder, "") as kept:
             work = _Build(layout, texts, progress, kept, folder, folder, folder)
             findings = work.findings()
         data = folder / snapshot.DATA
@@ -149,7 +150,7 @@ def build(
     with (
         snapshot.draft(out) as folder,
         tempfile.TemporaryDirectory(prefix=".new-", dir=out) as scratch,
-        _kept(out, Path(scratch), _key(project, texts)) as kept,
+        _kept(out, _key(project, texts)) as kept,
     ):
         work = _Build(layout, texts, progress, kept, folder, Path(scratch), out)
         try:
@@ -174,18 +175,22 @@ def _key(project: Project, texts: Path | None) -> str:
 
 
 @contextmanager
-def _kept(out: Path, scratch: Path, key: str) -> Iterator[Kept]:
+def _kept(out: Path, key: str) -> Iterator[Kept]:
     """What the build before left in ``out``; nothing where another build is at work there, or the
-    file is damaged."""
-    try:
-        kept = Kept(out / FILE, key)
-    except sqlite3.OperationalError:  # locked
-        kept = Kept(scratch / FILE, key)
-    except sqlite3.DatabaseError:
-        (out / FILE).unlink()
-        kept = Kept(out / FILE, key)
-    with kept:
-        yield kept
+    file is damaged or somebody else's."""
+    file = out / FILE
+    with tempfile.TemporaryDirectory(prefix="essgraph-") as name:
+        aside = Path(name) / FILE
+        mine = os.access(file, os.W_OK) or not file.exists()
+        try:
+            kept = Kept(file if mine else aside, key)
+        except sqlite3.OperationalError:  # locked
+            kept = Kept(aside, key)
+        except sqlite3.DatabaseError:
+            file.unlink()
+            kept = Kept(file, key)
+        with kept:
+            yield kept
 
 
 class _Build:

@@ -297,6 +297,8 @@ def _prune(out: Path, keep: str) -> None:
             gone.append(old)
     for path in [*gone, *out.glob(".damaged-*"), *out.glob(".new-*")]:
         shutil.rmtree(path, ignore_errors=True)
+    for link in out.glob(f".{CURRENT}-*"):  # of who was killed before it was in its place
+        link.unlink(missing_ok=True)
 
 
 def _size(folder: Path) -> int:
