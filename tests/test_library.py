@@ -460,12 +460,14 @@ def test_every_question_has_evidence_or_says_why_not(http: httpx.Client, name: s
         for passage in row["passages"]:
             assert found["passages"][passage]["document"] in row["documents"]
     answer = http.get(f"/queries/{name}", params={"evidence": "1", "format": "csv"})
-    lines = list(csv.DictReader(io.StringIO(answer.text, newline="")))
-    assert [line["passages"].split() for line in lines] == [
-        row["passages"] for row in found["evidence"]
+    columns, *lines = csv.reader(io.StringIO(answer.text, newline=""))
+    assert len(set(columns)) == len(columns), "no column hides another"
+    assert columns[-2:] == [
+        f"evidence_{part}" if part in plain["head"]["vars"] else part
+        for part in ("passages", "documents")
     ]
-    assert [line["documents"].split() for line in lines] == [
-        row["documents"] for row in found["evidence"]
+    assert [[cell.split() for cell in line[-2:]] for line in lines] == [
+        [row["passages"], row["documents"]] for row in found["evidence"]
     ]
 
 

@@ -78,10 +78,12 @@ class Supported:
         return (json.dumps(whole, ensure_ascii=False, indent=1) + "\n").encode()
 
     def csv(self) -> bytes:
-        """The columns of the answer, then ``passages`` and ``documents``: IRIs between spaces."""
+        """The columns of the answer, then ``passages`` and ``documents``: IRIs between spaces.
+        Where the answer has such a column itself, ours begins with ``evidence_``."""
         out = io.StringIO()
         lines = csv.writer(out, lineterminator="\r\n")
-        lines.writerow([*self.columns, "passages", "documents"])
+        ours = (f"evidence_{n}" if n in self.columns else n for n in ("passages", "documents"))
+        lines.writerow([*self.columns, *ours])
         for row, passages, documents in zip(self.rows, self.passages, self.documents, strict=True):
             cells = [row[c]["value"] if c in row else "" for c in self.columns]
             lines.writerow([*cells, " ".join(passages), " ".join(documents)])
