@@ -42,11 +42,11 @@ from essgraph import (
     why,
 )
 from essgraph.catalog import Question
+from essgraph.copies import beside, spread
 from essgraph.errors import Position, SnapshotError, SyntaxFault, Text
 from essgraph.findings import Finding, Place, causes, fails
 from essgraph.kept import FILE, Before, Kept, Totals
 from essgraph.parts import Change, Data, Difference, Made, Part, Stated
-from essgraph.processes import beside, spread
 from essgraph.project import Project
 from essgraph.query import explain
 from essgraph.shacl import Result

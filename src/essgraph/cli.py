@@ -562,17 +562,15 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
 def _plans(project: Project) -> dict[str, bytes]:
     """The plans of the evidence of the project's questions, as a file of a snapshot. Made in a
     process of its own, so that the service does not keep the build side in memory."""
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
+    from essgraph.copies import beside
 
-    with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
-        return pool.submit(_planned, project.queries).result()
+    def plan() -> dict[str, bytes]:
+        from essgraph import catalog, why
 
+        return {why.FILE: why.plans(catalog.load(project.queries))}
 
-def _planned(files: list[Path]) -> dict[str, bytes]:
-    from essgraph import catalog, why
-
-    return {why.FILE: why.plans(catalog.load(files))}
+    with beside(plan) as wait:
+        return wait()
 
 
 def _push(arguments: argparse.Namespace, language: str) -> int:

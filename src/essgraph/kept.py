@@ -12,7 +12,7 @@ import json
 import sqlite3
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -136,10 +136,6 @@ class Kept:
         lines, facts = self._database.execute(query, (name, digest)).fetchone()
         told = json.loads(zlib.decompress(facts))
         return Unit(name, digest, zlib.decompress(lines), **told)
-
-    def all(self, units: Iterable[tuple[str, str]]) -> Iterator[Unit]:
-        """Units that are here, one after the other."""
-        return (self.get(name, digest) for name, digest in units)
 
     def size(self, units: Mapping[str, str]) -> int:
         """The bytes of the lines of units that are here."""

@@ -28,8 +28,8 @@ from typing import Any, BinaryIO, Self
 import pyoxigraph as ox
 
 from essgraph import dataset, merge, names, search, snapshot
+from essgraph.copies import spread
 from essgraph.merge import Schema
-from essgraph.processes import spread
 
 #: The mean number of subjects in a part of a large dataset.
 _SUBJECTS = 64

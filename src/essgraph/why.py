@@ -18,13 +18,10 @@ service follows it with queries alone. It holds
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count
-from multiprocessing import get_context
 from typing import Any
 
 from rdflib import RDF, RDFS, BNode, URIRef, Variable
@@ -36,7 +33,7 @@ from rdflib.term import Node
 
 from essgraph import names
 from essgraph.catalog import Question
-from essgraph.processes import die_with
+from essgraph.copies import spread
 
 #: The file of the snapshot that holds the plans.
 FILE = "evidence.json"
@@ -70,11 +67,7 @@ def plans(questions: Mapping[str, Question]) -> bytes:
     Parsing them takes longer than the rest of the build: all cores take part.
     """
     ordered = dict(sorted(questions.items()))
-    fork = get_context("fork")
-    with ProcessPoolExecutor(
-        mp_context=fork, initializer=die_with, initargs=(os.getpid(),)
-    ) as pool:
-        made = dict(zip(ordered, pool.map(_plan, ordered.values(), chunksize=4), strict=True))
+    made = dict(zip(ordered, spread(_plan, ordered.values()), strict=True))
     kept = {name: plan for name, plan in made.items() if plan is not None}
     return (json.dumps(kept, ensure_ascii=False, indent=1) + "\n").encode()
 
