@@ -92,12 +92,11 @@ def rows(path: Path) -> list[set[tuple[object, ...]]]:
 
 
 def stored(folder: Path) -> bytes:
-    """The quads of a store, read as a worker does. In a process of its own: the engine has
+    """The quads of a store. In a process of its own: the engine has
     threads, which a process that is forked from this one would miss."""
     code = (
-        "import resource, sys; import pyoxigraph as ox\n"
+        "import sys; import pyoxigraph as ox\n"
         "store = ox.Store.read_only(sys.argv[1])\n"
-        "resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))\n"
         "print(*sorted(map(str, store)), sep='\\n')"
     )
     command = [sys.executable, "-c", code, str(folder / snapshot.STORE)]

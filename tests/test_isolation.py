@@ -14,7 +14,9 @@ from typing import Any
 
 import httpx
 import pytest
-from conftest import Server, serving
+from conftest import Server, serving, with_quads
+
+from essgraph import snapshot
 
 CHEAP = "ASK { ?s ?p ?o }"
 #: Never ends, and holds little memory.
@@ -145,17 +147,22 @@ def test_service_connects_nowhere(limited: Server) -> None:
             listener.accept()
 
 
-def test_a_worker_cannot_connect_even_if_the_check_were_passed(built: Path) -> None:
-    """A frame sent straight to a worker, without `inspect`: the descriptor limit holds."""
+@pytest.mark.parametrize("largest", [snapshot.LARGE, 1], ids=["in memory", "on disk"])
+def test_a_worker_cannot_connect_even_if_the_check_were_passed(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, largest: int
+) -> None:
+    """A frame sent straight to a worker, without `inspect`: it can make no socket."""
     from essgraph import formats
     from essgraph.engine import Dataset
     from essgraph.errors import EssgraphError
     from essgraph.pool import Limits, Pool
     from essgraph.query import Query
-    from essgraph.snapshot import open_snapshot
+
+    monkeypatch.setattr(snapshot, "LARGE", largest)
+    quads = snapshot.open_snapshot(with_quads(built, tmp_path, "")).quads
+    assert quads.with_name(snapshot.STORE).is_dir() == (largest == 1)
 
     async def past_the_check(there: str) -> None:
-        quads = open_snapshot(built).quads
         async with Pool(quads, limits=Limits(timeout=2), workers=1) as pool:
             text = f"SELECT * {{ SERVICE <{there}> {{ ?s ?p ?o }} }}"
             with pytest.raises(EssgraphError):

@@ -37,6 +37,12 @@ def on_disk(quads: Path) -> Path | None:
     return folder if folder.is_dir() else None
 
 
+def tables_of(quads: Path) -> int:
+    """How many files the store beside a snapshot's N-Quads reads from."""
+    folder = on_disk(quads)
+    return sum(1 for path in folder.iterdir() if path.suffix == ".sst") if folder else 0
+
+
 def load(quads: Path) -> ox.Store:
     """A store of a snapshot: the one on disk, read-only, else its N-Quads in memory."""
     folder = on_disk(quads)

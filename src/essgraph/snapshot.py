@@ -228,15 +228,12 @@ def store_from(before: Path, folder: Path, gone: bytes, come: bytes) -> None:
         # The engine never changes its tables; the rest is its journal.
         if path.suffix == ".sst":
             (folder / STORE / path.name).hardlink_to(path)
-        elif path.name != "LOCK":
+        elif path.name != "LOCK" and not path.name.startswith("LOG"):
             shutil.copyfile(path, folder / STORE / path.name)
     made = ox.Store(str(folder / STORE))
     for quad in ox.parse(gone, format=ox.RdfFormat.N_QUADS):
         made.remove(quad)
     made.extend(ox.parse(come, format=ox.RdfFormat.N_QUADS))
-    # Not only for speed: a worker, which may open no file once it has the store, fails on the
-    # small tables that lie above the large ones until these are made one.
-    made.optimize()
     made.flush()
 
 

@@ -11,9 +11,9 @@ channel (worker): frames of a length and a body, requests by
 ``marshal`` (both ends are one program, and only the service asks); answers begin with ``A`` (the
 body follows), ``S`` (the body is in the spool file) or ``E`` (an error in JSON).
 
-Limits of a worker: address space, no descriptor beyond those it has (so that nothing evaluated in
-it can connect anywhere), file size, no core file; it dies with the zygote, and the zygote with
-the service.
+Limits of a worker: address space, file size, no core file, no socket, and no descriptor beyond
+those it has and those of the tables of its store, if that is on disk; it dies with the zygote, and
+the zygote with the service.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from essgraph import errors
 from essgraph.engine import Dataset
 from essgraph.errors import EssgraphError, LimitExceeded, Position, Text
 from essgraph.formats import Format
-from essgraph.processes import die_with
+from essgraph.processes import die_with, forbid_sockets
 
 if TYPE_CHECKING:
     import pyoxigraph as ox
@@ -205,12 +205,13 @@ def _become_worker(
         for descriptor, place in zip(moved, (_SOCKET, _SPOOL), strict=True):
             os.dup2(descriptor, place)
         os.closerange(_SPOOL + 1, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1 << 20))
+        tables = 0
         if store is None:
-            from essgraph.evaluation import load
+            from essgraph.evaluation import load, tables_of
 
-            # While descriptors may still be opened: it keeps those of its files.
-            store = load(quads)
-        _limit(memory, result)
+            # While descriptors may still be opened: its first tables are opened now.
+            store, tables = load(quads), tables_of(quads)
+        _limit(memory, result, tables)
         _serve(socket.socket(fileno=_SOCKET), store, result)
         code = 0
     except BaseException:
@@ -220,18 +221,26 @@ def _become_worker(
         os._exit(code)
 
 
-def _limit(memory: int, result: int) -> None:
-    """Memory above what the fork shares, and no way out."""
+def _limit(memory: int, result: int, tables: int) -> None:
+    """Memory above what the fork shares, and no way out. The engine opens so many ``tables`` of
+    its store as it needs them."""
+    # Where sockets cannot be forbidden, no descriptor is left to make one.
+    tables = tables if forbid_sockets() else 0
     limits = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_FSIZE: result + 1,
-        resource.RLIMIT_NOFILE: 0,
+        resource.RLIMIT_NOFILE: _most_open() + tables if tables else 0,
     }
     if sys.platform == "linux":  # elsewhere the address space cannot be limited
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limits[resource.RLIMIT_AS] = pages * resource.getpagesize() + memory
     for kind, value in sorted(limits.items(), key=lambda pair: pair[0] == resource.RLIMIT_NOFILE):
         resource.setrlimit(kind, (value, value))
+
+
+def _most_open() -> int:
+    """The number that no descriptor of this process has reached."""
+    return 1 + max(int(name) for name in os.listdir("/proc/self/fd"))
 
 
 def _serve(channel: socket.socket, store: ox.Store, limit: int) -> None:
