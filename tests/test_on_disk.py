@@ -55,8 +55,7 @@ def test_a_store_of_many_tables_is_read_whole(large: Path) -> None:
         del store
     assert len([*folder.glob("*.sst")]) > 16
     with serving(large, "--workers", 1) as service:
-        query = f"SELECT ?o {{ ?s <{IS.value}> ?o }} ORDER BY ?s"
-        for query in (query, *QUERIES):
+        for query in (f"SELECT ?o {{ ?s <{IS.value}> ?o }} ORDER BY ?s", *QUERIES):
             parameters = {"query": query, "format": "csv"}
             answer = httpx.get(f"{service.url}/sparql", params=parameters)
             assert answer.status_code == 200, answer.text

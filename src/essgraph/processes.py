@@ -51,7 +51,7 @@ def forbid_sockets() -> bool:
     program = ctypes.create_string_buffer(struct.pack("@HP", len(steps), ctypes.addressof(code)))
     prctl = ctypes.CDLL(None).prctl
     filtering = (_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program))
-    return prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 and prctl(*filtering) == 0
+    return not (prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) or prctl(*filtering))
 
 
 def identity(pid: int | None = None) -> str:

@@ -240,7 +240,7 @@ def _limit(memory: int, result: int, tables: int) -> None:
 
 def _most_open() -> int:
     """The number that no descriptor of this process has reached."""
-    return 1 + max(int(name) for name in os.listdir("/proc/self/fd"))
+    return 1 + max(int(path.name) for path in Path("/proc/self/fd").iterdir())
 
 
 def _serve(channel: socket.socket, store: ox.Store, limit: int) -> None:
