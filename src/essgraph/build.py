@@ -322,34 +322,42 @@ class _Build:
         changed = self._changed(former) if former else []
         if former is not None and 2 * len(changed) > len(self.digests):
             former = None
-        first = self.scratch / "first"
-        first.mkdir(exist_ok=True)
-        with (self.scratch / "named").open("w", encoding="utf-8") as named:
+        with (
+            ExitStack() as stack,
+            (self.scratch / "named").open("w", encoding="utf-8") as named,
+        ):
 
             def take(made: Made) -> None:
                 for it in made.named:
                     print(json.dumps([it.iri, it.stated, it.types, it.texts]), file=named)
 
+            # The description counts all the rest: that is worked out first, without writing it
+            # where most of it stands in the snapshot before.
             if former is None:
                 self.totals = Totals()
+                delta: list[tuple[bytes, int]] = []
                 whole = Change(0, 0, parts.cut(parts.count(self._sorted()), fine))
+                first = self.scratch / "first"
+                first.mkdir(exist_ok=True)
                 made, difference = self._write(first, None, [whole], take)
+                old = stack.enter_context(Data(first, made))
             else:
                 self.totals = former.totals
                 delta = self._delta(former, changed)
-                with Data(self.out / former.snapshot, former.parts) as old:
-                    changes = parts.changes(old, delta, fine)
-                    made, difference = self._write(first, old, changes, take)
-        # The description counts all the rest; it is of no use to the index of names.
-        described = self._described(made)
-        more_often = Counter(described)
-        more_often.subtract(former.description if former else [])
-        lines = sorted((line, times) for line, times in more_often.items() if times)
-        with Data(first, made) as old:
-            changes = parts.changes(old, lines, fine)
-            self.parts, more = self._write(self.folder, old, changes, lambda _: None)
+                old = stack.enter_context(Data(self.out / former.snapshot, former.parts))
+                changes = parts.changes(old, delta, fine)
+                made, difference = self._write(None, old, changes, take)
+            described = self._described(made)
+            times = Counter(dict(delta))
+            times.update(described)
+            times.subtract(former.description if former else [])
+            flipped = {line for line, more in delta if not more}
+            delta = sorted((line, n) for line, n in times.items() if n or line in flipped)
+            changes = parts.changes(old, delta, fine)
+            # It is of no use to the index of names.
+            self.parts, published = self._write(self.folder, old, changes, lambda _: None)
         self.description = described
-        return (difference, difference.followed(more)) if former else None
+        return (difference, published) if former else None
 
     def _described(self, made: Iterable[Part]) -> list[bytes]:
         counts = dataset.Counts()
@@ -365,7 +373,7 @@ class _Build:
 
     def _write(
         self,
-        folder: Path,
+        folder: Path | None,
         old: Data | None,
         changes: Iterable[Change],
         take: Callable[[Made], None],

@@ -252,14 +252,9 @@ class Difference:
     def lines(self) -> Iterator[bytes]:
         return chain(self.gone, self.come)
 
-    def followed(self, by: Difference) -> Difference:
-        """The difference of the first to the last of three datasets, from those between them."""
-        gone, come = Counter(self.gone + by.gone), Counter(self.come + by.come)
-        return Difference(sorted(gone - come), sorted(come - gone))
-
 
 def write(
-    folder: Path,
+    folder: Path | None,
     old: Data | None,
     changes: Iterable[Change],
     work: Callable[[list[Stated]], list[Made]],
@@ -267,6 +262,7 @@ def write(
 ) -> tuple[list[Part], Difference]:
     """Writes the files of a dataset into a folder; gives its parts, and by what it differs from
     the ``old`` one. ``work`` makes parts, in other processes; each one made is handed to ``take``.
+    Without a folder nothing is written, and the parts stand nowhere.
 
     Raises OSError.
     """
@@ -274,9 +270,13 @@ def write(
     parts: list[Part] = []
     fresh: list[bytes] = []
     with ExitStack() as stack:
-        files = [stack.enter_context((folder / name).open("wb")) for name in FILES]
-        files[2].write(_packed(merge.HEAD))
-        sources = [stack.enter_context((old.folder / name).open("rb")) for name in FILES if old]
+        files: list[BinaryIO] = []
+        sources: list[BinaryIO] = []
+        if folder is not None:
+            files += (stack.enter_context((folder / name).open("wb")) for name in FILES)
+            files[2].write(_packed(merge.HEAD))
+            if old is not None:
+                sources += (stack.enter_context((old.folder / n).open("rb")) for n in FILES)
         done = 0  # parts of the old dataset
         for item in spread(partial(_either, work), _batches(old, changes)):
             if isinstance(item, range):
@@ -291,7 +291,7 @@ def write(
                 continue
             for made in item:
                 spans = []
-                for file, block in zip(files, made.blocks, strict=True):
+                for file, block in zip(files, made.blocks, strict=False):
                     spans.append((file.tell(), len(block)))
                     file.write(block)
                 parts.append(Part(made.start, tuple(spans), made.shared, made.counts, made.figures))
@@ -340,8 +340,9 @@ def _copied(
             file.write(piece)
             left -= len(piece)
     for part in kept:
-        spans = tuple((at + by, size) for (at, size), by in zip(part.spans, moved, strict=True))
+        spans = tuple((at + by, size) for (at, size), by in zip(part.spans, moved, strict=False))
         yield replace(part, spans=spans)
 
 
-_PIECE = 4 * 2**20
+#: How much is copied at a time, in bytes: of more, the memory is new each time, which takes longer.
+_PIECE = 2**18
