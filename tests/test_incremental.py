@@ -232,6 +232,26 @@ def test_faults_that_span_documents_are_told_as_by_a_whole_build(
     assert (again.snapshot is None) == (fresh.snapshot is None) == (fault is not late)
 
 
+def test_a_shape_may_look_back(project: Path, tmp_path: Path) -> None:
+    """What points to an event is missed in it, though nothing that is said of it has changed."""
+    shape = """
+    PREFIX ess: <https://w3id.org/essgraph/ontology#>
+    PREFIX id: <https://w3id.org/essgraph/id/>
+    PREFIX sh: <http://www.w3.org/ns/shacl#>
+    ess:Held a sh:NodeShape ; sh:targetNode id:event-5 ; sh:property ess:Held-something .
+    ess:Held-something sh:path [ sh:inversePath ess:partOfEvent ] ; sh:minCount 1 ;
+        sh:message "rien"@fr , "nothing"@en .
+    """
+    (project / "shapes/held.ttl").write_text(shape, "utf-8")
+    assert build(Project(project), project / "build").snapshot
+    text = document(project, 5).read_text("utf-8")
+    assert "ess:partOfEvent id:event-5" in text
+    document(project, 5).write_text(text.replace("OfEvent id:event-5", "OfEvent id:event-6"))
+    again, fresh = both(project, tmp_path)
+    assert told(again) == told(fresh)
+    assert [text for _, _, _, text in told(again)] == ["nothing"]
+
+
 def test_a_warning_is_told_again_until_it_is_mended(project: Path, tmp_path: Path) -> None:
     late(project)
     first = build(Project(project), project / "build")

@@ -39,7 +39,6 @@ from essgraph import (
     snapshot,
     sources,
     units,
-    why,
 )
 from essgraph.catalog import Question
 from essgraph.copies import beside, spread
@@ -47,7 +46,7 @@ from essgraph.errors import Position, SnapshotError, SyntaxFault, Text
 from essgraph.findings import Finding, Place, causes, fails
 from essgraph.kept import FILE, Before, Kept, Totals
 from essgraph.parts import Change, Data, Difference, Made, Part, Stated
-from essgraph.project import Project
+from essgraph.project import Digests, Project
 from essgraph.query import explain
 from essgraph.shacl import Result
 from essgraph.snapshot import Snapshot
@@ -170,7 +169,7 @@ def _key(project: Project, texts: Path | None) -> str:
     the shapes, the private texts."""
     code = sorted(Path(__file__).parent.glob("*.py"))
     at_hand = sorted(texts.iterdir()) if texts else []
-    digest = units.digest_of([*code, project.ontology, *project.shapes, *at_hand])
+    digest = units.digest_of([*code, project.ontology, *project.shapes, *at_hand], Digests())
     return f"{digest} {ox.__version__} {shacl.version()} {project.root.resolve()}"
 
 
@@ -210,6 +209,7 @@ class _Build:
         self.layout, self.project, self.texts = layout, layout.project, texts
         self.progress, self.kept = progress, kept
         self.folder, self.scratch, self.out = folder, scratch, out
+        self.files = Digests()
         self.digests: dict[str, str] = {}
         self.unsound: dict[str, Unit] = {}
         self.parts: list[Part] = []
@@ -273,7 +273,7 @@ class _Build:
         """Reads and judges the units that are not kept."""
         self.questions, self.faults = _questions(self.project)
         names_ = [FRAME, *self.layout.documents]
-        self.digests = {name: units.digest(self.layout, name) for name in names_}
+        self.digests = {name: units.digest(self.layout, name, self.files) for name in names_}
         new = [name for name in names_ if not self.kept.has(name, self.digests[name])]
         if FRAME in new:
             new.remove(FRAME)
@@ -316,7 +316,7 @@ class _Build:
         """Writes the dataset, from a former one where there is one; then gives the difference to
         it without the description and with it."""
         size = self.kept.size(self.digests) + sum(len(u.lines) for u in self.unsound.values())
-        fine = size > parts.SMALL and shacl.forward(shacl.shapes(self.project))
+        fine = size > parts.SMALL and shacl.reaching(shacl.shapes(self.project)) is not None
         if former is not None and (len(former.parts) > 1) != fine:
             former = None
         changed = self._changed(former) if former else []
@@ -443,12 +443,14 @@ class _Build:
 
             @lru_cache(maxsize=1 << 16)
             def seen(subject: bytes) -> tuple[tuple[bytes, bytes], ...]:
-                return tuple(shacl.seen(data.lines_of(subject), properties))
+                return shacl.seen(data.lines_of(subject), properties or ())
 
             def work(lines: list[bytes]) -> list[Result]:
                 return shacl.examine(lines, seen, self.doubtful, engine, properties)
 
-            foci = _concerned(data, difference, properties) if difference else None
+            foci = None
+            if difference is not None and properties is not None:
+                foci = _concerned(data, difference, properties)
             if former is None or foci is None:
                 lines = _by_size(data.lines(n) for n in range(len(self.parts)))
             else:
@@ -538,9 +540,9 @@ class _Build:
 
     def settle(self) -> Snapshot:
         """Puts the files in force, and keeps what they were made of."""
-        questions = {**self.project.frame(), why.FILE: self._plans()}
+        questions = {**self.project.frame(), snapshot.PLANS: self._plans()}
         snapshot.write_files(self.folder, questions)
-        settled = snapshot.settle(self.out, self.folder, self.project.digest())
+        settled = snapshot.settle(self.out, self.folder, self.project.digest(self.files))
         self.kept.settle(
             Before(
                 settled.directory.name,
@@ -556,9 +558,11 @@ class _Build:
 
     def _plans(self) -> bytes:
         """The plans of the questions, from the build before if these are as they were."""
-        digest = units.digest_of(self.project.queries)
+        digest = units.digest_of(self.project.queries, self.files)
         plans = self.kept.plans(digest)
         if plans is None:
+            from essgraph import why  # only here: it takes a quarter of all imports
+
             plans = why.plans(self.questions)
             self.kept.keep_plans(digest, plans)
         return plans

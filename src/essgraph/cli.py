@@ -565,9 +565,9 @@ def _plans(project: Project) -> dict[str, bytes]:
     from essgraph.copies import beside
 
     def plan() -> dict[str, bytes]:
-        from essgraph import catalog, why
+        from essgraph import catalog, snapshot, why
 
-        return {why.FILE: why.plans(catalog.load(project.queries))}
+        return {snapshot.PLANS: why.plans(catalog.load(project.queries))}
 
     with beside(plan) as wait:
         return wait()

@@ -30,6 +30,7 @@ DEFAULT = ox.DefaultGraph()
 
 _TYPE = str(TYPE).encode()
 _ENTAILED = str(ENTAILED).encode()
+_IN_ENTAILED = b" %s .\n" % _ENTAILED
 #: The graph of the dataset's own description.
 DESCRIPTION = f"<{names.DESCRIPTION}>".encode()
 #: The graphs about terms, questions or the dataset: nothing is entailed from what they state.
@@ -152,7 +153,17 @@ def split(line: bytes) -> tuple[bytes, bytes]:
 
 def named(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Of the lines of a published dataset, those that its files state."""
-    return (line for line in lines if _graph(line) not in (b"", _ENTAILED))
+    # A triple of the default graph is followed by the same one in its named graphs.
+    follows = b"\n"
+    for line in lines:
+        if line.startswith(follows):
+            if not line.endswith(_IN_ENTAILED):
+                yield line
+        elif graph := _graph(line):
+            if graph != _ENTAILED:
+                yield line
+        else:
+            follows = line[:-2] + b"<"
 
 
 def _head() -> bytes:

@@ -33,6 +33,21 @@ PACKAGED = Path(__file__).with_name("project_files")
 MAX_BYTES = 4 * 1024 * 1024
 
 
+class Digests(dict[Path, bytes]):
+    """The SHA-256 of each file that is asked for, read once. Empty for what no project can hold:
+    whoever reads that says why."""
+
+    def __missing__(self, path: Path) -> bytes:
+        try:
+            about = path.stat()
+            holds = stat.S_ISREG(about.st_mode) and about.st_size <= MAX_BYTES
+            digest = hashlib.sha256(path.read_bytes()).digest() if holds else b""
+        except OSError:
+            digest = b""
+        self[path] = digest
+        return digest
+
+
 @dataclass(frozen=True)
 class Project:
     """The files of one project. Paths in messages are relative to ``root``."""
@@ -54,7 +69,8 @@ class Project:
 
     @property
     def documents(self) -> list[Path]:
-        return sorted((self.root / "data" / "documents").glob("*.trig"))
+        found = (self.root / "data" / "documents").glob("*.trig")
+        return sorted(found, key=lambda path: path.name)  # paths take longer to compare
 
     @property
     def register(self) -> list[Path]:
@@ -103,13 +119,13 @@ class Project:
         yield from self.shapes
         yield from self.queries
 
-    def digest(self) -> str:
-        """SHA-256 (hex) of all the files a snapshot is made from: tells whether it is stale."""
+    def digest(self, digests: Digests | None = None) -> str:
+        """SHA-256 (hex) of all the files a snapshot is made from: tells whether it is stale.
+        ``digests`` are theirs, as far as they were read."""
+        digests = Digests() if digests is None else digests
         whole = hashlib.sha256()
         for path in self.inputs():
-            data = path.read_bytes() if path.is_file() else b""
-            whole.update(f"{path.relative_to(self.root).as_posix()}\n{len(data)}\n".encode())
-            whole.update(data)
+            whole.update(f"{path.parent.name}/{path.name}\n{digests[path].hex()}\n".encode())
         return whole.hexdigest()
 
     def frame(self) -> dict[str, bytes]:

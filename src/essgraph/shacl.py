@@ -161,14 +161,21 @@ def results(report: rdflib.Graph) -> list[Result]:
     ]
 
 
-def reaching(shapes_graph: rdflib.Graph) -> frozenset[bytes]:
+def reaching(shapes_graph: rdflib.Graph) -> frozenset[bytes] | None:
     """The properties, as in N-Triples, by which a shape may look at what its focus node points to:
-    those of classes, of shapes for values, of longer paths and of queries."""
+    those of classes, of shapes for values, of longer paths and of queries. With them some subjects
+    can be validated without the others.
+
+    None if a shape looks at what points to its focus node. (A query may lead back to it, but not
+    begin with that.)"""
+    texts = [str(text) for text in shapes_graph.objects(None, SH.select)]
+    if (None, SH.inversePath, None) in shapes_graph or any("^" in text for text in texts):
+        return None
     found = {str(TYPE), f"<{names.RDFS}subClassOf>"}
-    for text in shapes_graph.objects(None, SH.select):
-        spaces = dict(_PREFIX.findall(str(text)))
-        found |= {f"<{spaces[p]}{local}>" for p, local in _NAME.findall(str(text)) if p in spaces}
-        found |= set(_IRI.findall(str(text)))
+    for text in texts:
+        spaces = dict(_PREFIX.findall(text))
+        found |= {f"<{spaces[p]}{local}>" for p, local in _NAME.findall(text) if p in spaces}
+        found |= set(_IRI.findall(text))
     ahead: list[rdflib.term.Node] = [
         *shapes_graph.objects(None, SH.node),
         *shapes_graph.objects(None, SH.qualifiedValueShape),
@@ -190,20 +197,12 @@ _NAME = re.compile(r"([\w-]*):([\w-]+)")
 _IRI = re.compile(r"<[^>\s]+>")
 
 
-def forward(shapes_graph: rdflib.Graph) -> bool:
-    """Whether all shapes look from their focus node to what it points to, and on: then some
-    subjects can be validated without the others. A query may lead back to the focus node, but not
-    begin with what points to it."""
-    texts = map(str, shapes_graph.objects(None, SH.select))
-    return (None, SH.inversePath, None) not in shapes_graph and not any("^" in t for t in texts)
-
-
+#: Statements, each as a triple and its graph.
 Seen = tuple[tuple[bytes, bytes], ...]
 
 
 def seen(lines: Iterable[bytes], properties: Container[bytes]) -> Seen:
-    """Of the lines of a subject, those that a shape may look at from what points to it, each as a
-    triple and its graph."""
+    """Of the lines of a subject, those that a shape may look at from what points to it."""
     found = (split(line) for line in named(lines) if not line.endswith(_DERIVED))
     return tuple(pair for pair in found if pair[0].split(b" ", 2)[1] in properties)
 
@@ -213,36 +212,48 @@ def examine(
     seen_of: Callable[[bytes], Seen],
     doubtful: Container[bytes],
     engine: Engine,
-    properties: Container[bytes],
+    properties: Container[bytes] | None,
 ) -> list[Result]:
     """The results on some subjects, from all their lines in the published dataset: violations in
     all statements, lesser ones in what is published.
 
     A doubtful passage says of itself that it is doubtful: no warning need say so again. What a
-    subject points to is seen by ``seen_of``, as far as ``properties`` go (see ``reaching``).
-    Raises ProjectError if the shapes themselves are wrong.
+    subject points to is seen by ``seen_of``, as far as ``properties`` go (see ``reaching``); where
+    these are None, the subjects are all there are. Raises ProjectError if the shapes themselves
+    are wrong.
     """
     own = [split(line) for line in named(lines) if not line.endswith(_DERIVED)]
     foci = {triple[: triple.index(b" ")] for triple, _ in own if triple.startswith(b"<")}
-    reached = set(foci)
-    more: list[tuple[bytes, bytes]] = []
-    ahead = [triple for triple, _ in own]
-    while ahead:
-        object_ = ahead.pop().split(b" ", 2)[2]
-        if object_ not in reached and object_.startswith(b"<"):
-            reached.add(object_)
-            pairs = seen_of(object_ + b" ")
-            more += pairs
-            ahead += (triple for triple, _ in pairs)
-    everything = {triple for triple, _ in (*own, *more)}
-    sure = {triple for triple, graph in (*own, *more) if graph not in doubtful}
-    again = _affected(everything, everything - sure, properties) & foci
+    pairs = own if properties is None else _with_reached(own, seen_of)
+    everything = {triple for triple, _ in pairs}
+    sure = {triple for triple, graph in pairs if graph not in doubtful}
+    if properties is None:
+        again = foci if len(sure) < len(everything) else set()
+    else:
+        again = _affected(everything, everything - sure, properties) & foci
+        few = [pair for pair in own if pair[0][: pair[0].index(b" ")] in again]
+        sure &= {triple for triple, _ in _with_reached(few, seen_of)}
     first = _run(engine, everything, foci)
     second = _run(engine, sure, again)
     violations = (r for r in first if r.severity is Severity.VIOLATION)
     settled = (r for r in first if f"<{r.focus}>".encode() not in again)
     lesser = (r for r in (*settled, *second) if r.severity is not Severity.VIOLATION)
     return [*violations, *lesser]
+
+
+def _with_reached(own: Iterable[tuple[bytes, bytes]], seen_of: Callable[[bytes], Seen]) -> Seen:
+    """Statements, and those that are seen from them."""
+    pairs = [*own]
+    reached = {triple[: triple.index(b" ")] for triple, _ in pairs}
+    ahead = [triple for triple, _ in pairs]
+    while ahead:
+        object_ = ahead.pop().split(b" ", 2)[2]
+        if object_ not in reached and object_.startswith(b"<"):
+            reached.add(object_)
+            seen = seen_of(object_ + b" ")
+            pairs += seen
+            ahead += (triple for triple, _ in seen)
+    return tuple(pairs)
 
 
 def _affected(

@@ -33,6 +33,7 @@ from essgraph.errors import SnapshotError, Text
 MANIFEST = "manifest.json"
 CURRENT = "current"
 DATA = "data.nq"
+PLANS = "evidence.json"
 STORE = "store"
 #: Above this size of ``data.nq``, in bytes (some 250 thousand quads), workers share a store on
 #: disk: in memory a quad takes about 0.3 KiB, and joins on frequent values are slower.

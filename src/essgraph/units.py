@@ -17,7 +17,7 @@ import pyoxigraph as ox
 from essgraph import evidence, merge, sources
 from essgraph.errors import SyntaxFault
 from essgraph.findings import Finding
-from essgraph.project import MAX_BYTES
+from essgraph.project import Digests
 from essgraph.sources import TYPE, Elsewhere, Layout, Sources
 
 #: The name of the frame, which no document has.
@@ -55,21 +55,16 @@ class Unit:
         return not (self.findings or self.faults)
 
 
-def digest(layout: Layout, name: str) -> str:
-    """SHA-256 (hex) of the files of a unit."""
-    return digest_of(layout.files(name) if name else _frame(layout))
+def digest(layout: Layout, name: str, digests: Digests) -> str:
+    """SHA-256 (hex) of the files of a unit, from theirs."""
+    return digest_of(layout.files(name) if name else _frame(layout), digests)
 
 
-def digest_of(paths: Iterable[Path]) -> str:
-    """SHA-256 (hex) of files, with their names. Files that no project can hold count by name."""
+def digest_of(paths: Iterable[Path], digests: Digests) -> str:
+    """SHA-256 (hex) of files, with their names."""
     whole = hashlib.sha256()
     for path in paths:
-        whole.update(f"{path}\n".encode(errors="surrogateescape"))
-        try:
-            if path.is_file() and path.stat().st_size <= MAX_BYTES:
-                whole.update(hashlib.sha256(path.read_bytes()).digest())
-        except OSError:
-            continue  # whoever reads it says why it cannot be read
+        whole.update(f"{path}\n".encode(errors="surrogateescape") + digests[path])
     return whole.hexdigest()
 
 

@@ -35,8 +35,6 @@ from essgraph import names
 from essgraph.catalog import Question
 from essgraph.copies import spread
 
-#: The file of the snapshot that holds the plans.
-FILE = "evidence.json"
 #: Where the values go in a query of the plan, as a VALUES clause.
 PLACE = "%s"
 

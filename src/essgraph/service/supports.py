@@ -19,6 +19,7 @@ from essgraph import formats, names
 from essgraph.catalog import ntriples
 from essgraph.errors import LimitExceeded, NotRepresentable, Text
 from essgraph.query import Query, inspect
+from essgraph.snapshot import PLANS
 
 if TYPE_CHECKING:
     from essgraph.service.asking import Asked
@@ -46,7 +47,7 @@ _UNTRACED: Final = Text("Non suivi : {}", "Not traced: {}")
 
 @lru_cache(maxsize=4)
 def _plans(directory: Path) -> dict[str, Any]:
-    plans: dict[str, Any] = json.loads((directory / "evidence.json").read_bytes())
+    plans: dict[str, Any] = json.loads((directory / PLANS).read_bytes())
     return plans
 
 
