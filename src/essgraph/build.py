@@ -42,7 +42,7 @@ from essgraph import (
 )
 from essgraph.catalog import Question
 from essgraph.copies import beside, spread
-from essgraph.errors import Position, SnapshotError, SyntaxFault, Text
+from essgraph.errors import Position, SyntaxFault, Text
 from essgraph.findings import Finding, Place, causes, fails
 from essgraph.kept import FILE, Before, Kept, Totals
 from essgraph.parts import Change, Data, Difference, Made, Part, Stated
@@ -211,6 +211,7 @@ class _Build:
         self.folder, self.scratch, self.out = folder, scratch, out
         self.files = Digests()
         self.digests: dict[str, str] = {}
+        self.sealed: dict[Path, str] = {}
         self.unsound: dict[str, Unit] = {}
         self.parts: list[Part] = []
         self.told: list[str] = []
@@ -222,7 +223,16 @@ class _Build:
     def findings(self, for_service: bool = False) -> list[Finding]:
         """All findings; with ``for_service``, all files of the snapshot are made meanwhile."""
         self.progress(_READING, 0)
-        self.read()
+        former = self.kept.before
+        with ExitStack() as stack:
+            if former is not None:
+                # It takes a while for what is large.
+                sound = stack.enter_context(
+                    beside(partial(snapshot.sound, self.out / former.snapshot))
+                )
+            self.read()
+            if former is not None and not sound():
+                former = None
         try:
             shacl.shapes(self.project)
         except SyntaxFault as fault:
@@ -230,22 +240,11 @@ class _Build:
         if self.faults:
             # What does not parse would be judged by what is missing: it is mended first.
             return causes(_fault(self.project, fault) for fault in self.faults)
-        former = self._former()
         found = self._once(former, for_service)
         if former is not None and fails(found):
             # Of a loop through several documents, say, all of it is told.
             found = self._once(None, for_service)
         return found
-
-    def _former(self) -> Before | None:
-        """What the snapshot in force was made of, if it is sound."""
-        former = self.kept.before
-        if former is not None:
-            try:
-                snapshot.open_snapshot(self.out / former.snapshot)
-            except SnapshotError:
-                return None
-        return former
 
     def _once(self, former: Before | None, for_service: bool) -> list[Finding]:
         self.progress(Text("fusion et entraînement logique", "merge and entailment"), 0.4)
@@ -259,12 +258,15 @@ class _Build:
                 for make in (self.store, self.index):
                     work = partial(make, former, published)
                     aside.append(stack.enter_context(beside(work)))
+                seal = partial(snapshot.seal, [self.folder / name for name in parts.FILES])
+                sealed = stack.enter_context(beside(seal))
             self.progress(_SHAPES, 0.6)
             findings = self.tell(self.validate(former, difference))
             if not fails(findings):
                 for wait in aside:
                     wait()
                     self.progress(_SHAPES, 0.9)
+                self.sealed = sealed() if for_service else {}
         return findings
 
     # --- units --------------------------------------------------------------------------------
@@ -273,6 +275,7 @@ class _Build:
         """Reads and judges the units that are not kept."""
         self.questions, self.faults = _questions(self.project)
         names_ = [FRAME, *self.layout.documents]
+        units.digest_of(self.project.shapes, self.files)
         self.digests = {name: units.digest(self.layout, name, self.files) for name in names_}
         new = [name for name in names_ if not self.kept.has(name, self.digests[name])]
         if FRAME in new:
@@ -542,7 +545,7 @@ class _Build:
         """Puts the files in force, and keeps what they were made of."""
         questions = {**self.project.frame(), snapshot.PLANS: self._plans()}
         snapshot.write_files(self.folder, questions)
-        settled = snapshot.settle(self.out, self.folder, self.project.digest(self.files))
+        settled = snapshot.settle(self.out, self.folder, self.files.whole, self.sealed)
         self.kept.settle(
             Before(
                 settled.directory.name,

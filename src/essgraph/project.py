@@ -34,8 +34,14 @@ MAX_BYTES = 4 * 1024 * 1024
 
 
 class Digests(dict[Path, bytes]):
-    """The SHA-256 of each file that is asked for, read once. Empty for what no project can hold:
-    whoever reads that says why."""
+    """The SHA-256 of each file that is asked for, read once. Empty for what is missing or no
+    project can hold: whoever reads that says why."""
+
+    @property
+    def whole(self) -> str:
+        """SHA-256 (hex) of all files that were asked for, with their names."""
+        named = sorted((f"{p.parent.name}/{p.name}", it) for p, it in self.items() if it)
+        return hashlib.sha256(b"".join(f"{n}\n".encode() + it for n, it in named)).hexdigest()
 
     def __missing__(self, path: Path) -> bytes:
         try:
@@ -119,14 +125,12 @@ class Project:
         yield from self.shapes
         yield from self.queries
 
-    def digest(self, digests: Digests | None = None) -> str:
-        """SHA-256 (hex) of all the files a snapshot is made from: tells whether it is stale.
-        ``digests`` are theirs, as far as they were read."""
-        digests = Digests() if digests is None else digests
-        whole = hashlib.sha256()
+    def digest(self) -> str:
+        """SHA-256 (hex) of all the files a snapshot is made from: tells whether it is stale."""
+        digests = Digests()
         for path in self.inputs():
-            whole.update(f"{path.parent.name}/{path.name}\n{digests[path].hex()}\n".encode())
-        return whole.hexdigest()
+            digests[path]
+        return digests.whole
 
     def frame(self) -> dict[str, bytes]:
         """The files of a snapshot beside its data: ontology, shapes, questions."""

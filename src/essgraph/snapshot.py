@@ -22,11 +22,12 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 
 from essgraph.errors import SnapshotError, Text
 
@@ -145,14 +146,18 @@ def draft(out: Path) -> Iterator[Path]:
         ) from error
 
 
-def settle(out: Path, folder: Path, sources: str) -> Snapshot:
-    """Puts the files of a draft in force, as the snapshot made of ``sources``. Raises OSError."""
+def settle(
+    out: Path, folder: Path, sources: str, sealed: Mapping[Path, str] = MappingProxyType({})
+) -> Snapshot:
+    """Puts the files of a draft in force, as the snapshot made of ``sources``. Of some, ``seal``
+    has said the digests. Raises OSError."""
     files = {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
         if path.is_file() and STORE not in path.relative_to(folder).parts
     }
-    digests = {name: _digest(path) for name, path in files.items()}
+    all_sealed = seal(path for path in files.values() if path not in sealed) | dict(sealed)
+    digests = {name: all_sealed[path] for name, path in files.items()}
     sizes = {name: path.stat().st_size for name, path in files.items()}
     manifest = {
         "version": digests[DATA],
@@ -161,10 +166,9 @@ def settle(out: Path, folder: Path, sources: str) -> Snapshot:
     }
     written = (json.dumps(manifest, indent=1) + "\n").encode()
     name = digests[DATA][:16] + "-" + _hash(written)[:8]
-    if not _sound(out / name):  # else the same bytes were built before
+    if not sound(out / name):  # else the same bytes were built before
         (folder / MANIFEST).write_bytes(written)
-        for path in (*files.values(), folder / MANIFEST):
-            _sync(path)
+        _sync(folder / MANIFEST)
         if sizes[DATA] > LARGE and not (folder / STORE).is_dir():
             store(folder)
         folder.chmod(0o755)
@@ -238,7 +242,8 @@ def store_from(before: Path, folder: Path, gone: bytes, come: bytes) -> None:
     made.flush()
 
 
-def _sound(directory: Path) -> bool:
+def sound(directory: Path) -> bool:
+    """Whether a snapshot is there, whole."""
     try:
         open_snapshot(directory)
     except SnapshotError:
@@ -253,6 +258,15 @@ def _point(out: Path, name: str) -> None:
     link.symlink_to(name)
     link.replace(out / CURRENT)
     _sync(out)
+
+
+def seal(paths: Iterable[Path]) -> dict[Path, str]:
+    """The digests of files that change no more; they are on the disk then. Raises OSError."""
+    digests = {}
+    for path in paths:
+        _sync(path)
+        digests[path] = _digest(path)
+    return digests
 
 
 def _sync(path: Path) -> None:
