@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 
 import pyoxigraph as ox
 
@@ -30,7 +31,7 @@ DEFAULT = ox.DefaultGraph()
 
 _TYPE = str(TYPE).encode()
 _ENTAILED = str(ENTAILED).encode()
-_IN_ENTAILED = b" %s .\n" % _ENTAILED
+_NOT_STATED = (b"", _ENTAILED)
 #: The graph of the dataset's own description.
 DESCRIPTION = f"<{names.DESCRIPTION}>".encode()
 #: The graphs about terms, questions or the dataset: nothing is entailed from what they state.
@@ -153,17 +154,21 @@ def split(line: bytes) -> tuple[bytes, bytes]:
 
 def named(lines: Iterable[bytes]) -> Iterator[bytes]:
     """Of the lines of a published dataset, those that its files state."""
+    return (line for graph, line in _with_graph(lines) if graph not in _NOT_STATED)
+
+
+def _with_graph(lines: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Canonical lines, each after its graph; that is empty for the default graph."""
     # A triple of the default graph is followed by the same one in its named graphs.
     follows = b"\n"
     for line in lines:
         if line.startswith(follows):
-            if not line.endswith(_IN_ENTAILED):
-                yield line
+            yield line[len(follows) - 1 : -3], line
         elif graph := _graph(line):
-            if graph != _ENTAILED:
-                yield line
+            yield graph, line
         else:
             follows = line[:-2] + b"<"
+            yield b"", line
 
 
 def _head() -> bytes:
@@ -182,7 +187,8 @@ HEAD = _head()
 
 def trig(lines: Iterable[bytes]) -> bytes:
     """Canonical N-Quads as TriG, graph by graph, the default graph first; to stand after HEAD."""
-    ordered = sorted(lines, key=_graph)  # stable: in order within
+    # In order within each graph.
+    ordered = (line for _, line in sorted(_with_graph(lines), key=itemgetter(0)))
     quads = ox.parse(b"".join(ordered), ox.RdfFormat.N_QUADS)
     whole = ox.serialize(quads, format=ox.RdfFormat.TRIG, prefixes=dict(names.PREFIXES))
     assert whole is not None  # it is None only when written to a file

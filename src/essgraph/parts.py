@@ -147,6 +147,10 @@ def _packed(data: bytes) -> bytes:
     return gzip.compress(data, compresslevel=_LEVEL, mtime=0)
 
 
+#: What the lines of most subjects take, in bytes.
+_BLOCK = 8 * 2**10
+
+
 class Data:
     """``data.nq`` with its parts, open for reading."""
 
@@ -180,18 +184,26 @@ class Data:
         shared = self.parts[number].shared
         return [(line, shared.get(line, 1)) for line in merge.named(self.lines(number))]
 
-    def lines_of(self, subject: bytes) -> Iterator[bytes]:
+    def lines_of(self, subject: bytes) -> list[bytes]:
         """The lines of a subject, which is given with its space."""
         at, size = self.parts[self.find(subject)].spans[0]
-        end = at + size
-        if self._map[at : at + len(subject)] != subject:
-            at = self._map.find(b"\n" + subject, at, end) + 1
-            if at == 0:
-                return
-        while at < end and self._map[at : at + len(subject)] == subject:
-            after = self._map.find(b"\n", at) + 1
-            yield self._map[at:after]
-            at = after
+        end = low = at + size
+        while at < low:
+            middle = (at + low) // 2
+            begin = max(at, self._map.rfind(b"\n", at, middle) + 1)
+            if self._map[begin : begin + len(subject)] < subject:
+                at = self._map.find(b"\n", middle) + 1
+            else:
+                low = begin
+        size = _BLOCK
+        while True:
+            lines = self._map[at : min(at + size, end)].splitlines(keepends=True)
+            if at + size < end:
+                lines.pop()  # it may be cut
+            own = [line for line in lines if line.startswith(subject)]
+            if len(own) < len(lines) or at + size >= end:
+                return own
+            size *= 4
 
     def naming(self, object_: bytes) -> Iterator[tuple[bytes, bytes]]:
         """The subject, with its space, and the predicate of each line with this IRI as object."""

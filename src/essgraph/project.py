@@ -142,6 +142,8 @@ class Project:
 
     def name(self, path: Path) -> str:
         """``path`` as reports show it: relative to the project where it lies inside."""
+        if path.is_relative_to(self.root) and ".." not in path.parts:
+            return path.relative_to(self.root).as_posix()
         try:
             return path.resolve().relative_to(self.root.resolve()).as_posix()
         except (ValueError, OSError, RuntimeError):  # outside, or a symbolic link in a circle

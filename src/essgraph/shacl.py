@@ -203,8 +203,8 @@ Seen = tuple[tuple[bytes, bytes], ...]
 
 def seen(lines: Iterable[bytes], properties: Container[bytes]) -> Seen:
     """Of the lines of a subject, those that a shape may look at from what points to it."""
-    found = (split(line) for line in named(lines) if not line.endswith(_DERIVED))
-    return tuple(pair for pair in found if pair[0].split(b" ", 2)[1] in properties)
+    reaching = (line for line in lines if line.split(b" ", 2)[1] in properties)
+    return tuple(split(line) for line in named(reaching) if not line.endswith(_DERIVED))
 
 
 def examine(
