@@ -72,7 +72,9 @@ _CANDIDATES: Final = 400
 def fold(text: str) -> str:
     """``text`` as it is compared: no case, accents or ligatures, words between single spaces."""
     plain = unicodedata.normalize("NFKD", text.translate(_LIGATURES))
-    bare = "".join(c for c in plain if not unicodedata.combining(c))
+    bare = plain
+    if not plain.isascii():
+        bare = "".join(c for c in plain if not unicodedata.combining(c))
     return " ".join(_WORD.findall(bare.casefold().replace("_", " ")))
 
 
