@@ -18,6 +18,8 @@ from typing import Any, TypeVar, cast
 
 from essgraph.processes import die_with
 
+#: What goes on beside is mostly waited for last: those that share work leave it the cores.
+_YIELD = 5
 _Item = TypeVar("_Item")
 _Done = TypeVar("_Done")
 
@@ -101,6 +103,7 @@ def _begin(parent: int, work: Callable[[Any], Any]) -> None:
     global _work
     die_with(parent)
     _collect_less()
+    os.nice(_YIELD)
     _work = work
 
 
