@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ CHEAP = "ASK { ?s ?p ?o }"
 #: Never ends, and holds little memory.
 ENDLESS = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }"
 GREEDY = "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } ORDER BY ?a ?f ?i"
+#: Takes half a second, and holds little memory.
+LONG = """PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#> SELECT (COUNT(*) AS ?n)
+{ ?a rdfs:label ?b . ?c rdfs:label ?d FILTER (STRLEN(?b) = STRLEN(?d)) } # """
 LARGE = "SELECT * { ?a ?b ?c . ?d ?e ?f }"
 
 
@@ -42,6 +46,10 @@ def brief(built: Path) -> Iterator[Server]:
 
 def ask(server: Server, query: str, **parameters: str) -> httpx.Response:
     return httpx.get(f"{server.url}/sparql", params={"query": query, **parameters}, timeout=20)
+
+
+def get(server: Server, query: str, timeout: float) -> httpx.Response:
+    return httpx.get(f"{server.url}/sparql", params={"query": query}, timeout=timeout)
 
 
 def alive(server: Server) -> bool:
@@ -248,6 +256,19 @@ def test_neighbours_of_runaway_queries_are_served(limited: Server) -> None:
         body = problem(answer, 503)
         assert "limit" in body or int(answer.headers["retry-after"]) > 0
     assert alive(limited)
+
+
+def test_long_queries_take_turns(built: Path) -> None:
+    """There are more than the slow lane holds, and than may be halted: all are answered. Clients
+    that leave while they wait take no place."""
+    with serving(built, "--timeout", 60, "--workers", 2) as server:
+        with ThreadPoolExecutor(12) as pool:
+            left = [pool.submit(get, server, f"{ENDLESS} # {n}", 1.5) for n in range(12)]
+        assert all(isinstance(it.exception(), httpx.ReadTimeout) for it in left)
+        with ThreadPoolExecutor(16) as pool:
+            answers = [*pool.map(lambda n: get(server, f"{LONG} {n}", 60), range(16))]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1
 
 
 def test_queries_that_wait_behind_one_that_ends_badly_are_answered(built: Path) -> None:

@@ -3,8 +3,9 @@
 Two lanes and admission. A query first has a worker of the fast lane, for ``Limits.fast`` seconds
 of CPU time (``Limits.crowded`` where others wait). One that takes longer goes on in the slow
 lane, at low priority, and another worker takes its place; where the slow lane is full it is
-halted until there is room, and where too many are it is ended (503). At its wall-clock limit, or
-when its client is gone, its worker is killed: nothing else stops the engine. A free worker goes
+halted until there is room, and where too many are it is begun anew then; one whose turn has not
+come by its wall-clock limit is refused (503). At that limit, or when its client is gone, its
+worker is killed: nothing else stops the engine. A free worker goes
 to who is due first (``_Claims``), whoever asks more often, and one worker is kept for clients
 whose queries are known to be short.
 """
@@ -50,8 +51,8 @@ _MOMENT: Final = 0.002
 class Limits:
     """What a query may take. Times in seconds, sizes in bytes; ``memory`` is above what the
     workers share, ``slow`` the number of places in the slow lane, ``halted`` how many may wait for
-    one, ``client`` and ``waiting`` how many queries one client and all clients may have in the
-    pool."""
+    one with what they have done and ``anew`` how many without, ``client`` and ``waiting`` how many
+    queries one client and all clients may have in the pool."""
 
     timeout: float = 10.0
     memory: int = 512 * MIB
@@ -60,6 +61,7 @@ class Limits:
     crowded: float = 0.03
     slow: int = 2
     halted: int = 4
+    anew: int = 64
     client: int = 64
     waiting: int = 512
 
@@ -89,6 +91,10 @@ def load(quads: Path, limits: Limits) -> Loading:
 
 class _Moved(Exception):
     """A query was not begun where it waited: it is asked elsewhere."""
+
+
+class _Crowded(Exception):
+    """There was no room for a query in the slow lane: it is begun anew when there is."""
 
 
 class _Asked:
@@ -133,6 +139,9 @@ class _Worker(asyncio.Protocol):
         """Asks a query, which waits for those asked before."""
         assert self._transport is not None
         asked = _Asked(deadline)
+        if self.lost:  # since it was given
+            asked.answer.set_exception(ConnectionResetError())
+            return asked
         self.asked.append(asked)
         if len(self.asked) == 1:
             asked.begin(self.pid)
@@ -232,6 +241,39 @@ class _Claims:
 _Turn: TypeAlias = tuple[float, asyncio.Future[_Worker]]
 
 
+class _Queue:
+    """Queries that wait for a worker, by client and in the order in which they came."""
+
+    def __init__(self, claims: _Claims) -> None:
+        self._claims = claims
+        self._turns: dict[str, deque[_Turn]] = {}
+
+    def __len__(self) -> int:
+        return sum(map(len, self._turns.values()))
+
+    def join(self, client: str) -> _Turn:
+        turn = time.monotonic(), asyncio.get_running_loop().create_future()
+        self._turns.setdefault(client, deque()).append(turn)
+        return turn
+
+    def leave(self, client: str, turn: _Turn) -> None:
+        turns = self._turns.get(client)
+        if turns is not None and turn in turns:
+            turns.remove(turn)
+            if not turns:
+                del self._turns[client]
+
+    def first(self, may: Callable[[str], bool]) -> tuple[str, asyncio.Future[_Worker]] | None:
+        """Takes out what is due first of the clients that may; gives the client and what waits."""
+        while waiting := [client for client in self._turns if may(client)]:
+            client = min(waiting, key=lambda c: self._claims.due(c, self._turns[c][0][0]))
+            turn = self._turns[client][0]
+            self.leave(client, turn)
+            if not turn[1].done():  # it is cancelled a moment before its task knows
+                return client, turn[1]
+        return None
+
+
 class Pool:
     """An engine (``engine.Engine``) over the N-Quads of a snapshot.
 
@@ -251,9 +293,10 @@ class Pool:
         self._slow = 0
         self._halted: deque[_Worker] = deque()
         self._long = 0
-        self._queues: dict[str, deque[_Turn]] = {}
         self._clients: dict[str, int] = {}
         self._claims = _Claims(limits.crowded)
+        self._queue = _Queue(self._claims)
+        self._anew = _Queue(self._claims)  # for the slow lane
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._running: set[_Worker] = set()
@@ -292,18 +335,24 @@ class Pool:
 
     async def _fork(self) -> None:
         """A new worker for the fast lane."""
+        worker = await self._new()
+        if worker is not None:
+            self._offer(worker)
+
+    async def _new(self) -> _Worker | None:
+        """A new worker; None where the zygote is gone: `_start` makes all workers anew."""
         if self._zygote is None or self._closing:
-            return
+            return None
         spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (its descriptor lives on)
         worker = _Worker(os.dup(spool.fileno()))
         try:
             await self._zygote.fork(worker, spool.fileno())
         except ConnectionError:
-            return  # the zygote is gone: `_start` makes all workers anew
+            return None
         finally:
             spool.close()
         self._spawn(self._watch(worker))
-        self._offer(worker)
+        return worker
 
     async def _watch(self, worker: _Worker) -> None:
         """Notices at once when an idle worker dies, and puts another in its place."""
@@ -349,21 +398,10 @@ class Pool:
         if self._closing:
             worker.close()
             return
-        while waiting := [client for client in self._queues if self._may_run(client)]:
-            client = min(waiting, key=lambda c: self._claims.due(c, self._queues[c][0][0]))
-            turn = self._queues[client][0]
-            self._leave_queue(client, turn)
-            if not turn[1].done():  # it is cancelled a moment before its task knows
-                turn[1].set_result(self._give(worker, client))
-                return
-        self._idle.append(worker)
-
-    def _leave_queue(self, client: str, turn: _Turn) -> None:
-        queue = self._queues.get(client)
-        if queue is not None and turn in queue:
-            queue.remove(turn)
-            if not queue:
-                del self._queues[client]
+        if due := self._queue.first(self._may_run):
+            due[1].set_result(self._give(worker, due[0]))
+        else:
+            self._idle.append(worker)
 
     async def _take(self, client: str, deadline: float) -> _Worker:
         while self._idle and self._may_run(client):
@@ -371,29 +409,28 @@ class Pool:
             if not worker.lost:
                 return self._give(worker, client)
             self._spawn(self._fork())
-        if not self._queues and self._claims.short(client) and (shared := self._shared()):
+        if not self._queue and self._claims.short(client) and (shared := self._shared()):
             return shared
-        waiter: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
-        now = time.monotonic()
-        turn = now, waiter
-        self._queues.setdefault(client, deque()).append(turn)
+        return await self._wait(self._queue, client, deadline)
+
+    async def _wait(self, queue: _Queue, client: str, deadline: float) -> _Worker:
+        came, waiter = turn = queue.join(client)
         patience = asyncio.get_running_loop().call_later(
-            max(0.0, deadline - now), self._turn_away, client, turn
+            max(0.0, deadline - came), self._turn_away, queue, client, turn
         )
         try:
             return await waiter
         except asyncio.CancelledError:
-            self._leave_queue(client, turn)
+            queue.leave(client, turn)
             if not waiter.cancelled() and waiter.exception() is None:
-                self._no_longer(waiter.result())
-                self._offer(waiter.result())
+                self._release(waiter.result())
             raise
         finally:
             patience.cancel()
 
-    def _turn_away(self, client: str, turn: _Turn) -> None:
+    def _turn_away(self, queue: _Queue, client: str, turn: _Turn) -> None:
         """It waited for as long as it might have run."""
-        self._leave_queue(client, turn)
+        queue.leave(client, turn)
         if not turn[1].done():
             turn[1].set_exception(self._overloaded())
 
@@ -454,13 +491,15 @@ class Pool:
             # It counts from now, whatever is waited for: an answer in time, or none.
             limit = min(timeout or self.limits.timeout, self.limits.timeout)
             deadline = time.monotonic() + limit
-            again = _AGAIN
+            again, take = _AGAIN, self._take
             while True:
-                worker, begun = await self._take(client, deadline), time.monotonic()
+                worker, begun = await take(client, deadline), time.monotonic()
                 try:
                     return await self._run(worker, frame, deadline, limit, client)
                 except _Moved:
                     continue
+                except _Crowded:
+                    take = self._take_slow
                 except Overloaded:
                     # It may have been killed from outside before it was asked: nobody need know.
                     if not again or worker.ended or time.monotonic() - begun > _SOON:
@@ -483,6 +522,8 @@ class Pool:
         try:
             return await asked.answer
         except ConnectionResetError:
+            if worker.ended == "busy" and len(self._anew) < self.limits.anew:
+                raise _Crowded from None
             raise await self._why(worker, limit) from None
         except asyncio.CancelledError:
             if worker.asked and worker.asked[0] is asked:
@@ -529,10 +570,10 @@ class Pool:
         It is CPU time: a query is not ended for what its neighbours do.
         """
         used = _cpu_time(worker.pid) - worker.asked[0].begun
-        crowded = self._queues or len(worker.asked) > 1
+        crowded = self._queue or len(worker.asked) > 1
         if used < (self.limits.crowded if crowded else self.limits.fast):
             return
-        if self._slow + len(self._halted) >= self.limits.slow + self.limits.halted:
+        if self._anew or self._slow + len(self._halted) >= self.limits.slow + self.limits.halted:
             self._kill(worker, "busy")
         else:
             worker.halted = True
@@ -544,13 +585,40 @@ class Pool:
             self._fill_slow_lane()
 
     def _fill_slow_lane(self) -> None:
-        while self._halted and self._slow < self.limits.slow:
-            worker = self._halted.popleft()
+        while self._slow < self.limits.slow:
+            if self._halted:
+                worker = self._halted.popleft()
+                worker.halted = False
+                self._slow_down(worker)
+                self._signal(worker, b"C")
+            elif due := self._anew.first(lambda _: True):
+                self._spawn(self._begin_anew(due[1]))
+            else:
+                return
             self._slow += 1
-            worker.halted, worker.slow = False, True
-            with suppress(OSError):  # it may be gone
-                os.setpriority(os.PRIO_PROCESS, worker.pid, 15)
-            self._signal(worker, b"C")
+
+    def _slow_down(self, worker: _Worker) -> None:
+        worker.slow = True
+        with suppress(OSError):  # it may be gone
+            os.setpriority(os.PRIO_PROCESS, worker.pid, 15)
+
+    async def _begin_anew(self, waiter: asyncio.Future[_Worker]) -> None:
+        """A worker in the slow lane, where a place is kept, for a query that waits for it."""
+        worker = await self._new()
+        if worker is None:
+            self._slow -= 1
+            if not waiter.done():
+                waiter.set_exception(self._overloaded())
+            return
+        self._slow_down(worker)
+        if waiter.done():
+            self._release(worker)
+        else:
+            waiter.set_result(worker)
+
+    async def _take_slow(self, client: str, deadline: float) -> _Worker:
+        asyncio.get_running_loop().call_soon(self._fill_slow_lane)  # there may be room already
+        return await self._wait(self._anew, client, deadline)
 
     def _signal(self, worker: _Worker, kind: bytes) -> None:
         if self._zygote is not None:
