@@ -121,7 +121,7 @@ class _Worker(asyncio.Protocol):
         self.long = False  # has a query, in the fast lane, that may not be short
         self.ended: str | None = None  # why we killed it: time, busy, left
         self.asked: deque[_Asked] = deque()  # the first is the one that runs
-        self.users = 0  # queries that somebody awaits here
+        self.users = 0  # queries that it was given to
         self.gone: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.lost = False
         self._transport: asyncio.Transport | None = None
@@ -263,15 +263,19 @@ class _Queue:
             if not turns:
                 del self._turns[client]
 
-    def first(self, may: Callable[[str], bool]) -> tuple[str, asyncio.Future[_Worker]] | None:
-        """Takes out what is due first of the clients that may; gives the client and what waits."""
-        while waiting := [client for client in self._turns if may(client)]:
-            client = min(waiting, key=lambda c: self._claims.due(c, self._turns[c][0][0]))
-            turn = self._turns[client][0]
-            self.leave(client, turn)
-            if not turn[1].done():  # it is cancelled a moment before its task knows
-                return client, turn[1]
-        return None
+    def due(self, may: Callable[[str], bool] = lambda _: True) -> str | None:
+        """Whose turn it is, of the clients that may."""
+        waiting = (client for client in self._turns if may(client))
+        return min(waiting, key=self._when, default=None)
+
+    def _when(self, client: str) -> float:
+        return self._claims.due(client, self._turns[client][0][0])
+
+    def pop(self, client: str) -> asyncio.Future[_Worker]:
+        """Takes out the first query of a client, which may just have been given up."""
+        turn = self._turns[client][0]
+        self.leave(client, turn)
+        return turn[1]
 
 
 class Pool:
@@ -384,9 +388,21 @@ class Pool:
         return self._long < self._size or self._claims.short(client)
 
     def _give(self, worker: _Worker, client: str) -> _Worker:
+        worker.users += 1
         worker.long = not self._claims.short(client)
         self._long += worker.long
         return worker
+
+    def _give_back(self, worker: _Worker) -> None:
+        """A query is over, or was given up before it was asked."""
+        worker.users -= 1
+        if worker.users:
+            self._share(worker)
+            return
+        if worker.asked:  # by those who have left
+            self._kill(worker, "left")
+        self._running.discard(worker)
+        self._release(worker)
 
     def _no_longer(self, worker: _Worker) -> None:
         """The worker is free again, or has left the fast lane."""
@@ -398,10 +414,24 @@ class Pool:
         if self._closing:
             worker.close()
             return
-        if due := self._queue.first(self._may_run):
-            due[1].set_result(self._give(worker, due[0]))
-        else:
-            self._idle.append(worker)
+        while (client := self._queue.due(self._may_run)) is not None:
+            waiter = self._queue.pop(client)
+            if not waiter.done():
+                waiter.set_result(self._give(worker, client))
+                self._share(worker)
+                return
+        self._idle.append(worker)
+
+    def _share(self, worker: _Worker) -> None:
+        """Lets short queries that are due wait behind those of a worker, which need then not be
+        woken for each."""
+        while worker.usable and not worker.long and worker.users < _BEHIND:
+            client = self._queue.due(self._may_run)
+            if client is None or not self._claims.short(client):
+                return
+            waiter = self._queue.pop(client)
+            if not waiter.done():
+                waiter.set_result(self._give(worker, client))
 
     async def _take(self, client: str, deadline: float) -> _Worker:
         while self._idle and self._may_run(client):
@@ -410,7 +440,7 @@ class Pool:
                 return self._give(worker, client)
             self._spawn(self._fork())
         if not self._queue and self._claims.short(client) and (shared := self._shared()):
-            return shared
+            return self._give(shared, client)
         return await self._wait(self._queue, client, deadline)
 
     async def _wait(self, queue: _Queue, client: str, deadline: float) -> _Worker:
@@ -423,7 +453,7 @@ class Pool:
         except asyncio.CancelledError:
             queue.leave(client, turn)
             if not waiter.cancelled() and waiter.exception() is None:
-                self._release(waiter.result())
+                self._give_back(waiter.result())
             raise
         finally:
             patience.cancel()
@@ -437,8 +467,8 @@ class Pool:
     def _shared(self) -> _Worker | None:
         """A worker behind whose short query another may wait: to wake one costs more than that."""
         usable = (w for w in self._running if w.usable and not w.long)
-        worker = min(usable, key=lambda w: len(w.asked), default=None)
-        return worker if worker and len(worker.asked) < _BEHIND else None
+        worker = min(usable, key=lambda w: w.users, default=None)
+        return worker if worker and worker.users < _BEHIND else None
 
     def _admit(self, client: str) -> None:
         if self._closing:
@@ -515,7 +545,6 @@ class Pool:
         self, worker: _Worker, frame: bytes, deadline: float, limit: float, client: str
     ) -> Answer:
         asked = worker.ask(frame, deadline)
-        worker.users += 1
         self._running.add(worker)
         if not self._looking:
             self._look_again()
@@ -532,12 +561,7 @@ class Pool:
         finally:
             if asked.since:
                 self._claims.took(client, self._used(worker, asked))
-            worker.users -= 1
-            if not worker.users:
-                if worker.asked:  # by those who have left
-                    self._kill(worker, "left")
-                self._running.discard(worker)
-                self._release(worker)
+            self._give_back(worker)
 
     def _used(self, worker: _Worker, asked: _Asked) -> float:
         """What a query that is over took, in seconds; what is gone had its time and more."""
@@ -591,8 +615,11 @@ class Pool:
                 worker.halted = False
                 self._slow_down(worker)
                 self._signal(worker, b"C")
-            elif due := self._anew.first(lambda _: True):
-                self._spawn(self._begin_anew(due[1]))
+            elif (client := self._anew.due()) is not None:
+                waiter = self._anew.pop(client)
+                if waiter.done():
+                    continue
+                self._spawn(self._begin_anew(waiter))
             else:
                 return
             self._slow += 1
@@ -614,6 +641,7 @@ class Pool:
         if waiter.done():
             self._release(worker)
         else:
+            worker.users = 1
             waiter.set_result(worker)
 
     async def _take_slow(self, client: str, deadline: float) -> _Worker:
