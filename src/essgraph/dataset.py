@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import pyoxigraph as ox
@@ -30,7 +30,7 @@ VOID: Final = names.PREFIXES["void"]
 _TYPE: Final = names.RDF + "type"
 _LICENSE: Final = names.DCTERMS + "license"
 _INTEGER: Final = ox.NamedNode(names.XSD + "integer")
-_DESCRIBED: Final = re.compile(rf"<{re.escape(names.BASE)}(id|doc|passage)/[^#]*>")
+_DESCRIBED: Final = re.compile(rf"<{re.escape(names.BASE)}(id|doc|passage)/[^#]*>".encode())
 _HOST: Final = re.compile(r"[a-z]+:/*[^/>]*/?")
 _FORMAT_IRI: Final = {
     "turtle": "Turtle",
@@ -107,31 +107,34 @@ class Counts:
         # Hashes of terms: of millions, the terms themselves would not fit.
         self._objects: dict[str, set[int]] = defaultdict(set)
         self._told: list[tuple[Mapping[str, int], int]] = []  # objects, of parts
-        self._subject = ""
-        self._seen: set[str] = set()  # the properties of this subject
 
-    def add(self, subject: str, predicate: str, object: str) -> None:
-        """Counts a triple; its terms as in N-Triples."""
-        if subject != self._subject:
-            self._subject, self._seen = subject, set()
-            self.distinct_subjects += 1
-        name = predicate[1:-1]
-        self.triples[name] += 1
-        self._objects[name].add(hash(object))
-        if name not in self._seen:
-            self._seen.add(name)
-            self.subjects[name] += 1
-            self.entities += name == _TYPE and _DESCRIBED.fullmatch(subject) is not None
-        if not object.startswith("<"):
-            return
+    def add(self, triples: Iterable[bytes]) -> None:
+        """Counts triples, in order, each as in N-Triples without its dot."""
+        subject, seen = b"", set[bytes]()  # the properties of this subject
+        for triple in triples:
+            own, predicate, value = triple.split(b" ", 2)
+            if own != subject:
+                subject, seen = own, set()
+                self.distinct_subjects += 1
+            name = predicate[1:-1].decode()
+            self.triples[name] += 1
+            self._objects[name].add(hash(value))
+            if predicate not in seen:
+                seen.add(predicate)
+                self.subjects[name] += 1
+                self.entities += name == _TYPE and _DESCRIBED.fullmatch(subject) is not None
+            if value.startswith(b"<"):
+                self._link(subject[1:-1].decode(), name, value[1:-1].decode())
+
+    def _link(self, subject: str, name: str, value: str) -> None:
         if name == _TYPE:
-            self.members[object[1:-1]] += 1
-            self.examples.setdefault(object[1:-1], subject[1:-1])  # the first in order
-        elif subject.startswith("<" + names.ID) and not object.startswith("<" + names.BASE):
-            host = _HOST.match(object, 1)
-            self.links[name, host[0] if host else object[1:-1]] += 1
-        elif subject == f"<{names.DATASET}>" and name == _LICENSE:
-            self.licenses.add(object[1:-1])
+            self.members[value] += 1
+            self.examples.setdefault(value, subject)  # the first in order
+        elif subject.startswith(names.ID) and not value.startswith(names.BASE):
+            host = _HOST.match(value)
+            self.links[name, host[0] if host else value] += 1
+        elif subject == names.DATASET and name == _LICENSE:
+            self.licenses.add(value)
 
     def objects(self, name: str) -> int | None:
         """How many different objects a property has."""

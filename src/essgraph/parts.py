@@ -102,7 +102,7 @@ def make(stated: Stated, schema: Schema, doubtful: Container[bytes]) -> Made:
     """A part worked out."""
     lines, triples = merge.publish((line for line, _ in stated), schema, doubtful)
     data = b"".join(lines)
-    telling = b"".join(line for line in lines if search.tells(line))
+    telling = b"".join(search.telling(lines))
     registered = {
         subject(line)
         for line, _ in stated
@@ -126,9 +126,7 @@ def _figures(
     if len(given) < len(stated):
         _, triples = merge.publish(given, schema, doubtful)
     counts = dataset.Counts()
-    for triple in sorted(triples):
-        subject, predicate, object_ = triple.decode().split(" ", 2)
-        counts.add(subject, predicate, object_)
+    counts.add(sorted(triples))
     return counts.figures
 
 

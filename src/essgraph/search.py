@@ -96,9 +96,9 @@ _TELLS: Final = frozenset(f"<{iri}>".encode() for iri in (names.RDF + "type", *R
 _OURS: Final = f"<{names.BASE}".encode()
 
 
-def tells(line: bytes) -> bool:
-    """Whether a canonical line is of use to ``named_in``."""
-    return line.startswith(_OURS) and line.split(b" ", 2)[1] in _TELLS
+def telling(lines: Iterable[bytes]) -> list[bytes]:
+    """Those of canonical lines that are of use to ``named_in``."""
+    return [it for it in lines if it.split(b" ", 2)[1] in _TELLS and it.startswith(_OURS)]
 
 
 class Gathered:
