@@ -25,7 +25,7 @@ ENDLESS = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }"
 GREEDY = "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } ORDER BY ?a ?f ?i"
 #: Takes half a second, and holds little memory.
 LONG = """PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#> SELECT (COUNT(*) AS ?n)
-{ ?a rdfs:label ?b . ?c rdfs:label ?d FILTER (STRLEN(?b) = STRLEN(?d)) } # """
+{ ?a rdfs:label ?b . ?c rdfs:label ?d FILTER (STRLEN(?b) = STRLEN(?d)) }"""
 LARGE = "SELECT * { ?a ?b ?c . ?d ?e ?f }"
 
 
@@ -262,13 +262,30 @@ def test_long_queries_take_turns(built: Path) -> None:
     """There are more than the slow lane holds, and than may be halted: all are answered. Clients
     that leave while they wait take no place."""
     with serving(built, "--timeout", 60, "--workers", 2) as server:
-        with ThreadPoolExecutor(12) as pool:
-            left = [pool.submit(get, server, f"{ENDLESS} # {n}", 1.5) for n in range(12)]
-        assert all(isinstance(it.exception(), httpx.ReadTimeout) for it in left)
+        leave(server, [ENDLESS.replace("?n", f"?n{n}") for n in range(12)])
         with ThreadPoolExecutor(16) as pool:
-            answers = [*pool.map(lambda n: get(server, f"{LONG} {n}", 60), range(16))]
+            queries = [LONG.replace("?n", f"?n{n}") for n in range(16)]
+            answers = [*pool.map(lambda query: get(server, query, 60), queries)]
     assert {answer.status_code for answer in answers} == {200}
-    assert len({answer.text for answer in answers}) == 1
+    values = [[*row.values()] for a in answers for row in a.json()["results"]["bindings"]]
+    assert len({value["value"] for (value,) in values}) == 1
+
+
+def test_all_clients_of_a_query_may_leave_at_once(built: Path) -> None:
+    """They share one evaluation; none of them begins it anew when the first is gone."""
+    with serving(built, "--timeout", 60, "--workers", 2) as server:
+        for _ in range(4):
+            leave(server, [ENDLESS] * 12)
+        time.sleep(1)
+        states = [Path(f"/proc/{pid}/stat").read_text().split()[2] for pid in server.children()]
+        assert "R" not in states
+
+
+def leave(server: Server, queries: list[str]) -> None:
+    """Asks queries at once, and leaves after a second."""
+    with ThreadPoolExecutor(len(queries)) as pool:
+        left = [pool.submit(get, server, query, 1) for query in queries]
+    assert all(isinstance(it.exception(), httpx.ReadTimeout) for it in left)
 
 
 def test_queries_that_wait_behind_one_that_ends_badly_are_answered(built: Path) -> None:

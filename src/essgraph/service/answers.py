@@ -118,8 +118,9 @@ class Answers:
         while not volatile and (flight := self._flights.get(key)):
             with suppress(asyncio.CancelledError):
                 return self._keep(Kept(await asyncio.shield(flight), tag))
-            if not flight.cancelled():
-                raise asyncio.CancelledError  # we were, not the one who evaluates
+            us = asyncio.current_task()
+            if not flight.cancelled() or (us and us.cancelling()):
+                raise asyncio.CancelledError  # we were, not only the one who evaluates
         flight = self._flights[key] = asyncio.get_running_loop().create_future()
         try:
             answer = await evaluate()
