@@ -42,7 +42,7 @@ _SOON: Final = 0.5
 #: How often such a query is asked again.
 _AGAIN: Final = 2
 #: How many short queries may be with one worker, the one that runs included.
-_BEHIND: Final = 4
+_BEHIND: Final = 7
 #: Of what is over so soon, in seconds, nobody need know the CPU time.
 _MOMENT: Final = 0.002
 
