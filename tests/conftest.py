@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -108,13 +109,17 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def with_quads(built: Path, out: Path, quads: str) -> Path:
     """A folder with the project's snapshot and more N-Quads in it."""
+    from essgraph.copies import beside
     from essgraph.snapshot import DATA, MANIFEST, open_snapshot, write_snapshot
 
     snapshot = open_snapshot(built)
     files = {name: (snapshot.directory / name).read_bytes() for name in snapshot.sizes}
     files.pop(MANIFEST, None)
     files[DATA] += quads.encode()
-    write_snapshot(out, files, snapshot.sources)
+    # In a process of its own: once this one has had a store on disk, whose engine has threads, no
+    # process that is forked from it may have one.
+    with beside(partial(write_snapshot, out, files, snapshot.sources)) as wait:
+        wait()
     return out
 
 

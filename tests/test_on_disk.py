@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from conftest import serving, with_quads
 
 from essgraph import names, snapshot
+from essgraph.copies import beside
 
 IS = ox.NamedNode("http://e/is")
 QUERIES = (
@@ -49,18 +51,23 @@ def test_a_store_of_many_tables_is_read_whole(large: Path) -> None:
     """The engine opens sixteen at first and the others when it needs them, which a worker that
     may open nothing could not."""
     folder = large / "current" / snapshot.STORE
-    number = count()
-    while len([*folder.glob("*.sst")]) <= 16:  # it makes one of several as it sees fit
-        n = next(number)
-        store = ox.Store(str(folder))
-        store.add(ox.Quad(ox.NamedNode(f"{names.ID}more-{n}"), IS, ox.Literal(str(n))))
-        store.flush()
-        del store
+    with beside(partial(_many_tables, folder)) as wait:  # see `with_quads`
+        wait()
     with serving(large, "--workers", 1) as service:
         for query in (f"SELECT ?o {{ ?s <{IS.value}> ?o }} ORDER BY ?s", *QUERIES):
             parameters = {"query": query, "format": "csv"}
             answer = httpx.get(f"{service.url}/sparql", params=parameters)
             assert answer.status_code == 200, answer.text
+
+
+def _many_tables(folder: Path) -> None:
+    number = count()
+    while len([*folder.glob("*.sst")]) <= 16:  # the engine makes one of several as it sees fit
+        n = next(number)
+        store = ox.Store(str(folder))
+        store.add(ox.Quad(ox.NamedNode(f"{names.ID}more-{n}"), IS, ox.Literal(str(n))))
+        store.flush()
+        del store
 
 
 def test_a_folder_that_may_not_be_written_is_served(large: Path) -> None:
