@@ -276,7 +276,8 @@ class _Build:
         """Reads and judges the units that are not kept."""
         self.questions, self.faults = _questions(self.project)
         names_ = [FRAME, *self.layout.documents]
-        units.digest_of(self.project.shapes, self.files)
+        for path in self.project.shapes:  # no unit's, but the snapshot is made from them too
+            self.files[path]
         self.digests = {name: units.digest(self.layout, name, self.files) for name in names_}
         new = [name for name in names_ if not self.kept.has(name, self.digests[name])]
         if FRAME in new:
@@ -446,7 +447,7 @@ class _Build:
         with Data(self.folder, self.parts) as data:
 
             @lru_cache(maxsize=1 << 16)
-            def seen(subject: bytes) -> tuple[tuple[bytes, bytes], ...]:
+            def seen(subject: bytes) -> shacl.Seen:
                 return shacl.seen(data.lines_of(subject), properties or ())
 
             def work(lines: list[bytes]) -> list[Result]:

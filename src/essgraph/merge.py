@@ -187,8 +187,7 @@ HEAD = _head()
 
 def trig(lines: Iterable[bytes]) -> bytes:
     """Canonical N-Quads as TriG, graph by graph, the default graph first; to stand after HEAD."""
-    # In order within each graph.
-    ordered = (line for _, line in sorted(_with_graph(lines), key=itemgetter(0)))
+    ordered = (line for _, line in sorted(_with_graph(lines), key=itemgetter(0)))  # stable
     quads = ox.parse(b"".join(ordered), ox.RdfFormat.N_QUADS)
     whole = ox.serialize(quads, format=ox.RdfFormat.TRIG, prefixes=dict(names.PREFIXES))
     assert whole is not None  # it is None only when written to a file
