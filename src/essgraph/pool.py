@@ -43,8 +43,6 @@ _SOON: Final = 0.5
 _AGAIN: Final = 2
 #: How many short queries may be with one worker, the one that runs included.
 _BEHIND: Final = 7
-#: Of what is over so soon, in seconds, nobody need know the CPU time.
-_MOMENT: Final = 0.002
 
 
 @dataclass(frozen=True)
@@ -100,14 +98,11 @@ class _Crowded(Exception):
 class _Asked:
     """A query that a worker has, or will have when it has answered those before."""
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, answer: asyncio.Future[Answer]) -> None:
         self.deadline = deadline
-        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.since = self.begun = 0.0  # when it was begun: the time, and the worker's CPU time
-
-    def begin(self, pid: int) -> None:
-        """From now its time is counted."""
-        self.since, self.begun = time.monotonic(), _cpu_time(pid)
+        self.answer = answer
+        self.since = 0.0  # when it was begun
+        self.begun: float | None = None  # the worker's CPU time when it was first looked at
 
 
 class _Worker(asyncio.Protocol):
@@ -122,7 +117,8 @@ class _Worker(asyncio.Protocol):
         self.ended: str | None = None  # why we killed it: time, busy, left
         self.asked: deque[_Asked] = deque()  # the first is the one that runs
         self.users = 0  # queries that it was given to
-        self.gone: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.gone: asyncio.Future[int] = self._loop.create_future()
         self.lost = False
         self._transport: asyncio.Transport | None = None
         self._data = b""
@@ -138,13 +134,13 @@ class _Worker(asyncio.Protocol):
     def ask(self, frame: bytes, deadline: float) -> _Asked:
         """Asks a query, which waits for those asked before."""
         assert self._transport is not None
-        asked = _Asked(deadline)
+        asked = _Asked(deadline, self._loop.create_future())
         if self.lost:  # since it was given
             asked.answer.set_exception(ConnectionResetError())
             return asked
         self.asked.append(asked)
         if len(self.asked) == 1:
-            asked.begin(self.pid)
+            asked.since = time.monotonic()
         self._transport.write(frame)
         return asked
 
@@ -172,7 +168,7 @@ class _Worker(asyncio.Protocol):
         if kind == b"S":
             self.move(keep=0)  # its file is in use: it ends
         elif self.asked:
-            self.asked[0].begin(self.pid)
+            self.asked[0].since = time.monotonic()
         if answer.done():
             return
         if kind == b"E":
@@ -265,6 +261,8 @@ class _Queue:
 
     def due(self, may: Callable[[str], bool] = lambda _: True) -> str | None:
         """Whose turn it is, of the clients that may."""
+        if not self._turns:
+            return None
         waiting = (client for client in self._turns if may(client))
         return min(waiting, key=self._when, default=None)
 
@@ -567,8 +565,9 @@ class Pool:
         """What a query that is over took, in seconds; what is gone had its time and more."""
         if worker.lost or worker.ended:
             return self.limits.fast
-        passed = time.monotonic() - asked.since
-        return passed if passed < _MOMENT else _cpu_time(worker.pid) - asked.begun
+        if asked.begun is None:
+            return time.monotonic() - asked.since
+        return _cpu_time(worker.pid) - asked.begun
 
     def _look_again(self) -> None:
         """One timer for all queries, which are many and mostly over before it rings."""
@@ -582,18 +581,20 @@ class Pool:
             if not worker.asked:
                 continue  # its answer is here, and its client about to see it
             asked = worker.asked[0]
+            if asked.begun is None:
+                # Not when it was begun: most are over by now, and to ask the system takes time.
+                asked.begun = _cpu_time(worker.pid)
             if now >= asked.deadline:
                 self._kill(worker, "time")
             elif now - asked.since >= self.limits.crowded and worker.usable:
-                self._look_at(worker)
+                self._look_at(worker, _cpu_time(worker.pid) - asked.begun)
         self._look_again()
 
-    def _look_at(self, worker: _Worker) -> None:
+    def _look_at(self, worker: _Worker, used: float) -> None:
         """Whether a query has used up its time in the fast lane, which is less where others wait.
 
         It is CPU time: a query is not ended for what its neighbours do.
         """
-        used = _cpu_time(worker.pid) - worker.asked[0].begun
         crowded = self._queue or len(worker.asked) > 1
         if used < (self.limits.crowded if crowded else self.limits.fast):
             return

@@ -63,6 +63,7 @@ class Answers:
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._size = 0
         self._flights: dict[str, asyncio.Future[Answer]] = {}
+        self._loop = asyncio.get_running_loop()
         self.hits = 0
 
     def tag(
@@ -70,10 +71,11 @@ class Answers:
     ) -> str:
         """The entity tag of an answer (RFC 9110, 8.8.3), known before the answer is: the same
         version, query, dataset and format give the same bytes."""
-        said = [self._version, query.key, format.name, format.media_type]
-        said += [*dataset.default, "|", *dataset.named]
-        said += [f"{name}={term}" for name, term in sorted(bindings.items())]
-        return hashlib.blake2b("\0".join(said).encode(), digest_size=15).hexdigest()
+        said = f"{self._version}\0{format.name}\0{format.media_type}\0{query.key}"
+        if dataset or bindings:
+            bound = (f"{name}={term}" for name, term in sorted(bindings.items()))
+            said = "\0".join((said, *dataset.default, "|", *dataset.named, *bound))
+        return hashlib.blake2b(said.encode(), digest_size=15).hexdigest()
 
     async def ask(
         self,
@@ -121,7 +123,7 @@ class Answers:
             us = asyncio.current_task()
             if not flight.cancelled() or (us and us.cancelling()):
                 raise asyncio.CancelledError  # we were, not only the one who evaluates
-        flight = self._flights[key] = asyncio.get_running_loop().create_future()
+        flight = self._flights[key] = self._loop.create_future()
         try:
             answer = await evaluate()
             flight.set_result(answer)

@@ -201,8 +201,8 @@ class _Edge(HttpToolsProtocol):
         def reply(status: int, headers: Headers, body: bytes, lasting: bool) -> None:
             if cycle.disconnected:
                 return
-            fields = b"".join([b"%s: %s\r\n" % field for field in headers])
-            rest = fields + b"\r\n" + body
+            fields = b"\r\n".join([b": ".join(field) for field in headers])
+            rest = fields + b"\r\n\r\n" + body
             # Only what came as one piece, alone, on a connection that stays.
             alone = self._begun == 1 and self.cycle is cycle and not cycle.more_body
             if lasting and self._piece is not None and alone and cycle.keep_alive:
