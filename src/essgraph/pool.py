@@ -432,13 +432,13 @@ class Pool:
                 waiter.set_result(self._give(worker, client))
 
     async def _take(self, client: str, deadline: float) -> _Worker:
+        if not self._queue and self._claims.short(client) and (shared := self._shared()):
+            return self._give(shared, client)
         while self._idle and self._may_run(client):
             worker = self._idle.pop()
             if not worker.lost:
                 return self._give(worker, client)
             self._spawn(self._fork())
-        if not self._queue and self._claims.short(client) and (shared := self._shared()):
-            return self._give(shared, client)
         return await self._wait(self._queue, client, deadline)
 
     async def _wait(self, queue: _Queue, client: str, deadline: float) -> _Worker:
@@ -463,8 +463,11 @@ class Pool:
             turn[1].set_exception(self._overloaded())
 
     def _shared(self) -> _Worker | None:
-        """A worker behind whose short query another may wait: to wake one costs more than that."""
-        usable = (w for w in self._running if w.usable and not w.long)
+        """A worker behind whose short query another may wait, where as many work as should: to wake
+        one more costs more than that, and it would take its time from them."""
+        usable = [w for w in self._running if w.usable and not w.long]
+        if self._idle and len(usable) < self._size:
+            return None
         worker = min(usable, key=lambda w: w.users, default=None)
         return worker if worker and worker.users < _BEHIND else None
 
