@@ -29,10 +29,12 @@ LARGEST: Final = CAPACITY // 8
 class Kept:
     """A whole answer with its entity tag, and its codings once they were asked for."""
 
+    __slots__ = ("_coded", "answer", "tag")
+
     def __init__(self, answer: Answer, tag: str) -> None:
         self.answer = answer
         self.tag = tag
-        self._coded: dict[str, bytes] = {}
+        self._coded: dict[str, bytes] | None = None
 
     def coding(self, wanted: str) -> str:
         """The coding in which it is sent: what is small or spooled goes as it is."""
@@ -43,6 +45,8 @@ class Kept:
         """The bytes in that coding."""
         if coding == "identity":
             return self.answer.body
+        if self._coded is None:
+            self._coded = {}
         if coding not in self._coded:
             self._coded[coding] = encodings.encode(self.answer.body, coding)
         return self._coded[coding]

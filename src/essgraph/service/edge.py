@@ -300,3 +300,6 @@ class _Quiet:
         except asyncio.CancelledError:
             if not self._cycle.disconnected and not self._cycle.transport.is_closing():
                 raise
+        finally:
+            # What answers leads back to the request: without this, only the collector ends both.
+            scope["extensions"].clear()

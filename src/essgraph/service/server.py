@@ -85,7 +85,7 @@ def serve(
         signal.signal(signal.SIGTERM, lambda *_: None)
         gc.collect()
         gc.freeze()  # what is here now stays: let the collector pass it by
-        gc.set_threshold(10_000, 20, 50)
+        gc.set_threshold(1_000, 20, 50)
         runner.run(server.serve([_shared(host, port)] if reuse_port else None))
         lines.flush()
 
