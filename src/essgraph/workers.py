@@ -56,6 +56,8 @@ INLINE: Final = 256 * 1024
 #: For how long a worker that answered the only query looks for the next, in seconds: a client
 #: that asks one after another has it here in less.
 LOOKS: Final = 0.0003
+#: How much of the channel is read at once. To free more than 64 KiB has the allocator tidy up.
+_PIECE: Final = 32 * 1024
 _SOCKET, _SPOOL = 3, 4
 _SIGNALS: Final = {b"K": signal.SIGKILL, b"S": signal.SIGSTOP, b"C": signal.SIGCONT}
 
@@ -284,7 +286,7 @@ def _look(channel: socket.socket) -> None:
 def _frames(channel: socket.socket) -> Iterator[bytes]:
     """The bodies of the frames, of which several may be there at once."""
     data = b""
-    while piece := channel.recv(65536):
+    while piece := channel.recv(_PIECE):
         data += piece
         while len(data) >= LENGTH.size and len(data) >= (
             end := LENGTH.size + LENGTH.unpack_from(data)[0]

@@ -21,7 +21,7 @@ from essgraph.query import Query
 from essgraph.service import encodings
 
 #: What all kept answers together may take, in bytes.
-CAPACITY: Final = 32 * 2**20
+CAPACITY: Final = 24 * 2**20
 #: The largest answer that is kept in its file.
 LARGEST: Final = CAPACITY // 8
 

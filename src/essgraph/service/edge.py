@@ -67,27 +67,27 @@ class Memo:
     """Whole responses by the exact bytes of the request; least recently used out first."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[bytes, tuple[bytes, bytes, int]] = OrderedDict()
+        self._kept: OrderedDict[bytes, tuple[int, bytes, bytes]] = OrderedDict()
         self._size = 0
         #: Called for each exchange answered from here: the request's bytes, status, body size.
         self.heard: Callable[[bytes, int, int], None] = lambda request, status, size: None
 
-    def get(self, request: bytes) -> tuple[bytes, bytes, int] | None:
-        """Status line, the rest of the response, and the status."""
+    def get(self, request: bytes) -> tuple[int, bytes, bytes] | None:
+        """The status of the response, the rest of its head, and its body."""
         kept = self._kept.get(request)
         if kept is not None:
             self._kept.move_to_end(request)
         return kept
 
-    def put(self, request: bytes, status: int, rest: bytes) -> None:
-        """Keeps a response, ``rest`` being all that follows the status line and the date."""
-        if len(rest) > MEMO_RESPONSE or request in self._kept:
+    def put(self, request: bytes, status: int, head: bytes, body: bytes) -> None:
+        """Keeps a response, ``head`` being all between the status line and date and the body."""
+        if len(body) > MEMO_RESPONSE or request in self._kept:
             return
-        self._kept[request] = (STATUS_LINE[status], rest, status)
-        self._size += len(request) + len(rest)
+        self._kept[request] = (status, head, body)
+        self._size += len(request) + len(head) + len(body)
         while self._size > MEMO:
-            old, (_, rest, _) = self._kept.popitem(last=False)
-            self._size -= len(old) + len(rest)
+            old, (_, head, body) = self._kept.popitem(last=False)
+            self._size -= len(old) + len(head) + len(body)
 
     def clear(self) -> None:
         """For another version of the data."""
@@ -144,11 +144,11 @@ class _Edge(HttpToolsProtocol):
         elif not self._whole and self._deadline is None:
             self._set_deadline(HEAD_DEADLINE if self._head is not None else BODY_DEADLINE)
 
-    def _answer_again(self, request: bytes, line: bytes, rest: bytes, status: int) -> None:
+    def _answer_again(self, request: bytes, status: int, head: bytes, body: bytes) -> None:
         self._unset_keepalive_if_required()
         self._clear_deadline()
-        self.transport.write(line + self._defaults() + rest)
-        self.memo.heard(request, status, len(rest))
+        self.transport.write(b"".join((STATUS_LINE[status], self._defaults(), head, body)))
+        self.memo.heard(request, status, len(body))
         self.timeout_keep_alive_task = self.loop.call_later(
             self.timeout_keep_alive, self.timeout_keep_alive_handler
         )
@@ -201,14 +201,14 @@ class _Edge(HttpToolsProtocol):
         def reply(status: int, headers: Headers, body: bytes, lasting: bool) -> None:
             if cycle.disconnected:
                 return
-            fields = b"\r\n".join([b": ".join(field) for field in headers])
-            rest = fields + b"\r\n\r\n" + body
+            head = b"\r\n".join([*[b": ".join(field) for field in headers], b"\r\n"])
             # Only what came as one piece, alone, on a connection that stays.
             alone = self._begun == 1 and self.cycle is cycle and not cycle.more_body
             if lasting and self._piece is not None and alone and cycle.keep_alive:
-                self.memo.put(self._piece, status, rest)
+                self.memo.put(self._piece, status, head, body)
             close = b"" if cycle.keep_alive else b"connection: close\r\n"
-            self.transport.write(STATUS_LINE[status] + self._defaults() + close + rest)
+            whole = (STATUS_LINE[status], self._defaults(), close, head, body)
+            self.transport.write(b"".join(whole))
             cycle.response_started = cycle.response_complete = True
             cycle.message_event.set()
             if not cycle.keep_alive:
