@@ -98,6 +98,13 @@ class _Crowded(Exception):
     """There was no room for a query in the slow lane: it is begun anew when there is."""
 
 
+class _Lost(Exception):
+    """A worker was killed from outside before or soon after it began a query: nobody need know."""
+
+    def __init__(self, error: EssgraphError) -> None:
+        self.error = error
+
+
 class _Asked:
     """A query that a worker has, or will have when it has answered those before."""
 
@@ -370,7 +377,7 @@ class Pool:
             await self._fork()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -448,7 +455,7 @@ class Pool:
 
     async def _wait(self, queue: _Queue, client: str, deadline: float) -> _Worker:
         came, waiter = turn = queue.join(client)
-        patience = asyncio.get_running_loop().call_later(
+        patience = self._loop.call_later(
             max(0.0, deadline - came), self._turn_away, queue, client, turn
         )
         try:
@@ -530,7 +537,7 @@ class Pool:
             deadline = time.monotonic() + limit
             again, take = _AGAIN, self._take
             while True:
-                worker, begun = await take(client, deadline), time.monotonic()
+                worker = await take(client, deadline)
                 try:
                     if alone:
                         self._look_for_answer(worker, time.monotonic() + _LOOKS)
@@ -539,10 +546,9 @@ class Pool:
                     continue
                 except _Crowded:
                     take = self._take_slow
-                except Overloaded:
-                    # It may have been killed from outside before it was asked: nobody need know.
-                    if not again or worker.ended or time.monotonic() - begun > _SOON:
-                        raise
+                except _Lost as lost:
+                    if not again:
+                        raise lost.error from None
                     again -= 1
         finally:
             self._waiting -= 1
@@ -562,7 +568,10 @@ class Pool:
         except ConnectionResetError:
             if worker.ended == "busy" and len(self._anew) < self.limits.anew:
                 raise _Crowded from None
-            raise await self._why(worker, limit) from None
+            error = await self._why(worker, limit)
+            ran = asked.since and time.monotonic() - asked.since
+            hardly = ran < _SOON and not worker.ended and isinstance(error, Overloaded)
+            raise _Lost(error) if hardly else error from None
         except asyncio.CancelledError:
             if worker.asked and worker.asked[0] is asked:
                 self._kill(worker, "left")
@@ -589,7 +598,7 @@ class Pool:
         """One timer for all queries, which are many and mostly over before it rings."""
         self._looking = bool(self._running)
         if self._looking:
-            asyncio.get_running_loop().call_later(self.limits.crowded / 4, self._look)
+            self._loop.call_later(self.limits.crowded / 4, self._look)
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -662,7 +671,7 @@ class Pool:
             waiter.set_result(worker)
 
     async def _take_slow(self, client: str, deadline: float) -> _Worker:
-        asyncio.get_running_loop().call_soon(self._fill_slow_lane)  # there may be room already
+        self._loop.call_soon(self._fill_slow_lane)  # there may be room already
         return await self._wait(self._anew, client, deadline)
 
     def _signal(self, worker: _Worker, kind: bytes) -> None:
