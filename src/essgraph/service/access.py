@@ -163,13 +163,18 @@ class Access:
             line += f', "limit": "{limit}"'
         self._log.line(line + "}")
 
-    def note_remembered(self, request: bytes, status: int, size: int) -> None:
-        """For the memo of the edge: an exchange that never came here."""
+    def note_remembered(self, line: str) -> None:
+        """For the memo of the edge: an exchange that never came here, with its line."""
         self._metrics.remembered += 1
-        head = request[:200].split(b" ", 2)
-        path = head[1].split(b"?")[0].decode("latin-1") if len(head) > 1 else ""
-        method = head[0].decode("latin-1")
-        self._log.line(
-            f'{{"method": {_quoted(method)}, "path": {_quoted(path)}, '
-            f'"status": {status}, "bytes": {size}, "remembered": true}}'
-        )
+        self._log.line(line)
+
+
+def remembered_line(request: bytes, status: int, size: int) -> str:
+    """The line of an exchange that the memo of the edge answers."""
+    head = request[:200].split(b" ", 2)
+    path = head[1].split(b"?")[0].decode("latin-1") if len(head) > 1 else ""
+    method = head[0].decode("latin-1")
+    return (
+        f'{{"method": {_quoted(method)}, "path": {_quoted(path)}, '
+        f'"status": {status}, "bytes": {size}, "remembered": true}}'
+    )
