@@ -399,6 +399,7 @@ class Pool:
 
     def _give(self, worker: _Worker, client: str) -> _Worker:
         worker.users += 1
+        self._running.add(worker)
         worker.long = not self._claims.short(client)
         self._long += worker.long
         return worker
@@ -424,7 +425,12 @@ class Pool:
         if self._closing:
             worker.close()
             return
-        while (client := self._queue.due(self._may_run)) is not None:
+        enough = len(self._short()) >= self._size
+
+        def may(client: str) -> bool:
+            return self._may_run(client) and not (enough and self._claims.short(client))
+
+        while (client := self._queue.due(may)) is not None:
             waiter = self._queue.pop(client)
             if not waiter.done():
                 waiter.set_result(self._give(worker, client))
@@ -444,8 +450,11 @@ class Pool:
                 waiter.set_result(self._give(worker, client))
 
     async def _take(self, client: str, deadline: float) -> _Worker:
-        if not self._queue and self._claims.short(client) and (shared := self._shared()):
-            return self._give(shared, client)
+        if self._claims.short(client) and len(short := self._short()) >= self._size:
+            worker = min(short, key=lambda w: w.users)
+            if not self._queue and worker.users < _BEHIND:
+                return self._give(worker, client)
+            return await self._wait(self._queue, client, deadline)
         while self._idle and self._may_run(client):
             worker = self._idle.pop()
             if not worker.lost:
@@ -474,14 +483,10 @@ class Pool:
         if not turn[1].done():
             turn[1].set_exception(self._overloaded())
 
-    def _shared(self) -> _Worker | None:
-        """A worker behind whose short query another may wait, where as many work as should: to wake
-        one more costs more than that, and it would take its time from them."""
-        usable = [w for w in self._running if w.usable and not w.long]
-        if self._idle and len(usable) < self._size:
-            return None
-        worker = min(usable, key=lambda w: w.users, default=None)
-        return worker if worker and worker.users < _BEHIND else None
+    def _short(self) -> list[_Worker]:
+        """The workers that have short queries. Where they are as many as should be, others wait
+        behind those: to wake one more worker costs more, and it would take its time from them."""
+        return [worker for worker in self._running if worker.usable and not worker.long]
 
     def _admit(self, client: str) -> None:
         if self._closing:
@@ -560,7 +565,6 @@ class Pool:
         self, worker: _Worker, frame: bytes, deadline: float, limit: float, client: str
     ) -> Answer:
         asked = worker.ask(frame, deadline)
-        self._running.add(worker)
         if not self._looking:
             self._look_again()
         try:
@@ -668,6 +672,7 @@ class Pool:
             self._release(worker)
         else:
             worker.users = 1
+            self._running.add(worker)
             waiter.set_result(worker)
 
     async def _take_slow(self, client: str, deadline: float) -> _Worker:
