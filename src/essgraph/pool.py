@@ -195,6 +195,10 @@ class _Worker(asyncio.Protocol):
         if self.spool >= 0:
             os.close(self.spool)
             self.spool = -1
+        self.give_up()
+
+    def give_up(self) -> None:
+        """The query that runs has no answer."""
         if self.asked and not self.asked[0].answer.done():
             self.asked[0].answer.set_exception(ConnectionResetError())
 
@@ -689,9 +693,10 @@ class Pool:
         worker.ended = reason
         worker.move()
         self._signal(worker, b"K")
+        worker.give_up()  # at once: to die takes a while, above all where it has much memory
         if not (worker.slow or worker.halted):
             self._no_longer(worker)
-            self._spawn(self._fork())  # at once: to die takes a while
+            self._spawn(self._fork())
 
     def _release(self, worker: _Worker) -> None:
         self._no_longer(worker)
