@@ -34,6 +34,7 @@ Ask = Callable[[str], Awaitable[bool]]
 _REPEATS: Final = ("*", "+", "?")
 #: What only SPARQL 1.2 has and may hold triples.
 _LATER: Final = frozenset(("<<", ">>", "<<(", ")>>", "{|", "|}", "~", "LATERAL"))
+_WHOLE: Final = "LIMIT 1000000000"
 _TYPE: Final = f"<{names.RDF}type>"
 _LITERAL: Final = re.compile(r"[\"'+.0-9-]|(?:true|false)$", re.IGNORECASE)
 
@@ -437,11 +438,18 @@ class _Writer:
             same = f" BIND ({x} AS {y})" if x != y else ""
             walks += [f"{x} {p} {o} .{same}", f"{o} {p} {x} .{same}"]
         union = _union([_within(graph, walk) for walk in walks])
-        return f"{{ SELECT DISTINCT {self._shown(graph, x, y)} {{ {union} }} }}"
+        return f"{{ SELECT DISTINCT {self._shown(graph, x, y)} {{ {union} }} {_WHOLE} }}"
 
     async def _walk(self, path: _Path, x: str, y: str, graph: str, steps: int) -> str:
         nodes = [x, *(self._fresh() for _ in range(steps - 1)), y]
-        return " ".join([await self._write(path, a, b, graph) for a, b in pairwise(nodes)])
+        found = []
+        for a, b in pairwise(nodes):
+            step = await self._write(path, a, b, graph)
+            if " UNION " in step:  # multiplied out by the engine otherwise
+                shown = self._shown(graph, a, b)
+                step = f"{{ SELECT DISTINCT {shown} {{ {_within(graph, step)} }} {_WHOLE} }}"
+            found.append(step)
+        return " ".join(found)
 
     async def _steps(self, path: _Path, graph: str) -> int:
         """How many steps come to every pair that any number comes to."""
