@@ -34,7 +34,9 @@ Ask = Callable[[str], Awaitable[bool]]
 _REPEATS: Final = ("*", "+", "?")
 #: What only SPARQL 1.2 has and may hold triples.
 _LATER: Final = frozenset(("<<", ">>", "<<(", ")>>", "{|", "|}", "~", "LATERAL"))
-_WHOLE: Final = "LIMIT 1000000000"
+_COUNTING: Final = frozenset(
+    ("COUNT", "SUM", "MIN", "MAX", "AVG", "SAMPLE", "GROUP_CONCAT", "GROUP")
+)
 _TYPE: Final = f"<{names.RDF}type>"
 _LITERAL: Final = re.compile(r"[\"'+.0-9-]|(?:true|false)$", re.IGNORECASE)
 
@@ -53,12 +55,14 @@ class _Path(NamedTuple):
 
 @dataclass(frozen=True)
 class _Link:
-    """A path between two terms, and the graph it is sought in (of GRAPH)."""
+    """A path between two terms, the graph it is sought in (of GRAPH), and whether it matters how
+    often a solution comes."""
 
     start: str
     path: _Path
     end: str
     graph: str
+    counted: bool
 
 
 @dataclass(frozen=True)
@@ -115,6 +119,8 @@ class _Reader:
         self._at = 0
         self._found: list[_Block] = []
         self._first = 0
+        self._tested = False  # in EXISTS or MINUS
+        self._counted = True
 
     @property
     def prologue(self) -> str:
@@ -143,6 +149,10 @@ class _Reader:
         while self._tokens[self._first][1] not in forms:
             self._first += 1
         self._at = self._first
+        words = [text for kind, text, _ in self._tokens if kind == "word"]
+        head = self._tokens[self._first + 1][1]
+        once = head == "DISTINCT" or (words.count("SELECT") == 0 and "LIMIT" not in words)
+        self._counted = not once or words.count("SELECT") > 1 or not _COUNTING.isdisjoint(words)
         self._select("")
         if self._found and any(text in _LATER for _, text, _ in self._tokens):
             raise _refused("pas à côté de SPARQL 1.2", "not beside SPARQL 1.2")
@@ -194,12 +204,21 @@ class _Reader:
                 return
 
     def _group(self, graph: str) -> None:
+        before = self._tested
+        self._tested = before or self._tokens[self._at - 1][1] in ("EXISTS", "MINUS")
         self._next()
         if self._text() == "SELECT":
+            found = len(self._found)
             self._select(graph)
+            if self._tested and len(self._found) > found:
+                raise _refused(
+                    "pas dans un sous-SELECT d'EXISTS ou de MINUS",
+                    "not in a sub-SELECT of EXISTS or MINUS",
+                )
         while self._text() not in ("}", ""):
             self._element(graph)
         self._next()
+        self._tested = before
 
     def _element(self, graph: str) -> None:
         kind, text = self._kind(), self._text()
@@ -262,7 +281,8 @@ class _Reader:
             if path is None:
                 self._next()
             elif path.repeats:
-                links += [_Link(subject, path, end, graph) for end in self._objects()]
+                counted = self._counted and not self._tested
+                links += [_Link(subject, path, end, graph, counted) for end in self._objects()]
                 continue
             list(self._objects())
             verbs.append(self._span(start))
@@ -356,6 +376,7 @@ class _Writer:
         )
         self._name = reader.variable()
         self._numbers = count()
+        self._counted = True
         self._known: dict[tuple[_Path, str], int] = {}
 
     def _fresh(self) -> str:
@@ -374,6 +395,7 @@ class _Writer:
                 "pas de SELECT * avec un chemin entre deux termes : nommez les variables",
                 "no SELECT * with a path between two terms: name the variables",
             )
+        self._counted = link.counted
         body = await self._write(link.path, link.start, link.end, link.graph)
         if link.path.kind in _REPEATS:
             return body
@@ -395,11 +417,19 @@ class _Writer:
                 nodes = [start, *(self._fresh() for _ in path.parts[1:]), end]
                 steps = zip(path.parts, pairwise(nodes), strict=True)
                 return " ".join([await self._write(p, *ends, graph) for p, ends in steps])
+            case "|" if all(part.kind == "iri" for part in path.parts):
+                return self._one_of(path, start, end)
             case "|":
                 return _union([await self._write(p, start, end, graph) for p in path.parts])
             case "!":
                 return self._negated(path, start, end)
         return await self._closure(path, start, end, graph)
+
+    def _one_of(self, path: _Path, start: str, end: str) -> str:
+        """As one pattern: unions in each step would be multiplied out."""
+        texts = ", ".join(dict.fromkeys(_TYPE if p.text == "a" else p.text for p in path.parts))
+        verb = self._fresh()
+        return f"{start} {verb} {end} . FILTER ({verb} IN ({texts}))"
 
     def _negated(self, path: _Path, start: str, end: str) -> str:
         found = []
@@ -411,8 +441,13 @@ class _Writer:
         return _union(found)
 
     async def _closure(self, path: _Path, start: str, end: str, graph: str) -> str:
-        """Each pair of ends once. Ends that are terms are compared at last: Virtuoso is wrong with
-        a constant in one branch of a union."""
+        """Each pair of ends once, where that matters. Ends that are terms are compared at last:
+        Virtuoso is wrong with a constant in one branch of a union."""
+        if path.kind in "*+" and _negates(path):
+            raise _refused(
+                "pas de « ! » dans ce qui se répète : nommez les propriétés",
+                'no "!" in what repeats: name the properties',
+            )
         none = path.kind in "*?"
         terms = [term for term in dict.fromkeys((start, end)) if term[0] not in "?$"]
         if none and any(map(_LITERAL.match, terms)):
@@ -432,32 +467,32 @@ class _Writer:
     async def _pairs(
         self, path: _Path, x: str, y: str, graph: str, steps: int, *, none: bool
     ) -> str:
+        """Virtuoso 7.2.5 loses solutions where two sub-SELECTs with DISTINCT and UNION are joined,
+        unless they are ordered; and all where one that is ordered stands in EXISTS or MINUS."""
         walks = [await self._walk(path, x, y, graph, n) for n in range(1, steps + 1)]
         if none:
             p, o = self._fresh(), self._fresh()
             same = f" BIND ({x} AS {y})" if x != y else ""
             walks += [f"{x} {p} {o} .{same}", f"{o} {p} {x} .{same}"]
         union = _union([_within(graph, walk) for walk in walks])
-        return f"{{ SELECT DISTINCT {self._shown(graph, x, y)} {{ {union} }} {_WHOLE} }}"
+        shown = self._shown(graph, x, y)
+        if not self._counted:
+            return f"{{ SELECT {shown} {{ {union} }} }}"
+        order = f" ORDER BY {shown}" if shown[0] == "?" else ""
+        return f"{{ SELECT DISTINCT {shown} {{ {union} }}{order} }}"
 
     async def _walk(self, path: _Path, x: str, y: str, graph: str, steps: int) -> str:
         nodes = [x, *(self._fresh() for _ in range(steps - 1)), y]
-        found = []
-        for a, b in pairwise(nodes):
-            step = await self._write(path, a, b, graph)
-            if " UNION " in step:  # multiplied out by the engine otherwise
-                shown = self._shown(graph, a, b)
-                step = f"{{ SELECT DISTINCT {shown} {{ {_within(graph, step)} }} {_WHOLE} }}"
-            found.append(step)
-        return " ".join(found)
+        return " ".join([await self._write(path, a, b, graph) for a, b in pairwise(nodes)])
 
     async def _steps(self, path: _Path, graph: str) -> int:
         """How many steps come to every pair that any number comes to."""
         if (path, graph) not in self._known:
             # By numbers of its own, so that the same is always asked in the same words.
-            numbers, self._numbers = self._numbers, count(1_000)
+            before = self._numbers, self._counted
+            self._numbers, self._counted = count(1_000), False
             self._known[path, graph] = await self._ask_steps(path, graph)
-            self._numbers = numbers
+            self._numbers, self._counted = before
         return self._known[path, graph]
 
     async def _ask_steps(self, path: _Path, graph: str) -> int:
@@ -476,6 +511,10 @@ class _Writer:
             f"un chemin a plus de {MAX_STEPS} pas ; écrivez les pas, ou bornez-le",
             f"a path has more than {MAX_STEPS} steps; write the steps, or bound it",
         )
+
+
+def _negates(path: _Path) -> bool:
+    return path.kind == "!" or any(map(_negates, path.parts))
 
 
 def _within(graph: str, patterns: str) -> str:
