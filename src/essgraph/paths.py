@@ -25,6 +25,8 @@ from essgraph.query import Query, tokens
 
 #: The most steps that are unfolded.
 MAX_STEPS: Final = 12
+#: In how many ways they may be taken: the engine multiplies out what each step has in a union.
+MAX_WAYS: Final = 27
 #: What an unfolded query may have in characters; each step adds to it.
 MAX_SIZE: Final = 128 * 1024
 
@@ -499,7 +501,13 @@ class _Writer:
         if graph[:1] in ("?", "$"):
             graph = self._fresh()
         x, y = self._fresh(), self._fresh()
+        ways = (await self._write(path, x, y, graph)).count(" UNION ") + 1
         for steps in range(1, MAX_STEPS + 1):
+            if ways ** (steps + 1) > MAX_WAYS:
+                raise _refused(
+                    "trop d'alternatives dans ce qui se répète : répétez une propriété, ou p|q",
+                    "too many alternatives in what repeats: repeat a property, or p|q",
+                )
             longer = _within(graph, await self._walk(path, x, y, graph, steps + 1))
             shorter = await self._pairs(path, x, y, graph, steps, none=False)
             pattern = f"{longer} FILTER NOT EXISTS {{ {shorter} }}"
