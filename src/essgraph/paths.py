@@ -153,7 +153,8 @@ class _Reader:
         self._at = self._first
         words = [text for kind, text, _ in self._tokens if kind == "word"]
         head = self._tokens[self._first + 1][1]
-        once = head == "DISTINCT" or (words.count("SELECT") == 0 and "LIMIT" not in words)
+        cut = "LIMIT" in words or "OFFSET" in words
+        once = head == "DISTINCT" or (words.count("SELECT") == 0 and not cut)
         self._counted = not once or words.count("SELECT") > 1 or not _COUNTING.isdisjoint(words)
         self._select("")
         if self._found and any(text in _LATER for _, text, _ in self._tokens):

@@ -178,6 +178,8 @@ class Remote:
 
         async def ask(text: str) -> bool:
             key = (text, *graphs)
+            if self._state is None:  # the data may change, and nobody tells
+                self._asked.clear()
             if key not in self._asked:
                 left = max(0.0, deadline - time.monotonic())
                 body = await self.endpoint.ask(text, endpoints.JSON, dataset=graphs, timeout=left)
