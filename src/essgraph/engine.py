@@ -54,7 +54,7 @@ class Spool:
         os.close(self._descriptor)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A whole answer: its bytes in ``body``, or in ``spool`` where they are many.
 

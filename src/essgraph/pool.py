@@ -43,8 +43,9 @@ _SOON: Final = 0.5
 _AGAIN: Final = 2
 #: How many short queries may be with one worker, the one that runs included.
 _BEHIND: Final = 7
-#: Of what is over so soon, in seconds, nobody need know the CPU time.
-_MOMENT: Final = 0.002
+#: For how long the service looks for the answer to the only query there is, in seconds: to be
+#: woken would take it 40 µs more, a tenth of a short query. See ``workers.LOOKS``.
+_LOOKS: Final = 0.001
 
 
 @dataclass(frozen=True)
@@ -97,17 +98,21 @@ class _Crowded(Exception):
     """There was no room for a query in the slow lane: it is begun anew when there is."""
 
 
+class _Lost(Exception):
+    """A worker was killed from outside before or soon after it began a query: nobody need know."""
+
+    def __init__(self, error: EssgraphError) -> None:
+        self.error = error
+
+
 class _Asked:
     """A query that a worker has, or will have when it has answered those before."""
 
-    def __init__(self, deadline: float) -> None:
+    def __init__(self, deadline: float, answer: asyncio.Future[Answer]) -> None:
         self.deadline = deadline
-        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self.since = self.begun = 0.0  # when it was begun: the time, and the worker's CPU time
-
-    def begin(self, pid: int) -> None:
-        """From now its time is counted."""
-        self.since, self.begun = time.monotonic(), _cpu_time(pid)
+        self.answer = answer
+        self.since = 0.0  # when it was begun
+        self.begun: float | None = None  # the worker's CPU time when it was first looked at
 
 
 class _Worker(asyncio.Protocol):
@@ -122,7 +127,8 @@ class _Worker(asyncio.Protocol):
         self.ended: str | None = None  # why we killed it: time, busy, left
         self.asked: deque[_Asked] = deque()  # the first is the one that runs
         self.users = 0  # queries that it was given to
-        self.gone: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self.gone: asyncio.Future[int] = self._loop.create_future()
         self.lost = False
         self._transport: asyncio.Transport | None = None
         self._data = b""
@@ -138,13 +144,13 @@ class _Worker(asyncio.Protocol):
     def ask(self, frame: bytes, deadline: float) -> _Asked:
         """Asks a query, which waits for those asked before."""
         assert self._transport is not None
-        asked = _Asked(deadline)
+        asked = _Asked(deadline, self._loop.create_future())
         if self.lost:  # since it was given
             asked.answer.set_exception(ConnectionResetError())
             return asked
         self.asked.append(asked)
         if len(self.asked) == 1:
-            asked.begin(self.pid)
+            asked.since = time.monotonic()
         self._transport.write(frame)
         return asked
 
@@ -172,7 +178,7 @@ class _Worker(asyncio.Protocol):
         if kind == b"S":
             self.move(keep=0)  # its file is in use: it ends
         elif self.asked:
-            self.asked[0].begin(self.pid)
+            self.asked[0].since = time.monotonic()
         if answer.done():
             return
         if kind == b"E":
@@ -265,6 +271,8 @@ class _Queue:
 
     def due(self, may: Callable[[str], bool] = lambda _: True) -> str | None:
         """Whose turn it is, of the clients that may."""
+        if not self._turns:
+            return None
         waiting = (client for client in self._turns if may(client))
         return min(waiting, key=self._when, default=None)
 
@@ -306,6 +314,8 @@ class Pool:
         self._running: set[_Worker] = set()
         self._looking = False
         self._closing = False
+        self._loop = asyncio.get_running_loop()
+        self._looks = workers > 1  # else the worker needs the time for its answer
         self.ends: dict[str, int] = {}  # queries ended by a limit, by its name
 
     # --- life -------------------------------------------------------------------------------
@@ -367,7 +377,7 @@ class Pool:
             await self._fork()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
+        task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -434,18 +444,18 @@ class Pool:
                 waiter.set_result(self._give(worker, client))
 
     async def _take(self, client: str, deadline: float) -> _Worker:
+        if not self._queue and self._claims.short(client) and (shared := self._shared()):
+            return self._give(shared, client)
         while self._idle and self._may_run(client):
             worker = self._idle.pop()
             if not worker.lost:
                 return self._give(worker, client)
             self._spawn(self._fork())
-        if not self._queue and self._claims.short(client) and (shared := self._shared()):
-            return self._give(shared, client)
         return await self._wait(self._queue, client, deadline)
 
     async def _wait(self, queue: _Queue, client: str, deadline: float) -> _Worker:
         came, waiter = turn = queue.join(client)
-        patience = asyncio.get_running_loop().call_later(
+        patience = self._loop.call_later(
             max(0.0, deadline - came), self._turn_away, queue, client, turn
         )
         try:
@@ -465,8 +475,11 @@ class Pool:
             turn[1].set_exception(self._overloaded())
 
     def _shared(self) -> _Worker | None:
-        """A worker behind whose short query another may wait: to wake one costs more than that."""
-        usable = (w for w in self._running if w.usable and not w.long)
+        """A worker behind whose short query another may wait, where as many work as should: to wake
+        one more costs more than that, and it would take its time from them."""
+        usable = [w for w in self._running if w.usable and not w.long]
+        if self._idle and len(usable) < self._size:
+            return None
         worker = min(usable, key=lambda w: w.users, default=None)
         return worker if worker and worker.users < _BEHIND else None
 
@@ -513,7 +526,8 @@ class Pool:
     ) -> Answer:
         """See ``engine.Engine.query``. ``timeout`` only lowers the limit of the pool."""
         bound = queries.bind(query, bindings)
-        frame = workers.request(bound.text, dataset_of(bound, dataset), format)
+        alone = self._looks and not self._waiting
+        frame = workers.request(bound.text, dataset_of(bound, dataset), format, alone)
         self._admit(client)
         self._clients[client] = self._clients.get(client, 0) + 1
         self._waiting += 1
@@ -523,17 +537,18 @@ class Pool:
             deadline = time.monotonic() + limit
             again, take = _AGAIN, self._take
             while True:
-                worker, begun = await take(client, deadline), time.monotonic()
+                worker = await take(client, deadline)
                 try:
+                    if alone:
+                        self._look_for_answer(worker, time.monotonic() + _LOOKS)
                     return await self._run(worker, frame, deadline, limit, client)
                 except _Moved:
                     continue
                 except _Crowded:
                     take = self._take_slow
-                except Overloaded:
-                    # It may have been killed from outside before it was asked: nobody need know.
-                    if not again or worker.ended or time.monotonic() - begun > _SOON:
-                        raise
+                except _Lost as lost:
+                    if not again:
+                        raise lost.error from None
                     again -= 1
         finally:
             self._waiting -= 1
@@ -553,7 +568,10 @@ class Pool:
         except ConnectionResetError:
             if worker.ended == "busy" and len(self._anew) < self.limits.anew:
                 raise _Crowded from None
-            raise await self._why(worker, limit) from None
+            error = await self._why(worker, limit)
+            ran = asked.since and time.monotonic() - asked.since
+            hardly = ran < _SOON and not worker.ended and isinstance(error, Overloaded)
+            raise _Lost(error) if hardly else error from None
         except asyncio.CancelledError:
             if worker.asked and worker.asked[0] is asked:
                 self._kill(worker, "left")
@@ -563,18 +581,24 @@ class Pool:
                 self._claims.took(client, self._used(worker, asked))
             self._give_back(worker)
 
+    def _look_for_answer(self, worker: _Worker, until: float) -> None:
+        """Looks for the answer to the only query there is rather than sleep until it comes."""
+        if worker.users and time.monotonic() < until:
+            self._loop.call_soon(self._look_for_answer, worker, until)
+
     def _used(self, worker: _Worker, asked: _Asked) -> float:
         """What a query that is over took, in seconds; what is gone had its time and more."""
         if worker.lost or worker.ended:
             return self.limits.fast
-        passed = time.monotonic() - asked.since
-        return passed if passed < _MOMENT else _cpu_time(worker.pid) - asked.begun
+        if asked.begun is None:
+            return time.monotonic() - asked.since
+        return _cpu_time(worker.pid) - asked.begun
 
     def _look_again(self) -> None:
         """One timer for all queries, which are many and mostly over before it rings."""
         self._looking = bool(self._running)
         if self._looking:
-            asyncio.get_running_loop().call_later(self.limits.crowded / 4, self._look)
+            self._loop.call_later(self.limits.crowded / 4, self._look)
 
     def _look(self) -> None:
         now = time.monotonic()
@@ -582,18 +606,20 @@ class Pool:
             if not worker.asked:
                 continue  # its answer is here, and its client about to see it
             asked = worker.asked[0]
+            if asked.begun is None:
+                # Not when it was begun: most are over by now, and to ask the system takes time.
+                asked.begun = _cpu_time(worker.pid)
             if now >= asked.deadline:
                 self._kill(worker, "time")
             elif now - asked.since >= self.limits.crowded and worker.usable:
-                self._look_at(worker)
+                self._look_at(worker, _cpu_time(worker.pid) - asked.begun)
         self._look_again()
 
-    def _look_at(self, worker: _Worker) -> None:
+    def _look_at(self, worker: _Worker, used: float) -> None:
         """Whether a query has used up its time in the fast lane, which is less where others wait.
 
         It is CPU time: a query is not ended for what its neighbours do.
         """
-        used = _cpu_time(worker.pid) - worker.asked[0].begun
         crowded = self._queue or len(worker.asked) > 1
         if used < (self.limits.crowded if crowded else self.limits.fast):
             return
@@ -645,7 +671,7 @@ class Pool:
             waiter.set_result(worker)
 
     async def _take_slow(self, client: str, deadline: float) -> _Worker:
-        asyncio.get_running_loop().call_soon(self._fill_slow_lane)  # there may be room already
+        self._loop.call_soon(self._fill_slow_lane)  # there may be room already
         return await self._wait(self._anew, client, deadline)
 
     def _signal(self, worker: _Worker, kind: bytes) -> None:

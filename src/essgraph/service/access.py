@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import accumulate
 from typing import Final, TextIO
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Histogram, Metric
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from essgraph.service.reply import Headers, Reply
@@ -29,32 +33,51 @@ _PREFLIGHT: Final = [
     (b"access-control-max-age", b"86400"),
 ]
 
+#: Upper bounds of the time to an answer, in seconds; the last is infinite.
+_BUCKETS: Final = Histogram.DEFAULT_BUCKETS
+
 
 class Metrics:
-    """The counters of one service, in a registry of its own."""
+    """What one service counts, in a registry of its own, which asks for it when it is read: to
+    count is on the way of every request, to read is not."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "essgraph_requests", "Requests answered", ["status"], registry=self.registry
-        )
-        self.limits = Counter(
-            "essgraph_limits", "Queries ended by a limit", ["limit"], registry=self.registry
-        )
-        self.remembered = Counter(
-            "essgraph_remembered", "Requests answered from memory", registry=self.registry
-        )
-        self.seconds = Histogram(
-            "essgraph_request_seconds", "Time to the whole answer", registry=self.registry
-        )
-        self._by_status: dict[int, Counter] = {}
+        self.registry.register(self)
+        self.remembered = 0
+        self.limits: Counter[str] = Counter()
+        self._status: Counter[int] = Counter()
+        self._within = [0] * len(_BUCKETS)
+        self._seconds = 0.0
 
-    def answered(self, status: int) -> None:
-        """Counts a request."""
-        counter = self._by_status.get(status)
-        if counter is None:
-            counter = self._by_status[status] = self.requests.labels(status)
-        counter.inc()
+    def answered(self, status: int, seconds: float) -> None:
+        """Counts a request and the time to its whole answer."""
+        self._status[status] += 1
+        self._within[bisect_left(_BUCKETS, seconds)] += 1
+        self._seconds += seconds
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics as they are now (prometheus_client's ``Collector``)."""
+        requests = CounterMetricFamily("essgraph_requests", "Requests answered", labels=["status"])
+        for status, number in sorted(self._status.items()):
+            requests.add_metric([str(status)], number)
+        yield requests
+        limits = CounterMetricFamily(
+            "essgraph_limits", "Queries ended by a limit", labels=["limit"]
+        )
+        for limit, number in sorted(self.limits.items()):
+            limits.add_metric([limit], number)
+        yield limits
+        yield CounterMetricFamily(
+            "essgraph_remembered", "Requests answered from memory", value=self.remembered
+        )
+        bounds = [*map(str, _BUCKETS[:-1]), "+Inf"]
+        yield HistogramMetricFamily(
+            "essgraph_request_seconds",
+            "Time to the whole answer",
+            buckets=list(zip(bounds, accumulate(self._within), strict=True)),
+            sum_value=self._seconds,
+        )
 
 
 @lru_cache(maxsize=1024)
@@ -128,8 +151,7 @@ class Access:
 
     def _note(self, scope: Scope, status: int, size: int, seconds: float) -> None:
         status = status or 499  # the client left
-        self._metrics.answered(status)
-        self._metrics.seconds.observe(seconds)
+        self._metrics.answered(status, seconds)
         line = (
             f'{{"method": {_quoted(scope["method"])}, "path": {_quoted(scope["path"][:200])}, '
             f'"status": {status}, "bytes": {size}, "ms": {seconds * 1000:.3f}'
@@ -137,17 +159,22 @@ class Access:
         if tag := scope.get("essgraph.query"):
             line += f', "query": "{tag}", "rows": {scope["essgraph.rows"]}'
         if limit := scope.get("essgraph.limit"):
-            self._metrics.limits.labels(limit).inc()
+            self._metrics.limits[limit] += 1
             line += f', "limit": "{limit}"'
         self._log.line(line + "}")
 
-    def note_remembered(self, request: bytes, status: int, size: int) -> None:
-        """For the memo of the edge: an exchange that never came here."""
-        self._metrics.remembered.inc()
-        head = request[:200].split(b" ", 2)
-        path = head[1].split(b"?")[0].decode("latin-1") if len(head) > 1 else ""
-        method = head[0].decode("latin-1")
-        self._log.line(
-            f'{{"method": {_quoted(method)}, "path": {_quoted(path)}, '
-            f'"status": {status}, "bytes": {size}, "remembered": true}}'
-        )
+    def note_remembered(self, line: str) -> None:
+        """For the memo of the edge: an exchange that never came here, with its line."""
+        self._metrics.remembered += 1
+        self._log.line(line)
+
+
+def remembered_line(request: bytes, status: int, size: int) -> str:
+    """The line of an exchange that the memo of the edge answers."""
+    head = request[:200].split(b" ", 2)
+    path = head[1].split(b"?")[0].decode("latin-1") if len(head) > 1 else ""
+    method = head[0].decode("latin-1")
+    return (
+        f'{{"method": {_quoted(method)}, "path": {_quoted(path)}, '
+        f'"status": {status}, "bytes": {size}, "remembered": true}}'
+    )

@@ -21,7 +21,7 @@ from essgraph.query import Query
 from essgraph.service import encodings
 
 #: What all kept answers together may take, in bytes.
-CAPACITY: Final = 32 * 2**20
+CAPACITY: Final = 24 * 2**20
 #: The largest answer that is kept in its file.
 LARGEST: Final = CAPACITY // 8
 
@@ -29,10 +29,12 @@ LARGEST: Final = CAPACITY // 8
 class Kept:
     """A whole answer with its entity tag, and its codings once they were asked for."""
 
+    __slots__ = ("_coded", "answer", "tag")
+
     def __init__(self, answer: Answer, tag: str) -> None:
         self.answer = answer
         self.tag = tag
-        self._coded: dict[str, bytes] = {}
+        self._coded: dict[str, bytes] | None = None
 
     def coding(self, wanted: str) -> str:
         """The coding in which it is sent: what is small or spooled goes as it is."""
@@ -43,6 +45,8 @@ class Kept:
         """The bytes in that coding."""
         if coding == "identity":
             return self.answer.body
+        if self._coded is None:
+            self._coded = {}
         if coding not in self._coded:
             self._coded[coding] = encodings.encode(self.answer.body, coding)
         return self._coded[coding]
@@ -63,6 +67,7 @@ class Answers:
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._size = 0
         self._flights: dict[str, asyncio.Future[Answer]] = {}
+        self._loop = asyncio.get_running_loop()
         self.hits = 0
 
     def tag(
@@ -70,10 +75,11 @@ class Answers:
     ) -> str:
         """The entity tag of an answer (RFC 9110, 8.8.3), known before the answer is: the same
         version, query, dataset and format give the same bytes."""
-        said = [self._version, query.key, format.name, format.media_type]
-        said += [*dataset.default, "|", *dataset.named]
-        said += [f"{name}={term}" for name, term in sorted(bindings.items())]
-        return hashlib.blake2b("\0".join(said).encode(), digest_size=15).hexdigest()
+        said = f"{self._version}\0{format.name}\0{format.media_type}\0{query.key}"
+        if dataset or bindings:
+            bound = (f"{name}={term}" for name, term in sorted(bindings.items()))
+            said = "\0".join((said, *dataset.default, "|", *dataset.named, *bound))
+        return hashlib.blake2b(said.encode(), digest_size=15).hexdigest()
 
     async def ask(
         self,
@@ -121,7 +127,7 @@ class Answers:
             us = asyncio.current_task()
             if not flight.cancelled() or (us and us.cancelling()):
                 raise asyncio.CancelledError  # we were, not only the one who evaluates
-        flight = self._flights[key] = asyncio.get_running_loop().create_future()
+        flight = self._flights[key] = self._loop.create_future()
         try:
             answer = await evaluate()
             flight.set_result(answer)

@@ -14,7 +14,7 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import (
@@ -63,31 +63,43 @@ _HOST: Final = (
 _MALFORMED: Final = (400, Text("requête HTTP mal formée", "malformed HTTP request"))
 
 
+#: A status, the head of the response but for the status line and the date, the body, and what
+#: the log says of it, once it was said.
+Exchange: TypeAlias = tuple[int, bytes, bytes, str | None]
+
+
 class Memo:
     """Whole responses by the exact bytes of the request; least recently used out first."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[bytes, tuple[bytes, bytes, int]] = OrderedDict()
+        self._kept: OrderedDict[bytes, Exchange] = OrderedDict()
         self._size = 0
-        #: Called for each exchange answered from here: the request's bytes, status, body size.
-        self.heard: Callable[[bytes, int, int], None] = lambda request, status, size: None
+        #: What the log says of an exchange: takes the request, the status, the body's size.
+        self.line: Callable[[bytes, int, int], str] = lambda request, status, size: ""
+        #: Called with that for each exchange answered from here.
+        self.heard: Callable[[str], None] = lambda line: None
 
-    def get(self, request: bytes) -> tuple[bytes, bytes, int] | None:
-        """Status line, the rest of the response, and the status."""
+    def get(self, request: bytes) -> Exchange | None:
+        """The response to a request, if it is here."""
         kept = self._kept.get(request)
-        if kept is not None:
-            self._kept.move_to_end(request)
+        if kept is None:
+            return None
+        self._kept.move_to_end(request)
+        status, head, body, line = kept
+        if line is None:  # most requests come once, and need none
+            line = self.line(request, status, len(body))
+            kept = self._kept[request] = status, head, body, line
         return kept
 
-    def put(self, request: bytes, status: int, rest: bytes) -> None:
-        """Keeps a response, ``rest`` being all that follows the status line and the date."""
-        if len(rest) > MEMO_RESPONSE or request in self._kept:
+    def put(self, request: bytes, status: int, head: bytes, body: bytes) -> None:
+        """Keeps a response, ``head`` being all between the status line and date and the body."""
+        if len(body) > MEMO_RESPONSE or request in self._kept:
             return
-        self._kept[request] = (STATUS_LINE[status], rest, status)
-        self._size += len(request) + len(rest)
+        self._kept[request] = status, head, body, None
+        self._size += len(request) + len(head) + len(body)
         while self._size > MEMO:
-            old, (_, rest, _) = self._kept.popitem(last=False)
-            self._size -= len(old) + len(rest)
+            old, (_, head, body, _) = self._kept.popitem(last=False)
+            self._size -= len(old) + len(head) + len(body)
 
     def clear(self) -> None:
         """For another version of the data."""
@@ -113,6 +125,7 @@ class _Edge(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
+        self._resting = 0.0  # since when it waits for another request
         self._fault: tuple[int, Text] = _MALFORMED  # why the parser was stopped
         self._refused = False
 
@@ -128,7 +141,7 @@ class _Edge(HttpToolsProtocol):
         if self._between:
             kept = self.memo.get(data)
             if kept is not None:
-                self._answer_again(data, *kept)
+                self._answer_again(*kept)
                 return
             self._piece = data if len(data) <= MEMO_REQUEST else None
         else:
@@ -144,14 +157,11 @@ class _Edge(HttpToolsProtocol):
         elif not self._whole and self._deadline is None:
             self._set_deadline(HEAD_DEADLINE if self._head is not None else BODY_DEADLINE)
 
-    def _answer_again(self, request: bytes, line: bytes, rest: bytes, status: int) -> None:
-        self._unset_keepalive_if_required()
+    def _answer_again(self, status: int, head: bytes, body: bytes, line: str | None) -> None:
         self._clear_deadline()
-        self.transport.write(line + self._defaults() + rest)
-        self.memo.heard(request, status, len(rest))
-        self.timeout_keep_alive_task = self.loop.call_later(
-            self.timeout_keep_alive, self.timeout_keep_alive_handler
-        )
+        self.transport.write(b"".join((STATUS_LINE[status], self._defaults(), head, body)))
+        self.memo.heard(line or "")
+        self._rest()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -201,14 +211,14 @@ class _Edge(HttpToolsProtocol):
         def reply(status: int, headers: Headers, body: bytes, lasting: bool) -> None:
             if cycle.disconnected:
                 return
-            fields = b"".join([b"%s: %s\r\n" % field for field in headers])
-            rest = fields + b"\r\n" + body
+            head = b"\r\n".join([*[b": ".join(field) for field in headers], b"\r\n"])
             # Only what came as one piece, alone, on a connection that stays.
             alone = self._begun == 1 and self.cycle is cycle and not cycle.more_body
             if lasting and self._piece is not None and alone and cycle.keep_alive:
-                self.memo.put(self._piece, status, rest)
+                self.memo.put(self._piece, status, head, body)
             close = b"" if cycle.keep_alive else b"connection: close\r\n"
-            self.transport.write(STATUS_LINE[status] + self._defaults() + close + rest)
+            whole = (STATUS_LINE[status], self._defaults(), close, head, body)
+            self.transport.write(b"".join(whole))
             cycle.response_started = cycle.response_complete = True
             cycle.message_event.set()
             if not cycle.keep_alive:
@@ -221,14 +231,48 @@ class _Edge(HttpToolsProtocol):
         return b"".join([b"%s: %s\r\n" % field for field in self.server_state.default_headers])
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        # In place of uvicorn's, which makes a timer for each request.
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
+            else:
+                self._rest()
         self._between = not self.pipeline and not self.cycle.more_body
         self._head = self._head or 0
+
+    # --- between requests -------------------------------------------------------------------
+
+    def _rest(self) -> None:
+        """From now the connection waits for its next request."""
+        self._resting = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_later(self.timeout_keep_alive)
+
+    def _look_later(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
+
+    def timeout_keep_alive_handler(self) -> None:
+        """One timer for all requests of a connection: it looks whether it has rested too long."""
+        self.timeout_keep_alive_task = None
+        left = self._resting + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._look_later(left)
+        elif self._between:
+            super().timeout_keep_alive_handler()
+
+    def _unset_keepalive_if_required(self) -> None:
+        """For uvicorn to say that a request has come: the timer will see."""
 
     # --- what goes wrong --------------------------------------------------------------------
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
         self._clear_deadline()
         self.resume_writing()
         if self._task is not None and not self._task.done():
@@ -300,3 +344,6 @@ class _Quiet:
         except asyncio.CancelledError:
             if not self._cycle.disconnected and not self._cycle.transport.is_closing():
                 raise
+        finally:
+            # What answers leads back to the request: without this, only the collector ends both.
+            scope["extensions"].clear()

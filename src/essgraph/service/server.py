@@ -16,7 +16,7 @@ import uvicorn
 
 from essgraph.pool import Limits
 from essgraph.service import edge
-from essgraph.service.access import Access, AccessLog, Metrics
+from essgraph.service.access import Access, AccessLog, Metrics, remembered_line
 from essgraph.service.app import create_app
 from essgraph.service.live import Live
 
@@ -54,7 +54,7 @@ def serve(
         access = Access(
             create_app(live, metrics, url=public, watch=watch, texts=texts), metrics, lines
         )
-        memo.heard = access.note_remembered
+        memo.line, memo.heard = remembered_line, access.note_remembered
         live.changed = memo.clear
         server = uvicorn.Server(
             uvicorn.Config(
@@ -85,7 +85,7 @@ def serve(
         signal.signal(signal.SIGTERM, lambda *_: None)
         gc.collect()
         gc.freeze()  # what is here now stays: let the collector pass it by
-        gc.set_threshold(10_000, 20, 50)
+        gc.set_threshold(1_000, 20, 50)
         runner.run(server.serve([_shared(host, port)] if reuse_port else None))
         lines.flush()
 

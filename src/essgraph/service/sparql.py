@@ -7,7 +7,7 @@ import re
 from binascii import a2b_qp
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -33,7 +33,8 @@ _DIRECT: Final = "application/sparql-query"
 _UPDATE: Final = "application/sparql-update"
 _OF_QUERIES: Final = frozenset(("default-graph-uri", "named-graph-uri", "timeout"))
 
-Parameters = list[tuple[str, str]]
+#: The values of each parameter, in the order in which they were given.
+Parameters = dict[str, list[str]]
 _T = TypeVar("_T", str, bytes)
 _R = TypeVar("_R")
 
@@ -72,9 +73,8 @@ class SparqlEndpoint:
         if method not in ("GET", "HEAD", "POST"):
             raise not_allowed(method, ALLOW)
         parameters = await _parameters(scope, receive)
-        given = {name for name, _ in parameters}
-        if not given & {"query", "update"}:
-            if method == "POST" or given & _OF_QUERIES:
+        if "query" not in parameters and "update" not in parameters:
+            if method == "POST" or not _OF_QUERIES.isdisjoint(parameters):
                 raise QueryError(
                     Text("il manque le paramètre query", "the parameter query is missing")
                 )
@@ -83,7 +83,7 @@ class SparqlEndpoint:
         await self._query(scope, send, parameters)
 
     async def _describe(self, scope: Scope, send: Send, parameters: Parameters) -> None:
-        chosen = _format(scope, parameters, formats.GRAPHS)
+        chosen = _format(scope, parameters, _GRAPHS)
         served = self._live.now
         kept = await description.service_description(served, self._url, chosen)
         await send_kept(
@@ -98,14 +98,13 @@ class SparqlEndpoint:
         )
 
     async def _query(self, scope: Scope, send: Send, parameters: Parameters) -> None:
-        if any(name == "update" for name, _ in parameters):
+        if "update" in parameters:
             raise _read_only()
-        query = await _read(inspect, exactly_one(parameters, "query"))
-        offers = formats.RESULTS if query.form in ("SELECT", "ASK") else formats.GRAPHS
-        chosen = _format(scope, parameters, offers)
+        query = await _read(inspect, _only(parameters["query"]))
+        chosen = _format(scope, parameters, _RESULTS if query.form in _OF_ROWS else _GRAPHS)
         dataset = Dataset(
-            tuple(value for name, value in parameters if name == "default-graph-uri"),
-            tuple(value for name, value in parameters if name == "named-graph-uri"),
+            tuple(parameters.get("default-graph-uri", ())),
+            tuple(parameters.get("named-graph-uri", ())),
         )
         kept = await self._live.now.answers.ask(
             query,
@@ -126,23 +125,22 @@ class SparqlEndpoint:
         await send_kept(scope, send, kept, headers, lasting=not query.volatile)
 
 
-def exactly_one(parameters: Parameters, name: str) -> str:
-    """The value of a parameter that may stand only once. Raises QueryError."""
-    values = [value for key, value in parameters if key == name]
-    if len(values) != 1:
+def _only(queries: Sequence[str]) -> str:
+    """The query, of which there may be but one (2.1.4). Raises QueryError."""
+    if len(queries) != 1:
         raise QueryError(
             Text(
-                f"le paramètre {name} est donné {len(values)} fois, un seul est attendu",
-                f"the parameter {name} is given {len(values)} times, exactly one is expected",
+                f"le paramètre query est donné {len(queries)} fois, un seul est attendu",
+                f"the parameter query is given {len(queries)} times, exactly one is expected",
             )
         )
-    return values[0]
+    return queries[0]
 
 
 def _timeout(parameters: Parameters) -> float | None:
-    value = next((value for key, value in parameters if key == "timeout"), None)
-    if value is None:
+    if "timeout" not in parameters:
         return None
+    value = parameters["timeout"][0]
     try:
         seconds = float(value)
     except ValueError:
@@ -157,23 +155,29 @@ def _timeout(parameters: Parameters) -> float | None:
     return seconds
 
 
-def _format(scope: Scope, parameters: Parameters, offers: Sequence[Format]) -> Format:
+class _Offers:
+    """Formats to choose from, with a memory of what was chosen for an ``Accept``."""
+
+    def __init__(self, offers: Sequence[Format]) -> None:
+        self.all = offers
+        self.negotiate = lru_cache(maxsize=512)(partial(formats.negotiate, offers=offers))
+
+
+_RESULTS: Final = _Offers(formats.RESULTS)
+_GRAPHS: Final = _Offers(formats.GRAPHS)
+_OF_ROWS: Final = frozenset(("SELECT", "ASK"))
+
+
+def _format(scope: Scope, parameters: Parameters, offers: _Offers) -> Format:
     """By ``format=`` or ``output=`` (for browsers), else by ``Accept``."""
-    for name, value in parameters:
-        if name in ("format", "output"):
-            chosen = formats.by_name(value, offers)
-            if chosen is None:
-                raise not_acceptable(offers)
-            return chosen
-    chosen = _negotiate(fields(scope["headers"], b"accept"), tuple(offers))
+    said = parameters.get("format") or parameters.get("output")
+    if said:
+        chosen = formats.by_name(said[0], offers.all)
+    else:
+        chosen = offers.negotiate(fields(scope["headers"], b"accept"))
     if chosen is None:
-        raise not_acceptable(offers)
+        raise not_acceptable(offers.all)
     return chosen
-
-
-@lru_cache(maxsize=1024)
-def _negotiate(accept: tuple[str, ...], offers: tuple[Format, ...]) -> Format | None:
-    return formats.negotiate(accept, offers)
 
 
 def not_acceptable(offers: Sequence[Format]) -> HttpProblem:
@@ -226,11 +230,15 @@ async def _parameters(scope: Scope, receive: Receive) -> Parameters:
         )
     body = await read_body(receive)
     if media_type == _FORM:
-        return await _read(_decode, body) + in_url
-    try:
-        return [("query", body.decode("utf-8")), *in_url]
-    except UnicodeDecodeError as error:
-        raise _not_utf8() from error
+        parameters = await _read(_decode, body)
+    else:
+        try:
+            parameters = {"query": [body.decode("utf-8")]}
+        except UnicodeDecodeError as error:
+            raise _not_utf8() from error
+    for name, values in in_url.items():
+        parameters.setdefault(name, []).extend(values)
+    return parameters
 
 
 def _content_type(values: Sequence[str]) -> tuple[str, str]:
@@ -251,11 +259,15 @@ def _read_only() -> QueryRefused:
 
 def _decode(encoded: bytes) -> Parameters:
     """The pairs of a form (URL standard, 5.1); what is not UTF-8 is refused."""
-    pairs = [part.partition(b"=") for part in encoded.split(b"&") if part]
+    parameters: Parameters = {}
     try:
-        return [(_unquote(name), _unquote(value)) for name, _, value in pairs]
+        for part in encoded.split(b"&"):
+            if part:
+                name, _, value = part.partition(b"=")
+                parameters.setdefault(_unquote(name), []).append(_unquote(value))
     except UnicodeDecodeError as error:
         raise _not_utf8() from error
+    return parameters
 
 
 _NOT_QUOTED: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
