@@ -516,6 +516,8 @@ def test_people_read_the_evidence_too(http: httpx.Client) -> None:
     shown = page.text.partition('id="evidence"')[2].partition("</section>")[0]
     linked = re.findall(r'<a href="/passage/([^"?]+)', shown)
     assert linked == [short(p) for row in found["evidence"] for p in row["passages"]]
+    # What was set aside has no summary.
+    assert http.get("/queries/set-aside?evidence=1", headers=html).status_code == 200
     absent = http.get("/queries/countries-without-city?evidence=1", headers=html)
     assert "Aucun passage." in absent.text
     cited = re.search(r'href="([^"]+format=bibtex)"', page.text)

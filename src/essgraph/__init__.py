@@ -2,8 +2,8 @@
 
 Modules are small and flat, and each imports only those before it:
 errors, names, formats, turtle, processes → copies, grammar, dialects, lint → project, findings →
-catalog, search, snapshot, query → sources, report, engine → anchors, dataset, library, merge,
-jsonld, why → evidence, shacl, results → evaluation, units, parts → golden, workers, ask,
+catalog, search, snapshot, query → sources, report, engine, paths → anchors, dataset, library,
+merge, jsonld, why → evidence, shacl, results → evaluation, units, parts → golden, workers, ask,
 endpoint, kept → build, pool, held, lease → changes, draft, mirror, push, remote → service →
 assistant, client → cli.
 """

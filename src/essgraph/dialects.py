@@ -33,9 +33,11 @@ class Dialect:
     are merged as SPARQL 1.1 Query, 13.2 wants; ``overrides`` that the dataset of a request prevails
     over that of the query (Protocol, 2.1.4). ``atomic`` says that no reader sees half of an
     update request. ``loads`` says that data go in by the Graph Store Protocol, for ``INSERT DATA``
-    does not take them all. ``update`` and ``store`` are the ends of the addresses of updates and
-    of the graph store, by the end of the address of queries. ``repairs`` mend, by media type,
-    what the engine writes otherwise than it was given. ``tested`` says that our tests run it.
+    does not take them all. ``walks`` says that paths which repeat (``p*``, ``p+``, ``p?``) are
+    followed right; where they are not, they are unfolded (``paths``). ``update`` and ``store``
+    are the ends of the addresses of updates and of the graph store, by the end of the address of
+    queries. ``repairs`` mend, by media type, what the engine writes otherwise than it was given.
+    ``tested`` says that our tests run it.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Dialect:
     overrides: bool = True
     atomic: bool = True
     loads: bool = False
+    walks: bool = True
     update: tuple[tuple[str, str], ...] = ()
     store: tuple[tuple[str, str], ...] = ()
     repairs: tuple[tuple[str, Repair], ...] = ()
@@ -145,6 +148,7 @@ TABLE: Final = (
         merges=False,
         overrides=False,
         atomic=False,
+        walks=False,
         loads=True,  # INSERT DATA refuses xsd:duration
         update=(("/sparql-auth", "/sparql-auth"), ("/sparql", "/sparql-auth")),
         store=(("/sparql-auth", "/sparql-graph-crud-auth"), ("/sparql", "/sparql-graph-crud-auth")),

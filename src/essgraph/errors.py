@@ -8,6 +8,7 @@
     ├── SnapshotError       a snapshot is missing, half written or altered
     ├── QueryError          a query cannot be answered as it stands
     │   ├── QueryRefused    updates, SERVICE and other things a read-only service does not do
+    │   ├── NotOffered      what the engine behind the service cannot answer rightly
     │   ├── UnknownName     no question, parameter or entity of that name
     │   └── NotRepresentable the format asked for cannot say what was found
     ├── LimitExceeded       a query went past a limit of time, memory, size or number
@@ -87,6 +88,10 @@ class QueryError(EssgraphError):
 
 class QueryRefused(QueryError):
     """The query asks for what a read-only service does not do."""
+
+
+class NotOffered(QueryError):
+    """The engine behind the service would answer this wrongly; the message says what to write."""
 
 
 class UnknownName(QueryError):

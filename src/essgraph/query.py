@@ -389,6 +389,13 @@ def explain(text: str) -> SyntaxFault | None:
     return reader.explain()
 
 
+def tokens(text: str) -> tuple[tuple[str, str, int], ...]:
+    """The tokens of a query that was inspected: kind, text (of a keyword in capitals), offset."""
+    reader = _Reader(text)
+    reader.query()
+    return tuple(reader.tokens)
+
+
 #: ``SELECT *`` after a plain prologue, and the star in it.
 _STAR = re.compile(
     rf"(?:\s*+(?i:PREFIX\s+[^\s<]*+\s*+{_IRIREF}|BASE\s*+{_IRIREF}))*+"

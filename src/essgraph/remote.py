@@ -15,7 +15,8 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import TracebackType
 from typing import Final, Self
@@ -23,7 +24,7 @@ from typing import Final, Self
 import pyoxigraph as ox
 
 from essgraph import endpoint as endpoints
-from essgraph import names, results
+from essgraph import names, paths, results
 from essgraph import query as queries
 from essgraph.dialects import DEFAULT, NONE, STATE
 from essgraph.endpoint import Endpoint
@@ -39,6 +40,8 @@ _AT_ONCE: Final = 32 * 1024
 _GRAPH = re.compile(r"\bGRAPH\b", re.IGNORECASE)
 #: How many graphs may be listed in a request.
 _MOST_LISTED: Final = 5_000
+#: How many answers about paths are remembered.
+_MOST_ASKED: Final = 1_000
 
 _DESCRIBED: Final = f"""SELECT ?version {{ <{names.DATASET}> ?p ?version .
   FILTER (?p IN (<http://www.w3.org/ns/dcat#version>, <{names.OWL}versionInfo>)) }}"""
@@ -58,6 +61,8 @@ class Remote:
         self._graphs: tuple[str, ...] = ()
         self._clients: dict[str, int] = {}
         self._waiting = 0
+        #: What was asked of paths (``paths``), of this version.
+        self._asked: dict[tuple[object, ...], bool] = {}
 
     async def __aenter__(self) -> Self:
         try:
@@ -142,11 +147,13 @@ class Remote:
         self._waiting += 1
         try:
             limit = min(timeout or self.limits.timeout, self.limits.timeout)
+            deadline = time.monotonic() + limit
+            asked = await self._followed(bound, graphs, deadline)
             body = await self.endpoint.ask(
-                bound.text,
+                asked.text,
                 _media_type(bound),
                 dataset=graphs,
-                timeout=limit,
+                timeout=max(0.0, deadline - time.monotonic()),
                 limit=self.limits.result,
             )
             await self._still(limit)
@@ -161,6 +168,29 @@ class Remote:
         if len(body) <= _AT_ONCE:
             return _write(body, bound, format, self.limits.result)
         return await asyncio.to_thread(_write, body, bound, format, self.limits.result)
+
+    async def _followed(
+        self, query: Query, graphs: Sequence[tuple[str, str]], deadline: float
+    ) -> Query:
+        """The query without the paths that the engine does not follow right. Raises NotOffered."""
+        if self.endpoint.dialect.walks:
+            return query
+
+        async def ask(text: str) -> bool:
+            key = (text, *graphs)
+            if self._state is None:  # the data may change, and nobody tells
+                self._asked.clear()
+            if key not in self._asked:
+                left = max(0.0, deadline - time.monotonic())
+                body = await self.endpoint.ask(text, endpoints.JSON, dataset=graphs, timeout=left)
+                rows = endpoints.parse_results(body)
+                assert isinstance(rows, ox.QuerySolutions)
+                if len(self._asked) >= _MOST_ASKED:
+                    self._asked.clear()
+                self._asked[key] = next(rows, None) is not None
+            return self._asked[key]
+
+        return await paths.unfold(query, ask)
 
     async def _still(self, timeout: float) -> None:
         """Raises Overloaded where the data changed, or may have, while the answer was made."""

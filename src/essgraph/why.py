@@ -184,7 +184,7 @@ def _edges(x: Node, path: Any, y: Node, fresh: Iterator[Variable]) -> Iterator[E
         if path.mod == "?":
             yield from _edges(x, path.path, y, fresh)
             return
-        # The steps before and after are none, or one and more: of "*" Virtuoso forgets the none.
+        # The steps before and after are none, or one and more: "*" is dear where it is unfolded.
         u, v, more = next(fresh), next(fresh), f"({_path(path.path)})+"
         for start, lead in ((x, ""), (u, f"{_text(x)} {more} {_text(u)} . ")):
             for end, follow in ((y, ""), (v, f"{_text(v)} {more} {_text(y)} . ")):

@@ -15,6 +15,7 @@ from essgraph.errors import (
     EngineUnreachable,
     EssgraphError,
     LimitExceeded,
+    NotOffered,
     NotRepresentable,
     Overloaded,
     QueryError,
@@ -31,6 +32,7 @@ PROBLEM: Final = Format("problem", "application/problem+json", "json", ("applica
 #: The first class that fits decides.
 STATUS: Final[tuple[tuple[type[EssgraphError], int], ...]] = (
     (QueryRefused, 403),
+    (NotOffered, 501),
     (UnknownName, 404),
     (NotRepresentable, 406),
     (QueryError, 400),

@@ -40,7 +40,7 @@ SELECT DISTINCT ?a ?link ?b WHERE {
   UNION { ?talk ess:speaker ?a ; ess:partOfEvent ?b . BIND (ess:speaker AS ?link) }
   ?a a ?kindA . ?b a ?kindB .
   FILTER (?a != ?b)
-} LIMIT 2000"""
+} ORDER BY ?a ?link ?b LIMIT 2000"""
 
 
 @dataclass(frozen=True)

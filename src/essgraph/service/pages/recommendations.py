@@ -23,7 +23,7 @@ SELECT ?rec ?workshop ?addressee ?theme ?whole ?position WHERE {
   OPTIONAL { ?rec ess:theme ?theme }
   OPTIONAL { ?rec ess:partOf ?whole . ?whole a ess:Recommendation }
   OPTIONAL { ?rec schema:position ?position }
-}"""
+} ORDER BY ?rec ?workshop ?addressee ?theme ?whole ?position"""
 #: The passage that says what is recommended: the one with a theme or a rank, not its heading.
 SAID: Final = """
 SELECT DISTINCT ?rec ?passage ?start WHERE {
