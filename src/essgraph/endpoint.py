@@ -294,8 +294,8 @@ class Endpoint:
         except TimeoutError:
             raise EngineTimeout(
                 Text(
-                    f"le moteur {self.url} n'a pas répondu en {timeout:g} s",
-                    f"the engine {self.url} did not answer within {timeout:g} s",
+                    f"le moteur {self.url} n'a pas répondu en {timeout:.3g} s",
+                    f"the engine {self.url} did not answer within {timeout:.3g} s",
                 )
             ) from None
         raise AssertionError  # the loop returns or raises
