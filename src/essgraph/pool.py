@@ -42,7 +42,7 @@ _SOON: Final = 0.5
 #: How often such a query is asked again.
 _AGAIN: Final = 2
 #: How many short queries may be with one worker, the one that runs included.
-_BEHIND: Final = 7
+_BEHIND: Final = 5
 #: For how long the service looks for the answer to the only query there is, in seconds: to be
 #: woken would take it 40 µs more, a tenth of a short query. See ``workers.LOOKS``.
 _LOOKS: Final = 0.001
