@@ -701,10 +701,9 @@ class Pool:
     def _release(self, worker: _Worker) -> None:
         self._no_longer(worker)
         if worker.slow:
-            self._slow -= 1
-            self._fill_slow_lane()
             worker.close()  # its priority cannot be raised again
             self._signal(worker, b"K")  # nor need it begin what was moved
+            self._spawn(self._make_room(worker))
         elif worker.halted:
             self._halted.remove(worker)
             worker.close()
@@ -715,6 +714,12 @@ class Pool:
             self._spawn(self._fork())
         else:
             self._offer(worker)
+
+    async def _make_room(self, worker: _Worker) -> None:
+        """In the slow lane, when the worker is gone, and with it what memory it had."""
+        await worker.gone
+        self._slow -= 1
+        self._fill_slow_lane()
 
     async def _why(self, worker: _Worker, limit: float) -> EssgraphError:
         """The error for a query whose worker is gone."""
