@@ -319,18 +319,15 @@ class _Reader:
     # --- paths ------------------------------------------------------------------------------
 
     def _path(self) -> _Path:
-        parts = [self._sequence()]
-        while self._text() == "|":
-            self._next()
-            parts.append(self._sequence())
-        return parts[0] if len(parts) == 1 else _Path("|", tuple(parts))
+        return self._between("|", lambda: self._between("/", self._step))
 
-    def _sequence(self) -> _Path:
-        parts = [self._step()]
-        while self._text() == "/":
+    def _between(self, sign: str, part: Callable[[], _Path]) -> _Path:
+        """Parts with a sign between them."""
+        parts = [part()]
+        while self._text() == sign:
             self._next()
-            parts.append(self._step())
-        return parts[0] if len(parts) == 1 else _Path("/", tuple(parts))
+            parts.append(part())
+        return parts[0] if len(parts) == 1 else _Path(sign, tuple(parts))
 
     def _step(self) -> _Path:
         if self._text() == "^":
