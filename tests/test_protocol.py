@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import json
 import urllib.parse
@@ -12,7 +13,7 @@ import httpx
 import pyoxigraph as ox
 import pytest
 from conftest import serving, with_quads
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from essgraph.snapshot import open_snapshot
@@ -608,6 +609,43 @@ def test_a_form_whose_text_is_not_percent_encoded(endpoint: str) -> None:
 
 def test_plus_is_a_space_in_forms(endpoint: str) -> None:
     assert asked(post(endpoint, "query=ASK+%7B+FILTER(1%2B1+=+2)+%7D", FORM))
+
+
+#: What is an escape, what looks like one, and what other ways to decode take for something else.
+ENCODED = st.lists(
+    st.sampled_from(
+        [
+            "%41",
+            "%C3%A9",
+            "%25",
+            "%3D",
+            "%2B",
+            "%",
+            "%%",
+            "%4",
+            "%G1",
+            "=",
+            "+",
+            "_",
+            "é",
+            "\n",
+            "\r",
+        ]
+    ),
+    max_size=12,
+).map("".join)
+
+
+@settings(max_examples=200, deadline=None)
+@given(encoded=ENCODED)
+@example(encoded="%41%\n=")
+def test_a_form_is_decoded_as_the_url_standard_says(endpoint: str, encoded: str) -> None:
+    """5.1: what is no escape stands for itself."""
+    body = f"query=SELECT (STRLEN('''{encoded}''') AS ?n) (SHA1('''{encoded}''') AS ?x) {{}}"
+    said = post(endpoint, body, FORM).json()["results"]["bindings"][0]
+    meant = urllib.parse.unquote_plus(encoded)
+    assert said["n"]["value"] == str(len(meant))
+    assert said["x"]["value"] == hashlib.sha1(meant.encode()).hexdigest()
 
 
 @pytest.mark.parametrize(

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from essgraph.formats import Format
 from essgraph.query import Query, require_web_iri
 
 
-@dataclass(frozen=True)
-class Dataset:
+class Dataset(NamedTuple):
     """The RDF dataset of a query (SPARQL 1.1 Query, 13.2; Protocol, 2.1.4).
 
     ``default`` are the graphs whose merge is the default graph, ``named`` those that GRAPH may
@@ -54,8 +52,7 @@ class Spool:
         os.close(self._descriptor)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """A whole answer: its bytes in ``body``, or in ``spool`` where they are many.
 
     ``rows`` counts solutions or triples, ``size`` bytes.

@@ -100,7 +100,7 @@ async def unfold(query: Query, ask: Ask) -> Query:
             f"la requête sans ses chemins dépasse {MAX_SIZE >> 10} Kio",
             f"without its paths the query is larger than {MAX_SIZE >> 10} KiB",
         )
-    return replace(query, text=text)
+    return query._replace(text=text)
 
 
 def _refused(french: str, english: str) -> NotOffered:

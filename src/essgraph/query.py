@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, NoReturn
 from urllib.parse import urljoin
@@ -215,8 +215,7 @@ class Occurrence:
     role: Role
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """A query that was inspected.
 
     ``text`` is what the engine is given; ``key`` is the same for texts that differ only in white
@@ -229,7 +228,7 @@ class Query:
     form: Form
     default_graphs: tuple[str, ...] = ()
     named_graphs: tuple[str, ...] = ()
-    key: str = field(default="", repr=False)
+    key: str = ""
     volatile: bool = False
 
 
@@ -256,10 +255,17 @@ def _remembered(text: str) -> Query:
 # a query depends on their content: so the shape, which is the text without them, is read once, with
 # fixed fillings in their place, and the finding holds for every query of that shape.
 
-#: The parts that a shape leaves out; a comment is one, so that no quote in it opens a string.
+#: The parts that a shape leaves out; a comment is one, so that no quote in it opens a string. The
+#: signs with which they begin come first: for these the expression is sought in a fraction of the
+#: time. What it is tried on has no escapes.
 _PARTS = re.compile(
-    rf"({_IRIREF}|{_STRING}|#[^\r\n]*+|:[A-Za-z0-9_][A-Za-z0-9_-]*+"
-    r"|(?<![\w.?$%])[0-9]++(?![\w.]))"
+    r"""([<"'#:0-9](?:"""
+    r"""(?<=<)[^<>"{}|^`\x00-\x20]*+>"""
+    r"""|(?<=")(?:""(?:[^"]|"(?!""))*+\"""|(?!"")[^"\n\r]*+")"""
+    r"""|(?<=')(?:''(?:[^']|'(?!''))*+'''|(?!'')[^'\n\r]*+')"""
+    r"""|(?<=\#)[^\r\n]*+"""
+    r"""|(?<=:)[A-Za-z0-9_][A-Za-z0-9_-]*+"""
+    r"""|(?<=[0-9])(?<![\w.?$%][0-9])[0-9]*+(?![\w.])))"""
 )
 _FILLINGS: Final = {"<": "<x:>", '"': '""', "'": "''", ":": ":x", "0": "0"}
 _DIGITS: Final = str.maketrans("123456789", "000000000")
@@ -378,7 +384,7 @@ def bind(query: Query, bindings: Mapping[str, str]) -> Query:
             end = occurrence.end
     pieces.append(query.text[end:])
     fixed = "\n".join(f"{name} {term}" for name, term in sorted(bindings.items()))
-    return replace(query, text="".join(pieces), key=f"{query.key}\n{fixed}")
+    return query._replace(text="".join(pieces), key=f"{query.key}\n{fixed}")
 
 
 def explain(text: str) -> SyntaxFault | None:

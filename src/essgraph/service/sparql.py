@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from binascii import a2b_qp
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -270,17 +269,18 @@ def _decode(encoded: bytes) -> Parameters:
     return parameters
 
 
-_NOT_QUOTED: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-
-
 def _unquote(encoded: bytes) -> str:
     spaced = encoded.replace(b"+", b" ")
-    if b"%" not in spaced:
+    escapes = spaced.count(b"%")
+    if not escapes:
         return spaced.decode("utf-8")
-    if _NOT_QUOTED.search(spaced):
-        return unquote_to_bytes(spaced).decode("utf-8")
-    # Quoted-printable (RFC 2045, 6.7) differs in the sign alone, and is decoded in C.
-    return a2b_qp(spaced.replace(b"=", b"=3D").replace(b"%", b"=")).decode("utf-8")
+    # Quoted-printable (RFC 2045, 6.7) differs in the sign alone, and is decoded in C; lines end
+    # otherwise there, and what is no escape is shorter by less than two bytes.
+    if b"\n" not in spaced and b"\r" not in spaced:
+        plain = a2b_qp(spaced.replace(b"=", b"=3D").replace(b"%", b"="))
+        if len(plain) == len(spaced) - 2 * escapes:
+            return plain.decode("utf-8")
+    return unquote_to_bytes(spaced).decode("utf-8")
 
 
 def _not_utf8() -> QueryError:
