@@ -1,8 +1,9 @@
 """A bounded soak: hostile clients on loopback, while canaries ask what they know the answer to.
 
-``run`` starts a service over a synthetic corpus, lets every hostile query and every hostile use
-of HTTP loose on it from many addresses at once, then kills workers under load. Canaries live in
-a process of their own, with a store of their own: what they hear is timed and compared.
+``run`` starts a service over a synthetic corpus and lets runaway queries loose on it, from one
+client and from several; then every hostile query and every hostile use of HTTP at once, from many
+addresses; then it kills workers under load. Canaries live in a process of their own, with a store
+of their own: what they hear is timed and compared.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from bench import corpus, load, sparql
 from bench.load import Server
 
 AIM_P99: Final = 0.25
+#: How many clients at once ask runaway queries, without the hostile uses of HTTP.
+RUNAWAY: Final = (1, 4, 16)
 
 
 # --- hostile queries ------------------------------------------------------------------------
@@ -337,12 +340,16 @@ class _Attack:
                 await asyncio.sleep(min(3.0, max(0.0, self.end - time.monotonic())))
                 writer.transport.abort()
 
+    async def ask_all(self, clients: int) -> None:
+        """Hostile queries alone, until the end, some clients at once."""
+        await asyncio.gather(*(self.queries(2 + n) for n in range(clients)))
+
     async def all(self, clients: int) -> None:
         """Everything at once, until the end."""
         path = self.server.path
         post = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n".encode()
         body = post + b"Content-Type: application/sparql-query\r\n\r\n"
-        work: list[Awaitable[None]] = [self.queries(2 + n) for n in range(clients)]
+        work: list[Awaitable[None]] = [self.ask_all(clients)]
         work += [self.trickle(200, "slow headers", b"GET / HTTP/1.1\r\nX: ") for _ in range(150)]
         work += [self.trickle(201, "slow bodies", body) for _ in range(150)]
         work += [self.malformed(202), self.leave(203), self.idle_reader(204)]
@@ -461,16 +468,18 @@ async def _watch(server: Server, soak: Soak) -> None:
 
 
 async def _attack(
-    server: Server, made: corpus.Corpus, soak: Soak, timeout: float, clients: int
+    server: Server, made: corpus.Corpus, soak: Soak, timeout: float, clients: int, *, http: bool
 ) -> Canaries:
     watching = asyncio.create_task(_watch(server, soak))
     singing = asyncio.create_task(
         _canaries(server.port, made.snapshot.quads, made.counts, soak.seconds)
     )
-    await _Attack(server, soak, timeout, seed=1).all(clients)
+    attack = _Attack(server, soak, timeout, seed=1)
+    await (attack.all(clients) if http else attack.ask_all(clients))
     canaries = await singing
     watching.cancel()
-    await asyncio.sleep(timeout + 1)  # what still runs may run as long as it may
+    # What clients have left may run as long as it may; what was answered is over.
+    await asyncio.sleep(timeout + 1 if http else 0.1)
     before = server.cpu()
     await asyncio.sleep(1)
     soak.burnt = server.cpu() - before
@@ -497,13 +506,26 @@ async def _kill(server: Server, made: corpus.Corpus, soak: Soak) -> Canaries:
 Result = tuple[Soak, Canaries, Soak, Canaries]
 
 
+def runaway(seconds: float, *, timeout: float) -> list[tuple[int, Soak, Canaries]]:
+    """Runaway queries from some clients at once, with what canaries heard meanwhile."""
+    found = []
+    with tempfile.TemporaryDirectory(prefix="essgraph-hostile-") as folder:
+        made = corpus.write(Path(folder), 10_000)
+        with load.essgraph(Path(folder), "--timeout", timeout) as server:
+            for clients in RUNAWAY:
+                met = Soak(seconds)
+                heard = asyncio.run(_attack(server, made, met, timeout, clients, http=False))
+                found.append((clients, met, heard))
+    return found
+
+
 def soak(seconds: float, kill_seconds: float, *, timeout: float, clients: int) -> Result:
     """The whole soak: the attack with what its canaries heard, and the same of the killing."""
     attack, killing = Soak(seconds), Soak(kill_seconds)
     with tempfile.TemporaryDirectory(prefix="essgraph-hostile-") as folder:
         made = corpus.write(Path(folder), 10_000)
         with load.essgraph(Path(folder), "--timeout", timeout) as server:
-            heard = asyncio.run(_attack(server, made, attack, timeout, clients))
+            heard = asyncio.run(_attack(server, made, attack, timeout, clients, http=True))
             heard_killing = asyncio.run(_kill(server, made, killing))
             attack.alive = sparql.alive(server)
             below = server.processes()
@@ -514,6 +536,7 @@ def soak(seconds: float, kill_seconds: float, *, timeout: float, clients: int) -
 def run(*, quick: bool) -> str:
     """The section of the report."""
     clients, timeout = 40, 3.0
+    ran = runaway(5 if quick else 20, timeout=timeout)
     attack, heard, killing, heard_killing = soak(
         15 if quick else 60, 5 if quick else 15, timeout=timeout, clients=clients
     )
@@ -529,6 +552,7 @@ def run(*, quick: bool) -> str:
     faults = "".join(f"- {fault}\n" for fault in attack.broken[:20])
     return "\n".join(
         [
+            *_of_runaway(ran, timeout),
             "## Hostile clients\n",
             f"{number} hostile queries, {len(families)} families with the hostile uses of HTTP; "
             f"{clients} heavy clients, 300 slow connections and the rest at once for "
@@ -565,6 +589,46 @@ def run(*, quick: bool) -> str:
             "",
         ]
     )
+
+
+def _of_runaway(ran: list[tuple[int, Soak, Canaries]], timeout: float) -> list[str]:
+    columns = [
+        (
+            clients,
+            sum(sum(counted.values()) for counted in met.outcomes.values()),
+            f"{met.slowest - timeout:.2f}",
+            len(met.broken),
+            heard.asked,
+            heard.wrong + heard.refused,
+            *(f"{1000 * taken:.1f}" for taken in (heard.p50, heard.p99, heard.worst)),
+            f"{met.burnt:.2f}",
+        )
+        for clients, met, heard in ran
+    ]
+    names = (
+        "clients with hostile queries",
+        "hostile queries asked",
+        "slowest answer, s above the limit (aim: ≤ 0.25)",
+        "answers cut, lost or unexplained",
+        "canaries asked",
+        "wrong, refused or lost",
+        "p50, ms",
+        "p99, ms",
+        "worst, ms (aim: ≤ 60)",
+        "CPU in the second after, cores (aim: 0)",
+    )
+    head, *rows = (
+        "| " + " | ".join(map(str, row)) + " |" for row in zip(names, *columns, strict=True)
+    )
+    return [
+        "## Runaway queries\n",
+        f"The {sum(map(len, QUERIES.values()))} hostile queries in turn, each client one after "
+        f"another, for {ran[0][1].seconds:g} s; time limit {timeout:g} s; 10 thousand triples.\n",
+        head,
+        "|---" * (1 + len(ran)) + "|",
+        *rows,
+        "",
+    ]
 
 
 def main() -> None:
