@@ -221,7 +221,8 @@ class Query(NamedTuple):
     ``text`` is what the engine is given; ``key`` is the same for texts that differ only in white
     space, comments and the case of keywords. ``default_graphs`` and ``named_graphs`` are the
     resolved IRIs of FROM and FROM NAMED; ``volatile`` says that two evaluations may differ
-    (RAND, NOW, UUID, STRUUID, BNODE), so that an answer must not be cached.
+    (RAND, NOW, UUID, STRUUID, BNODE, blank nodes in a template), so that an answer must not be
+    cached.
     """
 
     text: str
@@ -402,12 +403,14 @@ def tokens(text: str) -> tuple[tuple[str, str, int], ...]:
     return tuple(reader.tokens)
 
 
-#: ``SELECT *`` after a plain prologue, and the star in it.
+_BLANK = r"(?:\s++|#[^\r\n]*+)*+"
+#: ``SELECT *`` after the prologue, and the star in it.
 _STAR = re.compile(
-    rf"(?:\s*+(?i:PREFIX\s+[^\s<]*+\s*+{_IRIREF}|BASE\s*+{_IRIREF}))*+"
-    r"\s*+(?i:SELECT)\s*+(?:(?i:DISTINCT|REDUCED)\s*+)?(\*)"
+    rf"(?:{_BLANK}(?i:PREFIX{_BLANK}[^\s<#]*+{_BLANK}{_IRIREF}|BASE{_BLANK}{_IRIREF}))*+"
+    rf"{_BLANK}(?i:SELECT){_BLANK}(?:(?i:DISTINCT|REDUCED){_BLANK})?(\*)"
 )
-_MENTION = re.compile(rf"[?$]([{_PN_CHARS_U}0-9][{_VARNAME}]*+)")
+#: A variable, where it is not part of something else.
+_MENTION = re.compile(rf"{_IRIREF}|{_STRING}|#[^\r\n]*+|[?$]([{_PN_CHARS_U}0-9][{_VARNAME}]*+)")
 #: With more mentions of variables, a query may be too dear to plan a second time.
 _MAX_MENTIONS: Final = 40
 
@@ -420,7 +423,7 @@ def spell_out(text: str, names: Sequence[str]) -> str | None:
     star = _STAR.match(text) if len(names) > 1 and "*" in text else None
     if star is None:
         return None
-    mentions = _MENTION.findall(text, star.end())
+    mentions = list(filter(None, _MENTION.findall(text, star.end())))
     ordered = [name for name in dict.fromkeys(mentions) if name in names]
     if len(mentions) > _MAX_MENTIONS or len(ordered) != len(names) or ordered == list(names):
         return None
@@ -518,6 +521,7 @@ class _Reader:
         self.clauses = 0
         self.operators = 0
         self.volatile = False
+        self.templated = False  # the query has a template, or had one
         # The two tokens before: (kind, text); the text of a keyword is in capitals.
         self.previous: tuple[str, str] = ("", "")
         self.before: tuple[str, str] = ("", "")
@@ -604,6 +608,14 @@ class _Reader:
         if self.previous[1] == "PREFIX":
             return
         if prefix not in self.prefixes:
+            if prefix in ("http", "https") and self.text.startswith("//", start + len(prefix) + 1):
+                self._misplaced(
+                    start,
+                    Text(
+                        "un IRI se met entre < et > : <http://…>",
+                        "an IRI stands between < and >: <http://…>",
+                    ),
+                )
             declared = f"PREFIX {prefix}: <{PREFIXES.get(prefix, '…')}>"
             message = Text(
                 f"le préfixe « {prefix}: » n'est pas déclaré ({declared})",
@@ -625,7 +637,16 @@ class _Reader:
                 self._graph(self._resolve(iri, start), start)
 
     def _plain(self, token: str, start: int) -> None:
+        if token.startswith("_:"):
+            self._blank()
         self._term()
+
+    def _blank(self) -> None:
+        """In a template each solution has a blank node of its own, with a label that is new at
+        each evaluation (16.2.1)."""
+        inside = not self.templated or any(frame.kind == "template" for frame in self.stack)
+        if self.form == "CONSTRUCT" and inside:
+            self.volatile = True
 
     def _lang(self, token: str, start: int) -> None:
         """A language tag belongs to the string before it."""
@@ -699,9 +720,11 @@ class _Reader:
             kind = "expression" if self._opens_expression(parent) else "list"
             frame = _Frame(kind, parent.region, ")", start, "")
             if kind == "list":
+                self._blank()
                 self._term()
         else:
             # [ … ], << … >>, <<( … )>> and {| … |} stand for triples.
+            self._blank()
             self._term()
             self._pattern()
             frame = _Frame("list", "pattern", _OPENING[token], start, token)
@@ -720,6 +743,7 @@ class _Reader:
             parent.region = "modifiers" if len(self.stack) == 1 else "pattern"
             return _Frame("data", "values", "}", start, "")
         if self.previous[1] == "CONSTRUCT":
+            self.templated = True
             return _Frame("template", "pattern", "}", start, "")
         if parent.region in ("select", "dataset") and parent.kind == "group":
             parent.region = "modifiers"  # once this closes
@@ -818,7 +842,7 @@ class _Reader:
             return word
         # Keywords may stand together; reading a very long word one by one would be quadratic.
         found = _LONGEST_KEYWORD.match(word) if len(word) <= _LONGEST_WORD else None
-        if found is None:
+        if found is None or not _goes_on(word[found.end() :]):
             self._misplaced(
                 start, Text(f"mot inconnu : « {word[:40]} »", f'unknown word: "{word[:40]}"')
             )
@@ -838,7 +862,11 @@ class _Reader:
 
     def _resolve(self, iri: str, start: int) -> str:
         try:
-            return urljoin(self.base, iri) if not _ABSOLUTE.match(iri) else iri
+            if _ABSOLUTE.match(iri):
+                return iri
+            whole = urljoin(self.base, iri)
+            # urljoin leaves out a query or fragment that is there, but empty (RFC 3986, 5.3).
+            return whole + iri[-1] if iri[-1:] in ("#", "?") and whole[-1:] != iri[-1] else whole
         except ValueError:
             self._fault(start, Text(f"IRI mal formé : <{iri}>", f"ill-formed IRI: <{iri}>"))
 
@@ -892,6 +920,9 @@ class _Reader:
             return None
         index, (french, english) = found
         _, token, start = self.tokens[index]
+        if token == "<":
+            french += " (un IRI est fermé par >, sans blanc)"
+            english += " (an IRI is closed by >, and has no blank)"
         return SyntaxFault(
             Text(
                 f"« {token[:40]} » n'a pas sa place ici ; attendu : {french}",
@@ -914,6 +945,11 @@ class _Reader:
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
+def _goes_on(rest: str) -> bool:
+    """Whether tokens may begin with what a keyword leaves of a word: else it was no keyword."""
+    return not rest[:1].isalpha() or rest[0] == "a" or _LONGEST_KEYWORD.match(rest) is not None
+
+
 def _character(match: re.Match[str]) -> str:
     code = int(match[0][2:], 16)
     return chr(code) if code < 0x110000 else match[0]
@@ -924,11 +960,18 @@ def require_web_iri(iri: str) -> None:
     and QueryError for what is no absolute IRI.
     """
     shown = iri[:80]
-    if not _ABSOLUTE.match(iri) or not re.fullmatch(_IRIREF, f"<{iri}>"):
+    if not _ABSOLUTE.match(iri):
         raise QueryError(
             Text(
                 f"l'IRI d'un graphe doit être absolu : {shown}",
                 f"the IRI of a graph must be absolute: {shown}",
+            )
+        )
+    if not re.fullmatch(_IRIREF, f"<{iri}>"):
+        raise QueryError(
+            Text(
+                f"l'IRI d'un graphe contient un signe qu'aucun IRI n'a : {shown}",
+                f"the IRI of a graph holds a sign that no IRI has: {shown}",
             )
         )
     if iri.partition(":")[0].lower() not in ("http", "https"):
