@@ -291,3 +291,9 @@ def test_a_prefix_may_be_called_service(endpoint: str, query: str) -> None:
 )
 def test_service_without_a_space_is_refused(endpoint: str, query: str) -> None:
     assert ask(endpoint, query).status_code == 403
+
+
+def test_less_than_may_touch_an_iri(endpoint: str) -> None:
+    """``<<`` is no token of SPARQL 1.1, and opens nothing after a term."""
+    query = 'ASK { BIND (1 AS ?x) FILTER (BOUND(?x) || ?x<<http://e/> || ?x<"a") }'
+    assert ask(endpoint, query).json()["boolean"] is True

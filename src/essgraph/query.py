@@ -566,7 +566,7 @@ class _Reader:
             if kind == "end":
                 break
             token = text[start:offset]
-            if kind == "iri" and self._compares():
+            if (kind == "iri" or token == "<<") and self._compares():
                 kind, token = ("op", "<=") if token[1] == "=" else ("op", "<")
                 offset = start + len(token)
             elif kind == "word":
