@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import threading
@@ -334,3 +335,36 @@ def test_queries_that_wait_behind_one_that_ends_badly_are_answered(built: Path) 
     with serving(built, "--timeout", 5, "--workers", 1) as server:
         asyncio.run(together())
         assert alive(server)
+
+
+@pytest.mark.parametrize(
+    ("short", "killed"),
+    [("service", "workers"), ("zygote", "workers"), ("service", "zygote")],
+)
+def test_workers_come_back_when_the_system_grants_them_again(
+    built: Path, short: str, killed: str
+) -> None:
+    """While no process can be made, for want of descriptors, each query is told to come back, and
+    the service says that it is not ready; afterwards all is as before, with no hand's help."""
+    with (
+        serving(built, "--timeout", 1, "--workers", 2) as server,
+        httpx.Client(base_url=server.url, timeout=20) as client,
+    ):
+        assert client.get("/ready").status_code == 200  # its connection stays
+        zygote, *workers = server.children()
+        who = server.process.pid if short == "service" else zygote
+        before = resource.prlimit(who, resource.RLIMIT_NOFILE)
+        resource.prlimit(who, resource.RLIMIT_NOFILE, (1, before[1]))
+        for pid in workers if killed == "workers" else [zygote]:
+            os.kill(pid, signal.SIGKILL)
+        body = problem(response := client.get("/sparql", params={"query": "ASK { ?s ?p 1 }"}), 503)
+        assert int(response.headers["retry-after"]) > 0
+        assert "query process" in body["detail"] or "processus de requête" in body["detail"]
+        assert client.get("/ready").status_code == 503
+        resource.prlimit(who, resource.RLIMIT_NOFILE, before)
+        for _ in range(200):
+            if client.get("/ready").status_code == 200 and len(server.children()) == 4:
+                break
+            time.sleep(0.05)
+        assert len(server.children()) == 4  # the zygote, two workers and the spare one
+        assert client.get("/sparql", params={"query": "ASK { ?s ?p 2 }"}).status_code == 200

@@ -6,9 +6,9 @@ another over a socket pair and can be killed at any moment. ``pool.Pool`` is the
 
 Control channel (zygote): commands of five bytes, ``F`` with two descriptors (the worker's end of
 its socket pair, its spool file) forks, ``K`` kills, ``S`` stops and ``C`` continues; reports of
-nine bytes, ``R`` ready, ``P`` a worker's pid, ``X`` a worker's end with its wait status. Query
-channel (worker): frames of a length and a body, requests by
-``marshal`` (both ends are one program, and only the service asks); answers begin with ``A`` (the
+nine bytes, ``R`` ready, ``P`` a worker's pid, ``N`` none, with the error (errno(3)), ``X`` a
+worker's end with its wait status. Query channel (worker): frames of a length and a body, requests
+by ``marshal`` (both ends are one program, and only the service asks); answers begin with ``A`` (the
 body follows), ``S`` (the body is in the spool file) or ``E`` (an error in JSON).
 
 Limits of a worker: address space, file size, no core file, no socket, and no descriptor beyond
@@ -19,6 +19,7 @@ the zygote with the service.
 from __future__ import annotations
 
 import array
+import errno
 import fcntl
 import gc
 import json
@@ -178,13 +179,23 @@ class _Zygote:
         os._exit(0)
 
     def _fork(self, descriptors: Sequence[int]) -> None:
-        pid = os.fork()
-        if pid == 0:
-            _become_worker(descriptors, self._quads, self._store, self._memory, self._result)
+        error = 0
+        try:
+            if len(descriptors) < 2:  # the system drops what finds no place here
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            pid = os.fork()
+        except OSError as refused:
+            error = refused.errno or errno.EAGAIN
+        else:
+            if pid == 0:
+                _become_worker(descriptors, self._quads, self._store, self._memory, self._result)
         for descriptor in descriptors:
             os.close(descriptor)
-        self._living.add(pid)
-        self._report(b"P", pid)
+        if error:
+            self._report(b"N", status=error)
+        else:
+            self._living.add(pid)
+            self._report(b"P", pid)
 
     def _reap(self) -> None:
         while self._living:
