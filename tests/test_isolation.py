@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -368,3 +369,27 @@ def test_workers_come_back_when_the_system_grants_them_again(
             time.sleep(0.05)
         assert len(server.children()) == 4  # the zygote, two workers and the spare one
         assert client.get("/sparql", params={"query": "ASK { ?s ?p 2 }"}).status_code == 200
+
+
+@pytest.mark.parametrize("missing", [100, 1_000_000], ids=["at the end", "before"])
+def test_an_answer_that_the_disk_has_no_room_for_is_never_cut_short(
+    built: Path, limited: Server, missing: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The last bytes, or more, find no room in the temporary file: a clear error, and the next
+    query is answered. The bound on files takes what fits and then refuses, as a full disk does."""
+    query = "SELECT * { ?s ?p ?o }"
+    room = len(ask(limited, query).content) - missing
+    bounded = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room})); "
+        "from essgraph.cli import main; main()"
+    )
+    command = (sys.executable, "-c", bounded)
+    with serving(built, "--workers", 1, command=command) as server:
+        for text in (query, query + "# again"):
+            body = problem(response := ask(server, text), 503)
+            assert int(response.headers["retry-after"]) > 0
+            assert "temporaires" in body["detail"] or "temporary files" in body["detail"]
+        smaller = ask(server, query + " LIMIT 3000")
+        assert len(smaller.json()["results"]["bindings"]) == 3000
+        assert len(smaller.content) > 2**18
+    assert "Traceback" not in capfd.readouterr().err

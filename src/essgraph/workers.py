@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from essgraph import errors
 from essgraph.engine import Dataset
-from essgraph.errors import EssgraphError, LimitExceeded, Position, Text
+from essgraph.errors import EssgraphError, LimitExceeded, Overloaded, Position, Text
 from essgraph.formats import Format
 from essgraph.processes import die_with, forbid_sockets
 
@@ -59,6 +59,8 @@ INLINE: Final = 256 * 1024
 LOOKS: Final = 0.0003
 #: How much of the channel is read at once. To free more than 64 KiB has the allocator tidy up.
 _PIECE: Final = 32 * 1024
+#: When to try again where the disk for temporary files is full, in seconds.
+_DISK: Final = 30
 _SOCKET, _SPOOL = 3, 4
 _SIGNALS: Final = {b"K": signal.SIGKILL, b"S": signal.SIGSTOP, b"C": signal.SIGCONT}
 
@@ -82,6 +84,7 @@ def pack_error(error: EssgraphError) -> bytes:
             "at": [at.line, at.column] if at else None,
             "limit": getattr(error, "limit", None),
             "value": getattr(error, "value", None),
+            "after": getattr(error, "retry_after", None),
         }
     ).encode()
 
@@ -93,6 +96,8 @@ def unpack_error(data: bytes) -> EssgraphError:
     kind = getattr(errors, said["kind"])
     if kind is LimitExceeded:
         return LimitExceeded(text, limit=said["limit"], value=said["value"])
+    if kind is Overloaded:
+        return Overloaded(text, retry_after=said["after"])
     error: EssgraphError = kind(text)
     if said["at"]:
         error.at = Position(*said["at"])  # type: ignore[attr-defined]
@@ -253,7 +258,9 @@ def _limit(memory: int, result: int, tables: int) -> None:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limits[resource.RLIMIT_AS] = pages * resource.getpagesize() + memory
     for kind, value in sorted(limits.items(), key=lambda pair: pair[0] == resource.RLIMIT_NOFILE):
-        resource.setrlimit(kind, (value, value))
+        most = resource.getrlimit(kind)[1]  # of whoever started the service
+        least = value if most == resource.RLIM_INFINITY else min(value, most)
+        resource.setrlimit(kind, (least, least))
 
 
 def _most_open() -> int:
@@ -339,10 +346,24 @@ class _Spool:
                 limit="result",
                 value=f"{mib} MiB",
             )
-        for piece in self._pieces:
-            os.write(_SPOOL, piece)
-        self._filed += self._held
+        ahead = memoryview(b"".join(self._pieces))
         self._pieces, self._held = [], 0
+        try:
+            while ahead:  # a disk that is nearly full takes what it can
+                written = os.write(_SPOOL, ahead)
+                self._filed += written
+                ahead = ahead[written:]
+        except OSError as error:
+            why = error.strerror
+            raise Overloaded(
+                Text(
+                    "le disque des fichiers temporaires est plein, ou les refuse, et une réponse "
+                    f"si grande y passe ({why}) ; réessayez plus tard, ou demandez moins",
+                    "the disk for temporary files is full, or refuses them, and an answer so "
+                    f"large goes through it ({why}); try again later, or ask for less",
+                ),
+                retry_after=_DISK,
+            ) from error
 
     def frame(self, rows: int) -> bytes:
         """The frame that answers: with the body, or with the size of the spool file."""
