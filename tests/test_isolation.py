@@ -356,13 +356,20 @@ def test_workers_come_back_when_the_system_grants_them_again(
         who = server.process.pid if short == "service" else zygote
         before = resource.prlimit(who, resource.RLIMIT_NOFILE)
         resource.prlimit(who, resource.RLIMIT_NOFILE, (1, before[1]))
-        for pid in workers if killed == "workers" else [zygote]:
-            os.kill(pid, signal.SIGKILL)
-        body = problem(response := client.get("/sparql", params={"query": "ASK { ?s ?p 1 }"}), 503)
-        assert int(response.headers["retry-after"]) > 0
-        assert "query process" in body["detail"] or "processus de requête" in body["detail"]
-        assert client.get("/ready").status_code == 503
-        resource.prlimit(who, resource.RLIMIT_NOFILE, before)
+        try:
+            for pid in workers if killed == "workers" else [zygote]:
+                os.kill(pid, signal.SIGKILL)
+            for _ in range(200):  # they may still answer while they die
+                if client.get("/ready").status_code == 503:
+                    break
+                time.sleep(0.02)
+            parameters = {"query": "ASK { ?s ?p 1 }"}
+            body = problem(response := client.get("/sparql", params=parameters), 503)
+            assert int(response.headers["retry-after"]) > 0
+            assert "query process" in body["detail"] or "processus de requête" in body["detail"]
+            assert client.get("/ready").status_code == 503
+        finally:
+            resource.prlimit(who, resource.RLIMIT_NOFILE, before)
         for _ in range(200):
             if client.get("/ready").status_code == 200 and len(server.children()) == 4:
                 break

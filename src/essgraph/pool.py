@@ -34,7 +34,7 @@ from essgraph import query as queries
 from essgraph import workers
 from essgraph.engine import FUNCTIONS, Answer, Dataset, Spool, dataset_of
 from essgraph.errors import EngineError, EssgraphError, LimitExceeded, Overloaded, Text
-from essgraph.formats import Format
+from essgraph.formats import JSON, Format
 from essgraph.query import Query
 
 _LOG: Final = logging.getLogger("essgraph")
@@ -50,6 +50,8 @@ _BEHIND: Final = 5
 _LOOKS: Final = 0.001
 #: After how long it is tried again to make a process that could not be made, in seconds.
 _PAUSE: Final = 0.5
+#: How long a snapshot may take to give its first answer, in seconds.
+_TRIAL: Final = 600.0
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,17 @@ def load(quads: Path, limits: Limits) -> Loading:
             raise
     ours.setblocking(False)
     return Loading(quads, ours, process)
+
+
+def _not_loaded(quads: Path) -> EngineError:
+    return EngineError(
+        Text(
+            f"les processus de requête n'ont pas pu charger {quads} ou le magasin à côté ; "
+            "relancez essgraph build",
+            f"the query processes could not load {quads} or the store beside it; "
+            "run essgraph build again",
+        )
+    )
 
 
 class _Moved(Exception):
@@ -340,7 +353,14 @@ class Pool:
     # --- life -------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        await self._start()
+        """Raises EngineError where the workers cannot answer from the snapshot, and OSError where
+        the system refuses them."""
+        try:
+            await self._start()
+            await self._try()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(
@@ -357,6 +377,18 @@ class Pool:
         self._zygote = await _Zygote.take(loading, self._zygote_gone)
         # One more than asked for: it is kept for short queries.
         await asyncio.gather(*(self._fork() for _ in range(self._size + 1)))
+
+    async def _try(self) -> None:
+        """Has a worker answer, from the store that it opened if that is on disk."""
+        deadline = time.monotonic() + _TRIAL
+        frame = workers.request("ASK { ?s ?p ?o }", Dataset(), JSON, False)
+        worker = await self._take("", deadline)
+        try:
+            await worker.ask(frame, deadline).answer
+        except (ConnectionError, EngineError):
+            raise _not_loaded(self._quads) from None
+        finally:
+            self._give_back(worker)
 
     def _zygote_gone(self) -> None:
         """It was killed, and with it all workers: begin again."""
@@ -426,7 +458,13 @@ class Pool:
         worker.close()
         if worker in self._idle:
             self._idle.remove(worker)
-            await self._fork()
+            await self._replace(worker)
+
+    async def _replace(self, worker: _Worker) -> None:
+        """Another for one that is lost; later where it could not begin, for so might the next."""
+        if await worker.gone == workers.UNFIT:
+            await asyncio.sleep(_PAUSE)
+        await self._fork()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(work)
@@ -516,7 +554,7 @@ class Pool:
             worker = self._idle.pop()
             if not worker.lost:
                 return self._give(worker, client)
-            self._spawn(self._fork())
+            self._spawn(self._replace(worker))
         return await self._wait(self._queue, client, deadline)
 
     async def _wait(self, queue: _Queue, client: str, deadline: float) -> _Worker:
@@ -757,7 +795,7 @@ class Pool:
         worker.give_up()  # at once: to die takes a while, above all where it has much memory
         if not (worker.slow or worker.halted):
             self._no_longer(worker)
-            self._spawn(self._fork())
+            self._spawn(self._replace(worker) if worker.lost else self._fork())
 
     def _release(self, worker: _Worker) -> None:
         self._no_longer(worker)
@@ -772,7 +810,7 @@ class Pool:
             worker.close()
         elif worker.lost or worker.spool < 0:
             worker.close()
-            self._spawn(self._fork())
+            self._spawn(self._replace(worker) if worker.lost else self._fork())
         else:
             self._offer(worker)
 
@@ -850,12 +888,7 @@ class _Zygote:
         try:
             await zygote._ready
         except ConnectionError:
-            raise EngineError(
-                Text(
-                    f"les processus de requête n'ont pas pu charger {loading.quads}",
-                    f"the query processes could not load {loading.quads}",
-                )
-            ) from None
+            raise _not_loaded(loading.quads) from None
         return zygote
 
     async def fork(self, worker: _Worker, spool: int) -> None:

@@ -40,7 +40,14 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from essgraph import errors
 from essgraph.engine import Dataset
-from essgraph.errors import EssgraphError, LimitExceeded, Overloaded, Position, Text
+from essgraph.errors import (
+    EssgraphError,
+    LimitExceeded,
+    Overloaded,
+    Position,
+    SnapshotError,
+    Text,
+)
 from essgraph.formats import Format
 from essgraph.processes import die_with, forbid_sockets
 
@@ -59,6 +66,8 @@ INLINE: Final = 256 * 1024
 LOOKS: Final = 0.0003
 #: How much of the channel is read at once. To free more than 64 KiB has the allocator tidy up.
 _PIECE: Final = 32 * 1024
+#: The exit code of a worker that could not begin.
+UNFIT: Final = 71
 #: When to try again where the disk for temporary files is full, in seconds.
 _DISK: Final = 30
 _SOCKET, _SPOOL = 3, 4
@@ -116,7 +125,11 @@ def main() -> NoReturn:
 
     path = Path(quads)
     # A store on disk is opened by each worker, whose memory it shares through the page cache.
-    store = None if evaluation.on_disk(path) else evaluation.load(path)
+    try:
+        store = None if evaluation.on_disk(path) else evaluation.load(path)
+    except SnapshotError as error:
+        _tell(error)
+        sys.exit(UNFIT)
     # What is here now is shared by all workers: let the collector not touch, and so copy, it.
     gc.collect()
     gc.freeze()
@@ -218,7 +231,7 @@ def _become_worker(
     descriptors: Sequence[int], quads: Path, store: ox.Store | None, memory: int, result: int
 ) -> NoReturn:
     """What the forked child does: it never returns into the zygote's code."""
-    code = 70
+    code = UNFIT
     try:
         die_with(os.getppid())
         signal.set_wakeup_fd(-1)
@@ -235,13 +248,21 @@ def _become_worker(
             # While descriptors may still be opened: its first tables are opened now.
             store, tables = load(quads), tables_of(quads)
         _limit(memory, result, tables)
+        code = 70
         _serve(socket.socket(fileno=_SOCKET), store, result)
         code = 0
+    except SnapshotError as error:
+        _tell(error)
     except BaseException:
         traceback.print_exc()  # a fault of ours: for the log of the service
         raise
     finally:
         os._exit(code)
+
+
+def _tell(error: EssgraphError) -> None:
+    """Into the log of the service."""
+    print(f"{error.text.fr} / {error.text.en}", file=sys.stderr, flush=True)
 
 
 def _limit(memory: int, result: int, tables: int) -> None:
