@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import ROOT, Run, copy_project, serving
+from conftest import ROOT, Run, copy_project, serving, with_quads
 
 from essgraph.snapshot import open_snapshot
 
@@ -242,6 +243,105 @@ def test_a_damaged_snapshot_is_refused_and_the_old_one_kept(tmp_path: Path) -> N
         assert httpx.get(f"{server.url}/health").json()["version"] == before
         answer = httpx.get(f"{server.url}/sparql", params={"query": COUNT})
         assert answer.status_code == 200
+
+
+def damage(out: Path, how: str) -> None:
+    """Makes a snapshot in force that is none."""
+    other = out / "other"
+    shutil.copytree((out / "current").resolve(), other)
+    manifest = json.loads((other / "manifest.json").read_bytes())
+    data = manifest["files"]["data.nq"]
+    if how == "no size":
+        del data["size"]
+    elif how == "size in words":
+        data["size"] = "1"
+    elif how == "entry is a number":
+        manifest["files"]["dump.nq.gz"] = 3
+    elif how == "files is a list":
+        manifest["files"] = [["data.nq", data]]
+    elif how == "sources is none":
+        manifest["sources"] = None
+    elif how == "odd name":
+        manifest["files"]["a\0b"] = data
+    text = json.dumps([manifest] if how == "list" else manifest)
+    text = "[" * 100_000 if how == "deep" else text[:-9] if how == "cut" else text
+    (other / "manifest.json").write_text(text)
+    if how == "file missing":
+        (other / "data.nq").unlink()
+    link = out / "next"
+    link.symlink_to({"loop": "current", "dangling": "nowhere"}.get(how, "other"))
+    link.replace(out / "current")
+
+
+DAMAGES = ("no size", "size in words", "entry is a number", "files is a list", "sources is none",
+           "odd name", "list", "deep", "cut", "file missing", "loop", "dangling")  # fmt: skip
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_damaged_snapshot_that_was_named_is_refused_and_not_replaced(
+    run: Run, built: Path, tmp_path: Path, how: str
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(built, out, symlinks=True)
+    damage(out, how)
+    before = sorted(out.iterdir()), (out / "current").readlink()
+    done = run("query", "cities", "--out", out)
+    assert done.code == 2
+    assert "snapshot" in done.err
+    assert "essgraph build" in done.err
+    assert (sorted(out.iterdir()), (out / "current").readlink()) == before
+
+
+def test_a_service_of_a_damaged_snapshot_does_not_start(built: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(built, out, symlinks=True)
+    damage(out, "no size")
+    program = "from essgraph.cli import main; main()"
+    command = [sys.executable, "-c", program, "serve", "--port", "0", "--out", str(out)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert "snapshot" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (out / "current").readlink() == Path("other")
+
+
+def test_watch_goes_on_whatever_a_folder_holds(
+    built: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One damaged snapshot after another is refused; a sound one at the end is taken up."""
+    out = tmp_path / "out"
+    shutil.copytree(built, out, symlinks=True)
+    sound = (out / "current").readlink()
+    new = with_quads(built, tmp_path / "new", "<http://e/s> <http://e/p> <http://e/o> .\n")
+    with serving(out, "--watch") as server:
+        before = httpx.get(f"{server.url}/health").json()["version"]
+        for how in DAMAGES:
+            damage(out, how)
+            time.sleep(1.2)
+            assert httpx.get(f"{server.url}/health").json()["version"] == before
+            (out / "next").symlink_to(sound)
+            (out / "next").replace(out / "current")
+            shutil.rmtree(out / "other")
+        folder = (new / "current").resolve()
+        shutil.copytree(folder, out / folder.name)
+        (out / "next").symlink_to(folder.name)
+        (out / "next").replace(out / "current")
+        wanted = open_snapshot(new).version
+        for _ in range(200):
+            if httpx.get(f"{server.url}/health").json()["version"] == wanted:
+                break
+            time.sleep(0.05)
+        assert httpx.get(f"{server.url}/health").json()["version"] == wanted
+    said = capfd.readouterr().err
+    assert "unreadable snapshot" in said
+    assert "Traceback" not in said
+
+
+def test_a_folder_without_a_snapshot_is_built_into(run: Run, tmp_path: Path) -> None:
+    done = run("query", "cities", "lang=en", "--out", tmp_path / "new")
+    assert done.code == 0, done.err
+    assert "Bamako" in done.out
+    assert (tmp_path / "new/current/data.nq").exists()
 
 
 def test_sigterm_answers_what_runs(built: Path) -> None:

@@ -487,8 +487,9 @@ def _pair(argument: str) -> tuple[str, str]:
 
 
 def _snapshot(arguments: argparse.Namespace, project: Project, language: str) -> Snapshot:
-    """The snapshot of the folder that was named; else the project's, built first if there is none
-    or the files have changed."""
+    """The snapshot of the folder that was named, built first if it has none; else the project's,
+    built first if there is none, it is damaged or the files have changed. Raises SnapshotError
+    where the folder that was named has a damaged one."""
     from essgraph import snapshot
 
     out = _out(arguments, project)
@@ -498,7 +499,8 @@ def _snapshot(arguments: argparse.Namespace, project: Project, language: str) ->
         if arguments.out is not None or current.sources == project.digest():
             return current
     except SnapshotError:
-        pass
+        if arguments.out is not None and snapshot.holds(out):
+            raise
     # Imported here: a service whose snapshot is fresh never loads the build side.
     from essgraph.build import build
 

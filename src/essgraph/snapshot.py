@@ -42,6 +42,8 @@ LARGE = 40 * 2**20
 #: one, as long as all together take no more than so many bytes; the one before is always kept.
 KEPT = 20
 KEPT_BYTES = 2**30
+#: What a manifest that is none may raise.
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
 #: How much goes into the store at a time, in bytes.
 _PIECE = 32 * 2**20
 
@@ -85,12 +87,14 @@ def open_snapshot(out: Path) -> Snapshot:
 
     Raises SnapshotError if there is none, or a file differs from the manifest.
     """
-    directory = out / CURRENT if (out / CURRENT).exists() else out
-    directory = directory.resolve()
+    directory = out
     try:
+        directory = (out / CURRENT if (out / CURRENT).exists() else out).resolve()
         manifest = json.loads((directory / MANIFEST).read_bytes())
         version, sources, files = manifest["version"], manifest["sources"], manifest["files"]
-        if files[DATA]["sha256"] != version:
+        sizes = {name: entry["size"] for name, entry in files.items()}
+        digests = {name: entry["sha256"] for name, entry in files.items()}
+        if digests[DATA] != version or not isinstance(sources, str):
             raise ValueError("version")
     except FileNotFoundError:
         raise SnapshotError(
@@ -99,17 +103,19 @@ def open_snapshot(out: Path) -> Snapshot:
                 f"no snapshot in {out}: run essgraph build",
             )
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except _UNREADABLE as error:
         raise SnapshotError(
             Text(
                 f"instantané illisible dans {directory} : relancez essgraph build",
                 f"unreadable snapshot in {directory}: run essgraph build again",
             )
         ) from error
-    for name, entry in files.items():
+    for name, size in sizes.items():
         try:
-            sound = _digest(directory / name) == entry["sha256"]
-        except OSError:
+            path = directory / name
+            sound = path.is_file() and isinstance(size, int) and path.stat().st_size == size
+            sound = sound and _digest(path) == digests[name]
+        except (OSError, ValueError):
             sound = False
         if not sound:
             raise SnapshotError(
@@ -118,10 +124,13 @@ def open_snapshot(out: Path) -> Snapshot:
                     f"snapshot altered: {directory / name}; run essgraph build again",
                 )
             )
-    sizes = {name: entry["size"] for name, entry in files.items()}
-    digests = {name: entry["sha256"] for name, entry in files.items()}
     modified = (directory / DATA).stat().st_mtime
     return Snapshot(directory, version, sources, sizes, digests, modified)
+
+
+def holds(out: Path) -> bool:
+    """Whether a folder has a snapshot, whole or damaged."""
+    return os.path.lexists(out / CURRENT) or (out / MANIFEST).exists()
 
 
 @contextmanager
@@ -284,8 +293,9 @@ def kept(out: Path) -> list[tuple[str, float]]:
     for folder in _folders(out):
         try:
             version = json.loads((folder / MANIFEST).read_bytes())["version"]
-            found[version] = (folder / DATA).stat().st_mtime
-        except (OSError, ValueError, KeyError, TypeError):
+            if isinstance(version, str):
+                found[version] = (folder / DATA).stat().st_mtime
+        except _UNREADABLE:
             continue  # it goes, or is no snapshot
     return sorted(found.items(), key=lambda pair: -pair[1])
 
