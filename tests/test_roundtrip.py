@@ -559,6 +559,18 @@ def test_names_of_the_fifth_edition_of_xml(
     assert predicates == {EX + name, RDF + "type"}
 
 
+@pytest.mark.parametrize(
+    "read", [graph_by_rdflib("json-ld"), graph_by_jsonld], ids=["rdflib", "npm"]
+)
+def test_a_datatype_is_never_read_as_compact(awkward: str, read: Callable[[bytes], bytes]) -> None:
+    query = f"""CONSTRUCT {{
+      <{EX}s> <{EX}p> "x"^^<id:x>, <https://w3id.org/essgraph/id/y>, <theme:t>, "1"^^<{XSD}byte>
+    }} WHERE {{}}"""
+    assert triples(read(answer(awkward, query, "application/ld+json"))) == triples(
+        answer(awkward, query, "application/n-triples")
+    )
+
+
 def test_a_graph_is_a_set_of_triples(awkward: str) -> None:
     """However often a solution states one, and always in the same order."""
     query = f"CONSTRUCT {{ <{EX}s> <{EX}p> ?o }} {{ VALUES (?o ?n) {{ (2 1) (1 2) (2 3) (1 4) }} }}"
