@@ -571,6 +571,16 @@ def test_a_datatype_is_never_read_as_compact(awkward: str, read: Callable[[bytes
     )
 
 
+def test_ntriples_as_plain_text_are_ascii(awkward: str) -> None:
+    """RDF 1.1 N-Triples, 6.1: whatever is not US-ASCII must be escaped there."""
+    plain = answer(awkward, CONSTRUCT, "text/plain")
+    assert plain.isascii()
+    assert r"\u00E9" in plain.decode()
+    assert r"\U0001F30D" in plain.decode()
+    assert triples(plain) == triples(graph_by_rapper("ntriples")(plain)) == expected_triples()
+    assert not answer(awkward, CONSTRUCT, "application/n-triples").isascii()
+
+
 def test_a_graph_is_a_set_of_triples(awkward: str) -> None:
     """However often a solution states one, and always in the same order."""
     query = f"CONSTRUCT {{ <{EX}s> <{EX}p> ?o }} {{ VALUES (?o ?n) {{ (2 1) (1 2) (2 3) (1 4) }} }}"

@@ -44,8 +44,10 @@ XML: Final = Format(
 CSV: Final = Format("csv", "text/csv", "csv")
 TSV: Final = Format("tsv", "text/tab-separated-values", "tsv")
 TURTLE: Final = Format("turtle", "text/turtle", "ttl", ("application/x-turtle",), names=("n3",))
+#: N-Triples under this name are US-ASCII (RDF 1.1 N-Triples, 6.1).
+PLAIN: Final = "text/plain"
 NTRIPLES: Final = Format(
-    "nt", "application/n-triples", "nt", ("text/plain",), False, ("ntriples", "n-triples")
+    "nt", "application/n-triples", "nt", (PLAIN,), False, ("ntriples", "n-triples")
 )
 RDFXML: Final = Format(
     "rdfxml",

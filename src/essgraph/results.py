@@ -18,7 +18,7 @@ import pyoxigraph as ox
 
 from essgraph import jsonld, names
 from essgraph.errors import NotRepresentable, Text
-from essgraph.formats import Format
+from essgraph.formats import PLAIN, Format
 
 Result = ox.QuerySolutions | ox.QueryBoolean | ox.QueryTriples
 
@@ -59,6 +59,7 @@ _RESERVED: Final = frozenset(
     for name in ("RDF", "ID", "about", "parseType", "resource", "nodeID", "datatype", "li",
                  "Description", "aboutEach", "aboutEachPrefix", "bagID", _TYPE)
 )  # fmt: skip
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _NOT_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 
 
@@ -193,6 +194,11 @@ def _cell(term: object) -> str:
 
 def write_graph(triples: Iterable[ox.Triple], format: Format, out: Writer) -> None:
     """Writes a graph. Raises NotRepresentable for what RDF/XML cannot say."""
+    if format.media_type == PLAIN:
+        lines = ox.serialize(triples, format=ox.RdfFormat.N_TRIPLES)
+        assert lines is not None
+        out.write(escape(lines))
+        return
     _GRAPHS[format.name](list(triples), out)
 
 
@@ -213,6 +219,16 @@ def _turtle(triples: list[ox.Triple], out: Writer) -> None:
 
 def _ntriples(triples: list[ox.Triple], out: Writer) -> None:
     ox.serialize(triples, _io(out), ox.RdfFormat.N_TRIPLES)
+
+
+def escape(lines: bytes) -> bytes:
+    """N-Triples in US-ASCII: all else as UCHAR (RDF 1.1 N-Triples, 6.1 and 7)."""
+    return _NOT_ASCII.sub(_uchar, lines.decode()).encode("ascii")
+
+
+def _uchar(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"
 
 
 def _rdfxml(triples: list[ox.Triple], out: Writer) -> None:
