@@ -391,6 +391,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
         (SELECT, ["TEXT/CSV ; Q=1"], "text/csv; charset=utf-8"),
         (SELECT, [BROWSER.replace("text/html", "text/x-none").replace("xhtml+xml", "x-none")],
          "application/xml"),
+        (SELECT, ["image/gif, image/jpeg, *; q=.2, */*; q=.2"], "application/sparql-results+json"),
         ("ASK {}", ["application/sparql-results+xml"], "application/sparql-results+xml"),
         (CONSTRUCT, [], "text/turtle; charset=utf-8"),
         (CONSTRUCT, ["application/ld+json"], "application/ld+json"),

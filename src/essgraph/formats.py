@@ -3,7 +3,8 @@
 Implements proactive negotiation on ``Accept`` (RFC 9110, section 12.5.1): quality values,
 specificity (a named type before ``type/*`` before ``*/*``), ``q=0`` as refusal. Parameters of a
 media range other than ``q`` make it more specific but never exclude a type we serve: all our
-text is UTF-8 and no client gains by a 406 over a ``charset`` or ``version``.
+text is UTF-8 and no client gains by a 406 over a ``charset`` or ``version``. ``*`` is read as
+``*/*`` and a weight may begin with its point, since Java's HttpURLConnection writes them so.
 """
 
 from __future__ import annotations
@@ -82,8 +83,8 @@ CITATIONS: Final = (BIBTEX, CSL)
 _ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
 _PARAMETER = re.compile(r';[ \t]*([^\s=;,"]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s;,"]*)[ \t]*')
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_RANGE = re.compile(rf"[ \t]*({_TOKEN})/({_TOKEN})[ \t]*(.*)", re.DOTALL)
-_WEIGHT = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
+_RANGE = re.compile(rf"[ \t]*(?:({_TOKEN})/({_TOKEN})|\*)[ \t]*(.*)", re.DOTALL)
+_WEIGHT = re.compile(r"(?:0(?:\.[0-9]{0,3})?|\.[0-9]{1,3}|1(?:\.0{0,3})?)")
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def parse_accept(values: Iterable[str]) -> list[MediaRange]:
             match = _RANGE.fullmatch(element)
             if match is None:
                 continue
-            main, sub, rest = match[1].lower(), match[2].lower(), match[3]
+            main, sub, rest = (match[1] or "*").lower(), (match[2] or "*").lower(), match[3]
             pairs = [(k.lower(), v) for k, v in _PARAMETER.findall(rest)]
             if _PARAMETER.sub("", rest).strip(" \t;") or (main == "*" and sub != "*"):
                 continue
