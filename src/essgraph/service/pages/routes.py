@@ -146,9 +146,9 @@ def _wants_page(scope: Scope) -> bool:
     """
     if not _wants_html(fields(scope["headers"], b"accept")):
         return False
-    # Names alone matter here, so that any bytes will do for the values.
+    # Names alone matter here, so that any bytes will do for the values; an empty format is none.
     pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    named = [name for name, _ in pairs]
+    named = [n for n, value in pairs if value.strip() or n not in ("format", "output")]
     if scope["path"] == "/sparql":
         return set(named) <= {"query", "view", "lang"} and named.count("query") <= 1
     return not {"format", "output"} & set(named)
