@@ -20,12 +20,12 @@ def choose(accept_encoding: tuple[str, ...]) -> str:
     """The coding that the client wants most, of those we speak; ``identity`` if it names none."""
     weights: dict[str, float] = {}
     for element in ",".join(accept_encoding).split(","):
-        name, _, parameter = element.strip().partition(";")
+        name, _, parameter = element.lower().partition(";")
         try:
             weight = float(parameter.strip().removeprefix("q=")) if parameter.strip() else 1.0
         except ValueError:
             continue
-        weights[name.strip().lower().replace("x-gzip", "gzip")] = weight
+        weights[name.strip().replace("x-gzip", "gzip")] = weight
     rest = weights.get("*", 0.0)
     best = max(CODINGS[:-1], key=lambda coding: weights.get(coding, rest))
     wanted = weights.get(best, rest)
