@@ -94,7 +94,8 @@ class Pages:
         if scope["type"] != "http":
             return None, ""
         path = scope["path"]
-        if scope["method"] not in ("GET", "HEAD") and path != "/view":
+        method = scope["method"]
+        if method not in ("GET", "HEAD") and (path != "/view" or method == "OPTIONS"):
             return None, ""
         segment, _, rest = path[1:].partition("/")
         handler = self._paths.get(path) or (self._folders.get(segment) if rest else None)
