@@ -398,7 +398,7 @@ def test_keys(one: str, other: str, alike: bool) -> None:
         ("select (rand() as ?x) {}", "SELECT", True),
         ("ASK { FILTER(NOW() > 1) }", "ASK", True),
         ("CONSTRUCT { ?s ?p ?o } WHERE { ?s ?p ?o }", "CONSTRUCT", False),
-        ("CONSTRUCT { _:b ?p ?o } WHERE { ?s ?p ?o }", "CONSTRUCT", False),
+        ("CONSTRUCT { _:b ?p ?o } WHERE { ?s ?p ?o }", "CONSTRUCT", True),
         ("DESCRIBE <x:y>", "DESCRIBE", False),
         ("SELECT ?now { ?now ?rand 'UUID()' }", "SELECT", False),
     ],

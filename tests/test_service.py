@@ -335,3 +335,30 @@ def test_query_command_on_an_endpoint(run: Run, server: str, built: Path) -> Non
     nowhere = run("query", "cities", "--endpoint", "http://127.0.0.1:9/sparql")
     assert nowhere.code == 2
     assert "does not answer" in nowhere.err
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_port_that_is_taken_is_told_before_anything_is_loaded(
+    run: Run, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    monkeypatch.setenv("LC_ALL", f"{language}_XX.UTF-8")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("serve", "--port", port)
+    assert done.code == 2
+    assert not done.out
+    assert f"port {port}" in done.err
+    assert ("cannot listen" if language == "en" else "impossible d'écouter") in done.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--port", "99999"), ("--port", "http"), ("--timeout", "0"),
+                          ("--timeout", "nan"), ("--workers", "0"), ("--workers", "2.5")]
+)  # fmt: skip
+def test_a_number_out_of_bounds_is_told_with_what_is_expected(
+    run: Run, option: str, value: str
+) -> None:
+    done = run("serve", option, value)
+    assert done.code == 2
+    assert value in done.err
+    assert " / " in done.err

@@ -11,9 +11,10 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
 
 from essgraph import project as projects
 from essgraph.errors import (
@@ -518,6 +519,8 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
     project = _project(arguments)
     endpoint: str | None = arguments.endpoint
     limits = Limits(timeout=arguments.timeout, result=arguments.result_limit * MIB)
+    if not arguments.reuse_port:
+        _require_free(arguments.host, arguments.port)
     with ExitStack() as stack:
         if endpoint is None:
             snapshot = _snapshot(arguments, project, language)
@@ -538,10 +541,11 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
             what = endpoint
         from essgraph.service.server import serve
 
+        host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
         _say(
             Text(
-                f"essgraph sert {what} sur http://{arguments.host}:{arguments.port}",
-                f"essgraph serves {what} on http://{arguments.host}:{arguments.port}",
+                f"essgraph sert {what} sur http://{host}:{arguments.port}",
+                f"essgraph serves {what} on http://{host}:{arguments.port}",
             ),
             language,
         )
@@ -557,6 +561,28 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
             texts=_texts(arguments, project),
         )
     return 0
+
+
+def _require_free(host: str, port: int) -> None:
+    """Raises ProjectError where the address cannot be listened on: before anything is loaded."""
+    import socket
+
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+    except OSError as error:
+        raise ProjectError(
+            Text(
+                f"impossible d'écouter sur {host}, port {port} : {error.strerror} ; choisissez un "
+                "autre --port ou --host",
+                f"cannot listen on {host}, port {port}: {error.strerror}; choose another --port "
+                "or --host",
+            )
+        ) from error
 
 
 def _plans(project: Project) -> dict[str, bytes]:
@@ -656,17 +682,27 @@ def _mcp(arguments: argparse.Namespace, language: str) -> int:
 
 
 def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1e6:
-        raise ValueError(text)
-    return value
+    return _number(float, text, 1e-9, 1e6, Text("un nombre supérieur à 0", "a number above 0"))
+
+
+def _port(text: str) -> int:
+    return _number(int, text, 0, 2**16 - 1, Text("un port, de 0 à 65535", "a port, 0 to 65535"))
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
+    return _number(int, text, 1, 1e9, Text("un entier supérieur à 0", "an integer above 0"))
+
+
+_N = TypeVar("_N", int, float)
+
+
+def _number(kind: Callable[[str], _N], text: str, least: float, most: float, meant: Text) -> _N:
+    """The number that an option gives. Raises ArgumentTypeError, which argparse reports."""
+    with suppress(ValueError):
+        value = kind(text)
+        if least <= value <= most:
+            return value
+    raise argparse.ArgumentTypeError(f"{text!r}: {meant.en} / {meant.fr}")
 
 
 def _parser(language: str) -> argparse.ArgumentParser:
@@ -787,7 +823,7 @@ def _parser(language: str) -> argparse.ArgumentParser:
 
     serve = command("serve", _serve, "sert le graphe en HTTP", "serve the graph over HTTP")
     serve.add_argument("--host", default="127.0.0.1")
-    serve.add_argument("--port", type=int, default=8000)
+    serve.add_argument("--port", type=_port, default=8000)
     serve.add_argument(
         "--url",
         default="",

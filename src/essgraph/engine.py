@@ -8,10 +8,30 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from essgraph.formats import Format
+from essgraph.names import XSD
 from essgraph.query import Query, require_web_iri
+
+_GEO: Final = "http://www.opengis.net/def/function/geosparql/"
+#: The functions that our engine has beyond SPARQL 1.1: constructors of more types (17.5 has seven),
+#: and those of GeoSPARQL that it knows.
+FUNCTIONS: Final = (
+    *(f"{XSD}{name}" for name in (
+        "date", "dayTimeDuration", "duration", "gDay", "gMonth", "gMonthDay", "gYear",
+        "gYearMonth", "time", "yearMonthDuration",
+    )),
+    *(f"{_GEO}{name}" for name in (
+        "area", "asGeoJSON", "centroid", "convexHull", "coordinateDimension", "difference",
+        "dimension", "distance", "ehContains", "ehCoveredBy", "ehCovers", "ehDisjoint", "ehEquals",
+        "ehInside", "ehMeet", "ehOverlap", "envelope", "getSRID", "intersection", "isEmpty",
+        "isSimple", "length", "perimeter", "rcc8dc", "rcc8ec", "rcc8eq", "rcc8ntpp", "rcc8ntppi",
+        "rcc8po", "rcc8tpp", "rcc8tppi", "relate", "sfContains", "sfCrosses", "sfDisjoint",
+        "sfEquals", "sfIntersects", "sfOverlaps", "sfTouches", "sfWithin", "spatialDimension",
+        "symDifference", "union",
+    )),
+)  # fmt: skip
 
 
 class Dataset(NamedTuple):
@@ -29,13 +49,15 @@ class Dataset(NamedTuple):
 
 
 def dataset_of(query: Query, protocol: Dataset) -> Dataset:
-    """The dataset in force: that of the protocol, else that of FROM and FROM NAMED (2.1.4).
+    """The dataset in force: that of the protocol, else that of FROM and FROM NAMED (2.1.4). It has
+    each graph once, however often it is named (SPARQL 1.1 Query, 18.1.2).
 
     Raises QueryError or QueryRefused for an IRI that no dataset may name.
     """
     for iri in (*protocol.default, *protocol.named):
         require_web_iri(iri)
-    return protocol or Dataset(query.default_graphs, query.named_graphs)
+    default, named = protocol if protocol else (query.default_graphs, query.named_graphs)
+    return Dataset(tuple(dict.fromkeys(default)), tuple(dict.fromkeys(named)))
 
 
 class Spool:
@@ -69,7 +91,10 @@ class Answer(NamedTuple):
 
 
 class Engine(Protocol):
-    """What the service asks its questions to."""
+    """What the service asks its questions to. ``functions`` are the IRIs of those it has beyond
+    SPARQL 1.1, as far as we know them."""
+
+    functions: tuple[str, ...]
 
     async def query(
         self,

@@ -10,7 +10,7 @@ import pyoxigraph as ox
 
 from essgraph import results
 from essgraph.engine import Dataset
-from essgraph.errors import EngineError, Position, SyntaxFault, Text
+from essgraph.errors import EngineError, Position, QueryError, SyntaxFault, Text
 from essgraph.formats import Format
 from essgraph.names import BASE
 from essgraph.query import explain, spell_out
@@ -20,12 +20,43 @@ from essgraph.snapshot import STORE
 Graph: TypeAlias = ox.NamedNode | ox.BlankNode | ox.DefaultGraph
 
 _PLACE = re.compile(r"error at (\d+):(\d+)")
-#: A sentence of the engine, among the tokens it names.
-_RULE = re.compile(r"(?:The|A|An) [a-z A-Z]+[^,\"]*")
-_IN_FRENCH: Final = {
-    "The SELECT contains a variable that is unbound": "le SELECT nomme une variable que rien ne "
-    "lie, ou qu'un GROUP BY ne garde pas",
+_UNBOUND: Final = Text(
+    "une variable n'est liée par rien, ou n'est pas gardée par le groupement : avec GROUP BY ou un "
+    "agrégat, SELECT n'a que des variables de GROUP BY et des agrégats ; et un agrégat n'a sa "
+    "place que dans SELECT, HAVING et ORDER BY",
+    "a variable is bound by nothing, or not kept by the grouping: with GROUP BY or an aggregate, "
+    "SELECT has only variables of GROUP BY and aggregates; and an aggregate has its place only in "
+    "SELECT, HAVING and ORDER BY",
+)
+_TWICE: Final = Text(
+    "SELECT donne deux fois le même nom, ou celui d'une variable déjà liée",
+    "SELECT gives the same name twice, or that of a variable that is bound already",
+)
+#: What the engine says of a rule, among the tokens that it names.
+_RULES: Final = {
+    "that is unbound": _UNBOUND,
+    "Duplicated variable name in SELECT": _TWICE,
+    "overrides an existing variable": _TWICE,
+    "SELECT * is not authorized with GROUP BY": Text(
+        "SELECT * ne va pas avec GROUP BY : nommez les variables",
+        "SELECT * does not go with GROUP BY: name the variables",
+    ),
+    "language tag parsing failed": Text(
+        "l'étiquette de langue avant ce point est mal formée (BCP 47)",
+        "the language tag before this point is ill-formed (BCP 47)",
+    ),
+    "IRI parsing failed": Text(
+        "l'IRI avant ce point est mal formé (RFC 3987)",
+        "the IRI before this point is ill-formed (RFC 3987)",
+    ),
 }
+#: Where it says nothing: what is left of the notes to the grammar (19.8).
+_OTHERWISE: Final = Text(
+    "avant ce point, une variable est liée deux fois (BIND, AS), une ligne de VALUES n'a pas "
+    "autant de valeurs que de variables, ou un nœud anonyme sert dans deux groupes",
+    "before this point a variable is bound twice (BIND, AS), a row of VALUES has not as many "
+    "values as there are variables, or a blank node is used in two groups",
+)
 _UNKNOWN_FUNCTION = re.compile(r"The custom function <(.*)> is not supported")
 #: More unknown functions than this in one query are a mistake worth an error.
 _MAX_UNKNOWN: Final = 32
@@ -62,8 +93,8 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
     default: list[Graph] | None = None
     named: list[ox.NamedNode | ox.BlankNode] | None = None
     if dataset:
-        default = [ox.NamedNode(iri) for iri in dataset.default]
-        named = [ox.NamedNode(iri) for iri in dataset.named]
+        default = [_graph(iri) for iri in dataset.default]
+        named = [_graph(iri) for iri in dataset.named]
         if len(default) > 1:
             # Named outright, so that a FROM of the query does not come back into force.
             store, default = _merged(store, default, named), [ox.DefaultGraph()]
@@ -91,11 +122,30 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
             # SPARQL 1.1 Query, 17.6: an unknown function is an error of the expression, not of
             # the query. Nothing was written yet: the engine says so before the first row.
             unknown = _UNKNOWN_FUNCTION.search(str(error))
-            if unknown is None or len(functions) >= _MAX_UNKNOWN:
+            if unknown is not None and len(functions) >= _MAX_UNKNOWN:
+                raise QueryError(
+                    Text(
+                        f"plus de {_MAX_UNKNOWN} fonctions inconnues, dont <{unknown[1]}>",
+                        f"more than {_MAX_UNKNOWN} unknown functions, <{unknown[1]}> among them",
+                    )
+                ) from error
+            if unknown is None:
                 raise EngineError(
                     Text(f"échec du moteur : {error}", f"the engine failed: {error}")
                 ) from error
             functions[ox.NamedNode(unknown[1])] = _no_value
+
+
+def _graph(iri: str) -> ox.NamedNode:
+    try:
+        return ox.NamedNode(iri)
+    except ValueError as error:
+        raise QueryError(
+            Text(
+                f"l'IRI d'un graphe est mal formé : {iri[:80]} ({error})",
+                f"the IRI of a graph is ill-formed: {iri[:80]} ({error})",
+            )
+        ) from error
 
 
 def _no_value(*_: object) -> None:
@@ -122,18 +172,7 @@ def _syntax(message: str) -> SyntaxFault:
     """The fault of a query whose form is right: a rule of scope, which the engine may name."""
     found = _PLACE.search(message)
     at = Position(int(found[1]), int(found[2])) if found else None
-    rule = _RULE.search(message)
-    if rule:
-        french = _IN_FRENCH.get(rule[0], rule[0])
-        return SyntaxFault(
-            Text(f"requête mal formée : {french}", f"ill-formed query: {rule[0]}"), at=at
-        )
+    rule = next((said for words, said in _RULES.items() if words in message), _OTHERWISE)
     return SyntaxFault(
-        Text(
-            "requête mal formée avant ce point : une variable est liée deux fois (BIND, AS), "
-            "projetée hors d'un agrégat, ou un nœud anonyme sert dans deux groupes",
-            "ill-formed query before this point: a variable is bound twice (BIND, AS), projected "
-            "outside an aggregate, or a blank node is used in two groups",
-        ),
-        at=at,
+        Text(f"requête mal formée : {rule.fr}", f"ill-formed query: {rule.en}"), at=at
     )

@@ -31,7 +31,7 @@ from typing import Final, NamedTuple, Self, TypeAlias, cast
 
 from essgraph import query as queries
 from essgraph import workers
-from essgraph.engine import Answer, Dataset, Spool, dataset_of
+from essgraph.engine import FUNCTIONS, Answer, Dataset, Spool, dataset_of
 from essgraph.errors import EngineError, EssgraphError, LimitExceeded, Overloaded, Text
 from essgraph.formats import Format
 from essgraph.query import Query
@@ -296,6 +296,8 @@ class Pool:
     Use it as an asynchronous context manager: inside, the workers run. ``loading`` is the process
     that loads the same quads, if it was begun before.
     """
+
+    functions = FUNCTIONS
 
     def __init__(
         self, quads: Path, *, limits: Limits, workers: int, loading: Loading | None = None

@@ -32,7 +32,13 @@ MAX_DEPTH: Final = 64
 MAX_CLAUSES: Final = 500
 MAX_OPERATORS: Final = 4_000
 MAX_PATTERNS: Final = 150
+#: Of the IRIs that others are made of, and of those of graphs, and of how many graphs there may be:
+#: a long one that is used often makes much of little.
+MAX_IRI: Final = 2_048
+MAX_GRAPHS: Final = 2_000
 
+#: Up to so many tokens their order is looked at again and again, where it matters.
+_FEW: Final = 500
 #: Queries up to this length are remembered, so that a repeated one is not read again.
 _REMEMBERED: Final = 8_192
 
@@ -221,7 +227,8 @@ class Query(NamedTuple):
     ``text`` is what the engine is given; ``key`` is the same for texts that differ only in white
     space, comments and the case of keywords. ``default_graphs`` and ``named_graphs`` are the
     resolved IRIs of FROM and FROM NAMED; ``volatile`` says that two evaluations may differ
-    (RAND, NOW, UUID, STRUUID, BNODE), so that an answer must not be cached.
+    (RAND, NOW, UUID, STRUUID, BNODE, blank nodes in a template), so that an answer must not be
+    cached.
     """
 
     text: str
@@ -402,12 +409,14 @@ def tokens(text: str) -> tuple[tuple[str, str, int], ...]:
     return tuple(reader.tokens)
 
 
-#: ``SELECT *`` after a plain prologue, and the star in it.
+_BLANK = r"(?:\s++|#[^\r\n]*+)*+"
+#: ``SELECT *`` after the prologue, and the star in it.
 _STAR = re.compile(
-    rf"(?:\s*+(?i:PREFIX\s+[^\s<]*+\s*+{_IRIREF}|BASE\s*+{_IRIREF}))*+"
-    r"\s*+(?i:SELECT)\s*+(?:(?i:DISTINCT|REDUCED)\s*+)?(\*)"
+    rf"(?:{_BLANK}(?i:PREFIX{_BLANK}[^\s<#]*+{_BLANK}{_IRIREF}|BASE{_BLANK}{_IRIREF}))*+"
+    rf"{_BLANK}(?i:SELECT){_BLANK}(?:(?i:DISTINCT|REDUCED){_BLANK})?(\*)"
 )
-_MENTION = re.compile(rf"[?$]([{_PN_CHARS_U}0-9][{_VARNAME}]*+)")
+#: A variable, where it is not part of something else.
+_MENTION = re.compile(rf"{_IRIREF}|{_STRING}|#[^\r\n]*+|[?$]([{_PN_CHARS_U}0-9][{_VARNAME}]*+)")
 #: With more mentions of variables, a query may be too dear to plan a second time.
 _MAX_MENTIONS: Final = 40
 
@@ -420,7 +429,7 @@ def spell_out(text: str, names: Sequence[str]) -> str | None:
     star = _STAR.match(text) if len(names) > 1 and "*" in text else None
     if star is None:
         return None
-    mentions = _MENTION.findall(text, star.end())
+    mentions = list(filter(None, _MENTION.findall(text, star.end())))
     ordered = [name for name in dict.fromkeys(mentions) if name in names]
     if len(mentions) > _MAX_MENTIONS or len(ordered) != len(names) or ordered == list(names):
         return None
@@ -487,6 +496,16 @@ def _limit(text: Text, value: str) -> LimitExceeded:
     return LimitExceeded(text, limit="query", value=value)
 
 
+def _long_iri() -> LimitExceeded:
+    return _limit(
+        Text(
+            f"un IRI de graphe, de préfixe ou de base de plus de {MAX_IRI} signes",
+            f"an IRI of a graph, prefix or base of more than {MAX_IRI} characters",
+        ),
+        f"{MAX_IRI} characters of an IRI",
+    )
+
+
 class _Frame:
     """An open bracket: what it is, what is read in it, and how much it holds."""
 
@@ -518,6 +537,7 @@ class _Reader:
         self.clauses = 0
         self.operators = 0
         self.volatile = False
+        self.templated = False  # the query has a template, or had one
         # The two tokens before: (kind, text); the text of a keyword is in capitals.
         self.previous: tuple[str, str] = ("", "")
         self.before: tuple[str, str] = ("", "")
@@ -546,7 +566,7 @@ class _Reader:
             if kind == "end":
                 break
             token = text[start:offset]
-            if kind == "iri" and self._compares():
+            if (kind == "iri" or token == "<<") and self._compares():
                 kind, token = ("op", "<=") if token[1] == "=" else ("op", "<")
                 offset = start + len(token)
             elif kind == "word":
@@ -604,6 +624,14 @@ class _Reader:
         if self.previous[1] == "PREFIX":
             return
         if prefix not in self.prefixes:
+            if prefix in ("http", "https") and self.text.startswith("//", start + len(prefix) + 1):
+                self._misplaced(
+                    start,
+                    Text(
+                        "un IRI se met entre < et > : <http://…>",
+                        "an IRI stands between < and >: <http://…>",
+                    ),
+                )
             declared = f"PREFIX {prefix}: <{PREFIXES.get(prefix, '…')}>"
             message = Text(
                 f"le préfixe « {prefix}: » n'est pas déclaré ({declared})",
@@ -611,7 +639,8 @@ class _Reader:
             )
             raise self.misplaced() or SyntaxFault(message, at=_position(self.text, start))
         self._term()
-        self._graph(self.prefixes[prefix] + re.sub(r"\\(.)", r"\1", local), start)
+        if self._names_graph():
+            self._graph(self.prefixes[prefix] + re.sub(r"\\(.)", r"\1", local), start)
 
     def _iri(self, token: str, start: int) -> None:
         iri = re.sub(_UCHAR, _character, token[1:-1]) if "\\" in token else token[1:-1]
@@ -621,11 +650,20 @@ class _Reader:
             self.prefixes[self.previous[1][:-1]] = self._resolve(iri, start)
         else:
             self._term()
-            if self.previous[1] in ("FROM", "NAMED"):
+            if self._names_graph():
                 self._graph(self._resolve(iri, start), start)
 
     def _plain(self, token: str, start: int) -> None:
+        if token.startswith("_:"):
+            self._blank()
         self._term()
+
+    def _blank(self) -> None:
+        """In a template each solution has a blank node of its own, with a label that is new at
+        each evaluation (16.2.1)."""
+        inside = not self.templated or any(frame.kind == "template" for frame in self.stack)
+        if self.form == "CONSTRUCT" and inside:
+            self.volatile = True
 
     def _lang(self, token: str, start: int) -> None:
         """A language tag belongs to the string before it."""
@@ -699,9 +737,11 @@ class _Reader:
             kind = "expression" if self._opens_expression(parent) else "list"
             frame = _Frame(kind, parent.region, ")", start, "")
             if kind == "list":
+                self._blank()
                 self._term()
         else:
             # [ … ], << … >>, <<( … )>> and {| … |} stand for triples.
+            self._blank()
             self._term()
             self._pattern()
             frame = _Frame("list", "pattern", _OPENING[token], start, token)
@@ -720,6 +760,7 @@ class _Reader:
             parent.region = "modifiers" if len(self.stack) == 1 else "pattern"
             return _Frame("data", "values", "}", start, "")
         if self.previous[1] == "CONSTRUCT":
+            self.templated = True
             return _Frame("template", "pattern", "}", start, "")
         if parent.region in ("select", "dataset") and parent.kind == "group":
             parent.region = "modifiers"  # once this closes
@@ -818,7 +859,7 @@ class _Reader:
             return word
         # Keywords may stand together; reading a very long word one by one would be quadratic.
         found = _LONGEST_KEYWORD.match(word) if len(word) <= _LONGEST_WORD else None
-        if found is None:
+        if found is None or not _goes_on(word[found.end() :]):
             self._misplaced(
                 start, Text(f"mot inconnu : « {word[:40]} »", f'unknown word: "{word[:40]}"')
             )
@@ -826,27 +867,46 @@ class _Reader:
 
     def _graph(self, iri: str, start: int) -> None:
         """Takes the IRI of FROM or FROM NAMED (13.2)."""
-        clause = self.previous[1]
-        if clause not in ("FROM", "NAMED") or self.previous[0] != "word":
-            return
+        graphs = self.graphs[self.previous[1]]
+        if len(graphs) >= MAX_GRAPHS:
+            raise _limit(
+                Text(f"plus de {MAX_GRAPHS} graphes", f"more than {MAX_GRAPHS} graphs"),
+                f"{MAX_GRAPHS} graphs",
+            )
         try:
             require_web_iri(iri)
         except QueryError as error:
             error.at = _position(self.text, start)
             raise
-        self.graphs[clause].append(iri)
+        graphs.append(iri)
+
+    def _names_graph(self) -> bool:
+        """Whether what stands here is the name of a graph of the dataset."""
+        return self.previous in (("word", "FROM"), ("word", "NAMED"))
 
     def _resolve(self, iri: str, start: int) -> str:
+        if len(iri) > MAX_IRI or len(self.base) > MAX_IRI:
+            raise _long_iri()
         try:
-            return urljoin(self.base, iri) if not _ABSOLUTE.match(iri) else iri
+            if _ABSOLUTE.match(iri):
+                return iri
+            whole = urljoin(self.base, iri)
+            # urljoin leaves out a query or fragment that is there, but empty (RFC 3986, 5.3).
+            return whole + iri[-1] if iri[-1:] in ("#", "?") and whole[-1:] != iri[-1] else whole
         except ValueError:
             self._fault(start, Text(f"IRI mal formé : <{iri}>", f"ill-formed IRI: <{iri}>"))
 
     def _check_service_name(self, start: int) -> None:
         """Refuses ``SERVICE:x {``, which is no SPARQL, but which the engine would call."""
         kind, token = self.previous
-        named = kind == "pname" and "service" in token.partition(":")[0].lower()
-        if named and self.before[1] not in ("GRAPH", "FROM", "NAMED", "DESCRIBE"):
+        if kind != "pname" or "service" not in token.partition(":")[0].lower():
+            return
+        if self.before[1] in ("GRAPH", "FROM", "NAMED", "DESCRIBE"):
+            return
+        # Where the name of a term may stand, and then a brace, the engine reads them so too.
+        read = [*((kind, token) for kind, token, _ in self.tokens), ("op", "{")]
+        found = grammar.expected(read) if len(read) < _FEW else None
+        if found is None or found[0] < len(read):
             self._refuse_service(start)
 
     def _refuse_service(self, start: int) -> NoReturn:
@@ -892,6 +952,9 @@ class _Reader:
             return None
         index, (french, english) = found
         _, token, start = self.tokens[index]
+        if token == "<":
+            french += " (un IRI est fermé par >, sans blanc)"
+            english += " (an IRI is closed by >, and has no blank)"
         return SyntaxFault(
             Text(
                 f"« {token[:40]} » n'a pas sa place ici ; attendu : {french}",
@@ -914,21 +977,35 @@ class _Reader:
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
+def _goes_on(rest: str) -> bool:
+    """Whether tokens may begin with what a keyword leaves of a word: else it was no keyword."""
+    return not rest[:1].isalpha() or rest[0] == "a" or _LONGEST_KEYWORD.match(rest) is not None
+
+
 def _character(match: re.Match[str]) -> str:
     code = int(match[0][2:], 16)
     return chr(code) if code < 0x110000 else match[0]
 
 
 def require_web_iri(iri: str) -> None:
-    """Holds the IRI of a graph to http(s). Raises QueryRefused for another scheme (file:, ftp:)
-    and QueryError for what is no absolute IRI.
+    """Holds the IRI of a graph to http(s). Raises QueryRefused for another scheme (file:, ftp:),
+    QueryError for what is no absolute IRI, LimitExceeded for one that is too long.
     """
     shown = iri[:80]
-    if not _ABSOLUTE.match(iri) or not re.fullmatch(_IRIREF, f"<{iri}>"):
+    if len(iri) > MAX_IRI:
+        raise _long_iri()
+    if not _ABSOLUTE.match(iri):
         raise QueryError(
             Text(
                 f"l'IRI d'un graphe doit être absolu : {shown}",
                 f"the IRI of a graph must be absolute: {shown}",
+            )
+        )
+    if not re.fullmatch(_IRIREF, f"<{iri}>"):
+        raise QueryError(
+            Text(
+                f"l'IRI d'un graphe contient un signe qu'aucun IRI n'a : {shown}",
+                f"the IRI of a graph holds a sign that no IRI has: {shown}",
             )
         )
     if iri.partition(":")[0].lower() not in ("http", "https"):

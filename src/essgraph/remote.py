@@ -50,6 +50,8 @@ _DESCRIBED: Final = f"""SELECT ?version {{ <{names.DATASET}> ?p ?version .
 class Remote:
     """An engine (``engine.Engine``) over an endpoint. Use it as an asynchronous context manager."""
 
+    functions: tuple[str, ...] = ()
+
     def __init__(self, url: str, *, limits: Limits, authorization: str | None = None) -> None:
         self.endpoint = Endpoint(url, authorization=authorization)
         self.limits = limits

@@ -31,11 +31,9 @@ _LISTED: Final = " ".join(
 
 
 @cache
-def _query(endpoint: str) -> Query:
-    """One query over the data makes the whole description: the counts are those of the store.
-
-    No extension function is listed, for there is none.
-    """
+def _query(endpoint: str, functions: tuple[str, ...]) -> Query:
+    """One query over the data makes the whole description: the counts are those of the store."""
+    extensions = " ".join(f"<{function}>" for function in functions)
     return inspect(
         f"""
 PREFIX sd: <http://www.w3.org/ns/sparql-service-description#>
@@ -45,6 +43,7 @@ CONSTRUCT {{
     sd:endpoint <{endpoint}> ;
     sd:supportedLanguage sd:SPARQL11Query ;
     sd:resultFormat ?format ;
+    sd:extensionFunction ?function ;
     sd:defaultDataset <{names.DATASET}> .
   <{names.DATASET}> a sd:Dataset , void:Dataset ;
     void:sparqlEndpoint <{endpoint}> ;
@@ -53,9 +52,11 @@ CONSTRUCT {{
   <{names.DATASET}#default-graph> a sd:Graph , void:Dataset ; void:triples ?default .
   ?entry a sd:NamedGraph ; sd:name ?graph ; sd:graph ?entry .
   ?entry a sd:Graph , void:Dataset ; void:triples ?count .
+  ?function a sd:Function .
 }}
 WHERE {{
   {{ VALUES ?format {{ {_LISTED} }} }}
+  UNION {{ VALUES ?function {{ {extensions} }} }}
   UNION {{ SELECT (COUNT(*) AS ?default) {{ ?s ?p ?o }} }}
   UNION {{
     {{ SELECT ?graph (COUNT(*) AS ?count) {{ GRAPH ?graph {{ ?s ?p ?o }} }} GROUP BY ?graph }}
@@ -70,4 +71,5 @@ async def service_description(served: Served, endpoint: str, format: Format) -> 
 
     ``endpoint`` is the address of the endpoint, as its operator says it.
     """
-    return await served.answers.ask(_query(endpoint), Dataset(), {}, format)
+    query = _query(endpoint, served.pool.functions)
+    return await served.answers.ask(query, Dataset(), {}, format)

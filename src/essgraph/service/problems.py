@@ -59,6 +59,7 @@ TITLES: Final[dict[int, Text]] = {
     405: Text("Méthode non permise", "Method not allowed"),
     406: Text("Format non disponible", "Not acceptable"),
     410: Text("Retiré", "Withdrawn"),
+    412: Text("Condition non remplie", "Precondition failed"),
     413: Text("Trop volumineux", "Too large"),
     408: Text("Requête trop lente", "Request timeout"),
     414: Text("Adresse trop longue", "URI too long"),

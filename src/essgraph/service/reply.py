@@ -9,9 +9,11 @@ from typing import Final
 from starlette.types import Scope, Send
 
 from essgraph.engine import Spool
+from essgraph.errors import Text
 from essgraph.service import encodings
 from essgraph.service.answers import Kept
 from essgraph.service.encodings import fields
+from essgraph.service.problems import HttpProblem
 
 Headers = list[tuple[bytes, bytes]]
 #: What the edge offers in the scope's extensions: to send a whole response (status, header
@@ -28,24 +30,28 @@ async def send_kept(
     headers: Headers,
     *,
     lasting: bool = True,
+    volatile: bool = False,
     modified: float | None = None,
 ) -> None:
     """Sends a whole answer: 304 where the client has it (RFC 9110, 13.1.2), else 200.
 
     ``headers`` holds all but those of the body, the entity tag and the coding. ``lasting`` says
-    that the same request has this answer as long as this version is in service. ``modified`` is
-    the time of the last change, in seconds (RFC 9110, 8.8.2).
+    that the same request has this answer as long as this version is in service, ``volatile`` that
+    the next answer may be another one: no tag names it. ``modified`` is the time of the last
+    change, in seconds (RFC 9110, 8.8.2). Raises what ``has`` does.
     """
     request = scope["headers"]
     coding = kept.coding(encodings.choose(fields(request, b"accept-encoding")))
-    tag = entity_tag(kept.tag, coding)
-    headers.append((b"etag", tag.encode()))
-    if modified is not None:
-        headers.append((b"last-modified", formatdate(modified, usegmt=True).encode()))
-    # A condition is for GET and HEAD (RFC 9110, 13.2.1); a POST here only asks, and is answered.
-    if scope["method"] != "POST" and has(request, tag, modified):
-        await respond(scope, send, 304, headers, lasting=lasting)
-        return
+    lasting = lasting and not volatile
+    if not volatile:
+        tag = entity_tag(kept.tag, coding)
+        headers.append((b"etag", tag.encode()))
+        if modified is not None:
+            headers.append((b"last-modified", formatdate(modified, usegmt=True).encode()))
+        # A condition is for GET and HEAD (RFC 9110, 13.2.1); a POST here asks, and is answered.
+        if scope["method"] != "POST" and has(request, tag, modified):
+            await respond(scope, send, 304, headers, lasting=lasting)
+            return
     if coding != "identity":
         headers.append((b"content-encoding", coding.encode()))
     if kept.answer.spool is None:
@@ -66,17 +72,39 @@ def matches(if_none_match: Sequence[str], tag: str) -> bool:
 
 
 def has(request: Sequence[tuple[bytes, bytes]], tag: str, modified: float | None) -> bool:
-    """Whether the client has what it asks for: a tag goes before a date (RFC 9110, 13.2.2)."""
-    listed = fields(request, b"if-none-match")
-    if listed:
-        return matches(listed, tag)
-    since = fields(request, b"if-modified-since")
-    if modified is None or len(since) != 1:
+    """Whether the client has what it asks for: a tag goes before a date (RFC 9110, 13.2.2).
+
+    Raises HttpProblem (412) where it asks for another state than this (13.1.1, 13.1.4).
+    """
+    conditions = [field for field in request if field[0].startswith(b"if-")]
+    if not conditions:
         return False
+    wanted = fields(conditions, b"if-match")
+    listed = [t.strip() for value in wanted for t in value.split(",")]
+    until = None if wanted else _date(conditions, b"if-unmodified-since")
+    older = modified is not None and until is not None and until < int(modified)
+    if older or (wanted and tag not in listed and "*" not in listed):
+        raise HttpProblem(
+            412,
+            Text(
+                "cette représentation n'est pas celle que demande la condition",
+                "this representation is not the one that the condition asks for",
+            ),
+        )
+    listed_not = fields(conditions, b"if-none-match")
+    if listed_not:
+        return matches(listed_not, tag)
+    since = _date(conditions, b"if-modified-since")
+    return modified is not None and since is not None and int(modified) <= since
+
+
+def _date(conditions: Sequence[tuple[bytes, bytes]], name: bytes) -> float | None:
+    """The time that a condition names; what is no date is as if it were not there (13.1.3)."""
+    values = fields(conditions, name)
     try:
-        return int(modified) <= parsedate_to_datetime(since[0]).timestamp()
+        return parsedate_to_datetime(values[0]).timestamp() if len(values) == 1 else None
     except ValueError:
-        return False  # no date: as if it were not there (13.1.3)
+        return None
 
 
 async def respond(

@@ -121,7 +121,7 @@ class SparqlEndpoint:
             (b"vary", b"Accept, Accept-Encoding"),
             (b"cache-control", caching),
         ]
-        await send_kept(scope, send, kept, headers, lasting=not query.volatile)
+        await send_kept(scope, send, kept, headers, volatile=query.volatile)
 
 
 def _only(queries: Sequence[str]) -> str:
