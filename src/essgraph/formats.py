@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 
@@ -80,8 +81,14 @@ DUMPS: Final = {"dump.nq.gz": NQUADS, "dump.trig.gz": TRIG}
 #: For the citation of an answer (as the DOI registration agencies negotiate them).
 CITATIONS: Final = (BIBTEX, CSL)
 
-_ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
-_PARAMETER = re.compile(r';[ \t]*([^\s=;,"]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s;,"]*)[ \t]*')
+#: A string that is never closed goes on to the end: whoever sends one must not have it sought anew
+#: from each of its signs.
+_ELEMENT = re.compile(r'(?:[^,"]++|"(?:[^"\\]|\\.)*+(?:"|\\?\Z))++')
+_PARAMETER = re.compile(
+    r';[ \t]*+([^\s=;,"]++)[ \t]*+=[ \t]*+("(?:[^"\\]|\\.)*+"|[^\s;,"]*+)[ \t]*+'
+)
+#: How many elements of a line are read: no client means more.
+_MOST: Final = 100
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _RANGE = re.compile(rf"[ \t]*(?:({_TOKEN})/({_TOKEN})|\*)[ \t]*(.*)", re.DOTALL)
 _WEIGHT = re.compile(r"(?:0(?:\.[0-9]{0,3})?|\.[0-9]{1,3}|1(?:\.0{0,3})?)")
@@ -112,7 +119,8 @@ def parse_accept(values: Iterable[str]) -> list[MediaRange]:
     """The media ranges of all ``Accept`` lines of a request; malformed elements are left out."""
     ranges: list[MediaRange] = []
     for value in values:
-        for element in _ELEMENT.findall(value):
+        for found in islice(_ELEMENT.finditer(value), _MOST):
+            element = found[0]
             match = _RANGE.fullmatch(element)
             if match is None:
                 continue
