@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,6 +32,8 @@ from essgraph.service.resource import ALLOW
 from essgraph.service.site import Site
 from essgraph.service.vocabulary import Vocabulary
 
+_LOG: Final = logging.getLogger("essgraph")
+
 
 def create_app(
     live: Live,
@@ -48,7 +51,12 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await live.start()
+        try:
+            await live.start()
+        except EssgraphError as error:
+            _LOG.error("%s / %s", error.text.fr, error.text.en)
+            logging.getLogger("uvicorn.error").disabled = True  # it would print the stack
+            raise
         watching = asyncio.create_task(live.watch()) if watch else None
         try:
             yield
