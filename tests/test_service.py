@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import signal
 import socket
 import subprocess
@@ -224,6 +225,35 @@ def test_a_new_snapshot_is_taken_up_without_a_dropped_request(tmp_path: Path, ho
                 time.sleep(0.005)
         assert changed
         assert httpx.get(f"{server.url}/health").json()["version"] != before
+
+
+def test_an_answer_of_the_version_before_is_not_given_after_the_change(tmp_path: Path) -> None:
+    """One that is under way at the change is not remembered: who asks then gets the new version."""
+    project = copy_project(tmp_path / "project")
+    build(project)
+    label = "<https://w3id.org/essgraph/id/kevin-ossah> rdfs:label ?l"
+    slow = "{ SELECT (COUNT(*) AS ?n) { { SELECT ?a { ?a a ?q } LIMIT 500 } ?b ?r ?t . "
+    slow += "FILTER (STRLEN(CONCAT(STR(?t), STR(?a))) > 50) } }"
+    prefix = "PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#> "
+    path = str(httpx.URL("/sparql", params={"query": f"{prefix}SELECT * {{ {label} {slow} }}"}))
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with serving(project / "build", "--timeout", 60) as server:
+        people = project / "data/register/people.ttl"
+        text = people.read_text("utf-8")
+        people.write_text(text.replace('"Kevin Ossah"', '"K. Ossah"'), "utf-8")
+        build(project)
+        before = httpx.get(f"{server.url}/health").json()["version"]
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
+            connection.sendall(request)
+            time.sleep(0.1)
+            server.process.send_signal(signal.SIGHUP)
+            while httpx.get(f"{server.url}/health").json()["version"] == before:
+                time.sleep(0.01)
+            assert not select.select([connection], [], [], 0)[0], "answered before the change"
+            assert b"Kevin Ossah" in connection.recv(65536)
+            connection.sendall(request)
+            assert b"K. Ossah" in connection.recv(65536)
 
 
 def test_a_damaged_snapshot_is_refused_and_the_old_one_kept(tmp_path: Path) -> None:

@@ -79,6 +79,8 @@ class Memo:
     def __init__(self) -> None:
         self._kept: OrderedDict[bytes, Exchange] = OrderedDict()
         self._size = 0
+        #: Of the version of the data: who asks takes it then, and ``put`` knows it again.
+        self.generation = 0
         #: What the log says of an exchange: takes the request, the status, the body's size.
         self.line: Callable[[bytes, int, int], str] = lambda request, status, size: ""
         #: Called with that for each exchange answered from here.
@@ -96,9 +98,12 @@ class Memo:
             kept = self._kept[request] = status, head, body, line
         return kept
 
-    def put(self, request: bytes, status: int, head: bytes, body: bytes) -> None:
-        """Keeps a response, ``head`` being all between the status line and date and the body."""
-        if len(body) > MEMO_RESPONSE or request in self._kept:
+    def put(self, generation: int, request: bytes, status: int, head: bytes, body: bytes) -> None:
+        """Keeps a response, ``head`` being all between the status line and date and the body.
+
+        One that was begun before the last change may be of the version before: it is not kept.
+        """
+        if generation != self.generation or len(body) > MEMO_RESPONSE or request in self._kept:
             return
         self._kept[request] = status, head, body, None
         self._size += len(request) + len(head) + len(body)
@@ -110,6 +115,7 @@ class Memo:
         """For another version of the data."""
         self._kept.clear()
         self._size = 0
+        self.generation += 1
 
 
 def protocol(memo: Memo) -> type[asyncio.Protocol]:
@@ -212,6 +218,7 @@ class _Edge(HttpToolsProtocol):
 
     def _reply(self, cycle: RequestResponseCycle) -> Reply:
         """How the application answers whole, in one write: half the system calls of two events."""
+        generation = self.memo.generation
 
         def reply(status: int, headers: Headers, body: bytes, lasting: bool) -> None:
             if cycle.disconnected:
@@ -220,7 +227,7 @@ class _Edge(HttpToolsProtocol):
             # Only what came as one piece, alone, on a connection that stays.
             alone = self._begun == 1 and self.cycle is cycle and not cycle.more_body
             if lasting and self._piece is not None and alone and cycle.keep_alive:
-                self.memo.put(self._piece, status, head, body)
+                self.memo.put(generation, self._piece, status, head, body)
             close = b"" if cycle.keep_alive else b"connection: close\r\n"
             whole = (STATUS_LINE[status], self._defaults(), close, head, body)
             self.transport.write(b"".join(whole))
