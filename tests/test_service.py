@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import select
 import signal
 import socket
@@ -314,6 +315,43 @@ def test_the_access_log_is_one_json_object_a_line(built: Path, tmp_path: Path) -
     assert lines[0]["status"] == 200
     assert lines[0]["query"]
     assert lines[1]["remembered"] is True
+
+
+def test_a_log_that_cannot_be_written_loses_lines_and_nothing_else(
+    built: Path, tmp_path: Path
+) -> None:
+    """Its reader goes and comes again: the service answers, and writes again by itself."""
+    pipe, errors = tmp_path / "pipe", tmp_path / "errors"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    def lines(reader: int) -> list[dict[str, object]]:
+        time.sleep(0.5)
+        try:
+            return [json.loads(line) for line in os.read(reader, 65536).splitlines()]
+        except BlockingIOError:
+            return []
+
+    with (
+        pipe.open("wb") as writer,
+        errors.open("wb") as stderr,
+        serving(built, stdout=writer, stderr=stderr) as server,
+    ):
+        writer.close()
+        assert lines(reader)
+        os.close(reader)
+        for n in range(3):
+            assert httpx.get(f"{server.url}/health?{n}").status_code == 200
+            time.sleep(0.3)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        assert httpx.get(f"{server.url}/ready").status_code == 200
+        assert [line["path"] for line in lines(reader)] == ["/ready"]
+        os.close(reader)
+        httpx.get(f"{server.url}/health")
+    said = errors.read_text("utf-8")
+    assert said.count("the access log cannot be written") == 2  # once each time it fails
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said
 
 
 def test_query_command(run: Run, built: Path) -> None:
