@@ -171,6 +171,44 @@ def test_compressed_request_bodies_are_refused(server: str) -> None:
     assert response.status_code == 415
 
 
+H2C = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA\r\n"
+#: As Java's client and curl --http2 ask: over HTTP/1.1, with the offer of another protocol.
+OFFERS = {
+    "get": f"GET /sparql?query=ASK%7B%7D HTTP/1.1\r\nHost: x\r\n{H2C}\r\n",
+    "post": "POST /sparql HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+    f"Content-Type: application/sparql-query\r\n{H2C}\r\nASK{{}}",
+    "chunked": "POST /sparql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+    f"Content-Type: application/sparql-query\r\n{H2C}\r\n3\r\nASK\r\n2\r\n{{}}\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("how", OFFERS)
+def test_an_offer_of_another_protocol_is_passed_over(server: str, how: str) -> None:
+    """RFC 9110, 7.8: whole, twice on a connection, in pieces, and with a request behind it."""
+    offer = OFFERS[how].encode()
+    last = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    host, port = server.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        for piece in (len(offer), len(offer), 20, offer.index(b"\r\n\r\n") + 4, len(offer) - 3):
+            connection.sendall(offer[:piece])
+            time.sleep(0.05)
+            connection.sendall(offer[piece:])
+            said = connection.recv(65536)
+            assert said.startswith(b"HTTP/1.1 200 ")
+            assert b"true" in said
+        connection.sendall(offer + offer + last)
+        said = b""
+        while piece_ := connection.recv(65536):
+            said += piece_
+    assert [part[:3] for part in said.split(b"HTTP/1.1 ")[1:]] == [b"200"] * 3
+    assert said.count(b"true") == 2
+    assert b'"status":"ok"' in said
+
+
+def test_a_tunnel_is_refused(server: str) -> None:
+    assert talk(server, b"CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
 def test_slow_connections_do_no_harm(server: str) -> None:
     """Five hundred that send a piece of a request and wait; others are served meanwhile."""
     host, port = server.removeprefix("http://").split(":")

@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias, cast
 
+import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -139,6 +140,7 @@ class _Edge(HttpToolsProtocol):
         self._resting = 0.0  # since when it waits for another request
         self._fault: tuple[int, Text] = _MALFORMED  # why the parser was stopped
         self._refused = False
+        self._offered = False  # the head at hand offers another protocol
 
     # --- what comes in ----------------------------------------------------------------------
 
@@ -160,13 +162,38 @@ class _Edge(HttpToolsProtocol):
         self._begun = 0
         if self._head is not None:
             self._head += len(data)
-        super().data_received(data)
+        self._feed(data)
         if self._refused:
             return
         if self._head is not None and self._head > MAX_HEAD:
             self._refuse(*_LONG_HEAD)
         elif not self._whole and self._deadline is None:
             self._set_deadline(HEAD_DEADLINE if self._head is not None else BODY_DEADLINE)
+
+    def _feed(self, data: bytes) -> None:
+        ahead: list[bytes | memoryview] = [data]
+        try:
+            while ahead:
+                data_ = ahead.pop()
+                try:
+                    self.parser.feed_data(data_)
+                except httptools.HttpParserUpgrade as offer:
+                    # The parser stops there and would lose the body. (uvicorn's issue 2722)
+                    ahead += (memoryview(data_)[offer.args[0] :], self._decline())
+        except httptools.HttpParserError:
+            self._refuse(*self._fault)
+
+    def _decline(self) -> bytes:
+        """The head at hand without the other protocol that it offers, for a parser anew: as if
+        nothing had been offered (RFC 9110, 7.8)."""
+        self._offered = False
+        self._begun -= 1
+        version = f"HTTP/{self.parser.get_http_version()}".encode()
+        line = b" ".join((self.parser.get_method(), self.url, version))
+        fields = [b": ".join(field) for field in self.headers if field[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return b"\r\n".join((line, *fields, b"\r\n"))
 
     def _answer_again(self, status: int, head: bytes, body: bytes, line: str | None) -> None:
         self._clear_deadline()
@@ -187,6 +214,11 @@ class _Edge(HttpToolsProtocol):
             self._stop(_LONG_URL)
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                self._stop(_MALFORMED)
+            self._offered = True  # it comes again without the offer
+            return
         size = hosts = 0
         for name, value in self.headers:
             size += len(name) + len(value)
@@ -205,6 +237,8 @@ class _Edge(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        if self._offered:
+            return
         super().on_message_complete()
         self._whole = True
         self._clear_deadline()
