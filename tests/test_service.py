@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -169,6 +170,78 @@ def test_compressed_request_bodies_are_refused(server: str) -> None:
         headers={"Content-Encoding": "gzip", "Content-Type": "application/sparql-query"},
     )
     assert response.status_code == 415
+
+
+def test_a_body_is_no_head(server: str) -> None:
+    """One that is refused unread still comes: the next request has its own answer."""
+    host, port = server.removeprefix("http://").split(":")
+    head = b"POST /sparql HTTP/1.1\r\nHost: x\r\nContent-Type: text/turtle\r\n"
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        for _ in range(2):
+            connection.sendall(head + b"Content-Length: 200000\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 415 ")
+            for _ in range(4):
+                connection.sendall(b"x" * 50_000)
+                time.sleep(0.05)
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+SLOW = "SELECT (COUNT(*) AS ?n) { { SELECT ?a { ?a a ?q } LIMIT 40 } ?b ?r ?t . "
+SLOW += "FILTER (STRLEN(CONCAT(STR(?t), STR(?a))) > 50) }"
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"POST /sparql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    ],
+    ids=["nonsense", "head", "body"],
+)
+@pytest.mark.parametrize("together", [True, False], ids=["together", "apart"])
+def test_what_is_malformed_is_answered_behind_what_is_under_way(
+    server: str, behind: bytes, together: bool
+) -> None:
+    query = f"{SLOW} # {behind[:9]!r} {together}"
+    path = str(httpx.URL("/sparql", params={"query": query}))
+    first = f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/csv\r\n\r\n".encode()
+    host, port = server.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(first + behind if together else first)
+        if not together:
+            time.sleep(0.05)
+            connection.sendall(behind)
+        said = b""
+        while piece := connection.recv(65536):
+            said += piece
+    head, _, rest = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert re.fullmatch(rb"n\r\n\d+\r\nHTTP/1.1 400 (.|\r|\n)*", rest), rest
+
+
+def test_what_is_malformed_is_never_inside_an_answer(server: str) -> None:
+    """One so large that it is sent in pieces, to a client that reads it slowly."""
+    query = "SELECT * { VALUES ?z { 1 2 3 4 5 6 7 8 } ?a ?b ?c }"
+    path = str(httpx.URL("/sparql", params={"query": query}))
+    host, port = server.removeprefix("http://").split(":")
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        connection.settimeout(20)
+        connection.connect((host, int(port)))
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        said = connection.recv(2000)
+        connection.sendall(b"nonsense\r\n\r\n")
+        time.sleep(0.2)
+        while piece := connection.recv(65536):
+            said += piece
+    head, _, rest = said.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head)
+    assert length
+    assert int(length[1]) > 2**20
+    assert rest[int(length[1]) :].startswith(b"HTTP/1.1 400 ")
+    json.loads(rest[: int(length[1])])
 
 
 H2C = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA\r\n"

@@ -140,6 +140,7 @@ class _Edge(HttpToolsProtocol):
         self._resting = 0.0  # since when it waits for another request
         self._fault: tuple[int, Text] = _MALFORMED  # why the parser was stopped
         self._refused = False
+        self._parting: tuple[int, Text] | None = None  # what is said when it was
         self._offered = False  # the head at hand offers another protocol
 
     # --- what comes in ----------------------------------------------------------------------
@@ -205,8 +206,6 @@ class _Edge(HttpToolsProtocol):
         super().on_message_begin()
         self._begun += 1
         self._between = self._whole = False
-        if self._head is None:
-            self._head = 0
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -232,16 +231,19 @@ class _Edge(HttpToolsProtocol):
             self._stop(_LONG_HEAD)
         if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
             self._stop(_HOST)
-        self._head = None
         self._clear_deadline()
         super().on_headers_complete()
+        self._head = None
 
     def on_message_complete(self) -> None:
         if self._offered:
             return
-        super().on_message_complete()
-        self._whole = True
+        self._whole, self._head = True, 0
         self._clear_deadline()
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
+        if self.cycle.response_complete:  # it was answered before its body came
+            self._between = True
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         scope = cast("Scope", cycle.scope)
@@ -283,10 +285,11 @@ class _Edge(HttpToolsProtocol):
             self.flow.resume_reading()
             if self.pipeline:
                 self._start_asgi_task(*self.pipeline.pop())
+            elif self._refused:
+                self._part()
             else:
                 self._rest()
         self._between = not self.pipeline and not self.cycle.more_body
-        self._head = self._head or 0
 
     # --- between requests -------------------------------------------------------------------
 
@@ -340,33 +343,58 @@ class _Edge(HttpToolsProtocol):
         self._refuse(*self._fault)
 
     def _refuse(self, status: int, detail: Text) -> None:
-        """An answer before the application is asked, and the end of the connection."""
+        """An answer before the application is asked, and the end of the connection. It has its
+        place behind the answers that are under way, never inside one."""
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
         self._clear_deadline()
-        if self.cycle is not None:  # whatever the application would still say has no place
+        self._parting = status, detail
+        under_way = bool(self.pipeline)
+        if self._head is not None:  # the fault is in the head of a request
+            under_way = under_way or (self.cycle is not None and not self.cycle.response_complete)
+        elif self.pipeline:  # in the body of the last, which waits
+            self.pipeline.popleft()
+        elif self.cycle.response_started:  # in the body of one whose answer did not wait for it
+            self._parting = None
+            under_way = not self.cycle.response_complete
+        else:  # whatever the application would still say has no place
             self.cycle.disconnected = True
-            self.cycle.message_event.set()
-        problem = {
-            "type": "about:blank",
-            "title": TITLES[status].en,
-            "status": status,
-            "detail": f"{detail.en} / {detail.fr}",
-        }
-        body = json.dumps(problem, ensure_ascii=False).encode()
-        self.transport.write(
-            STATUS_LINE[status]
-            + b"content-type: application/problem+json\r\naccess-control-allow-origin: *\r\n"
-            + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-            + body
-        )
+            if self._task is not None:
+                self._task.cancel()
+        if not under_way:
+            self._part()
+
+    def _part(self) -> None:
+        """The last word on this connection, if there is one."""
+        if self._parting is not None:
+            status, detail = self._parting
+            problem = {
+                "type": "about:blank",
+                "title": TITLES[status].en,
+                "status": status,
+                "detail": f"{detail.en} / {detail.fr}",
+            }
+            body = json.dumps(problem, ensure_ascii=False).encode()
+            self.transport.write(
+                STATUS_LINE[status]
+                + self._defaults()
+                + b"content-type: application/problem+json\r\naccess-control-allow-origin: *\r\n"
+                + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+                + body
+            )
         self.transport.write_eof()
         self.flow.resume_reading()
         self.loop.call_later(LINGER, self.transport.close)
 
     def _set_deadline(self, seconds: float) -> None:
-        self._deadline = self.loop.call_later(seconds, self._refuse, 408, _TOO_SLOW)
+        self._deadline = self.loop.call_later(seconds, self._late, seconds)
+
+    def _late(self, seconds: float) -> None:
+        if self.flow.read_paused:  # it is we who do not read
+            self._set_deadline(seconds)
+        else:
+            self._refuse(408, _TOO_SLOW)
 
     def _clear_deadline(self) -> None:
         if self._deadline is not None:
