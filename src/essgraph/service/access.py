@@ -97,28 +97,28 @@ class AccessLog:
     """
 
     def __init__(self, stream: TextIO | None, later: Callable[[float, Callable[[], None]], object]):
-        # Not by the stream itself: it would keep what failed, and fail again at the very end.
-        self._file = None if stream is None else stream.fileno()
+        self._stream = stream
         self._later = later
         self._lines: list[str] = []
         self._cut = b""  # the rest of a line of which only a part was written
         self._failed = False
 
     def line(self, line: str) -> None:
-        if self._file is None:
+        if self._stream is None:
             return
         self._lines.append(line)
         if len(self._lines) == 1:
             self._later(0.2, self.flush)
 
     def flush(self) -> None:
-        if self._file is None or not self._lines:
+        if self._stream is None or not self._lines:
             return
         lines, self._lines = self._lines, []
         data, written = self._cut + ("\n".join(lines) + "\n").encode(), 0
         try:
+            # Past the stream's own memory, which would keep what failed until the very end.
             while written < len(data):
-                written += os.write(self._file, data[written:])
+                written += os.write(self._stream.fileno(), data[written:])
         except OSError as error:
             if not self._failed:  # once, not for each line
                 _LOG.error(
