@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
@@ -150,6 +151,8 @@ def serving(
     cwd: Path = ROOT,
     env: Mapping[str, str] | None = None,
     port: int | None = None,
+    stdout: int | IO[bytes] = subprocess.DEVNULL,
+    stderr: int | IO[bytes] | None = None,
 ) -> Iterator[Server]:
     """`essgraph serve` over the snapshots of a folder, on a free port; drained at the end."""
     if port is None:
@@ -158,7 +161,7 @@ def serving(
             port = probe.getsockname()[1]
     whole = [*command, "serve", "--port", port, *(["--out", out] if out else []), *options]
     process = subprocess.Popen(
-        [str(part) for part in whole], cwd=cwd, env=env, stdout=subprocess.DEVNULL
+        [str(part) for part in whole], cwd=cwd, env=env, stdout=stdout, stderr=stderr
     )
     server = Server(f"http://127.0.0.1:{port}", process)
     try:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
+import re
+import select
 import shutil
 import signal
 import socket
@@ -38,6 +42,37 @@ def test_unknown_addresses_are_problems(server: str, path: str) -> None:
     assert response.status_code == 404
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["status"] == 404
+
+
+def test_every_address_answers_a_preflight(server: str) -> None:
+    """What the service describes, its pages, its parts, and the server as a whole (``*``)."""
+    described = httpx.get(f"{server}/openapi.json").json()["paths"]
+    paths = {path.translate(str.maketrans("", "", "{}")) for path in described}
+    assert {"/sparql", "/id/slug", "/health", "/ready", "/metrics"} <= paths
+    paths |= {"*", "/", "/docs", "/openapi.json", "/q/x", "/recommendations", "/static/x.js"}
+    host = httpx.URL(server)
+    assert host.port is not None
+    connection = http.client.HTTPConnection(host.host, host.port)
+    asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
+    for path in (*sorted(paths | {"/view"}), "/nowhere"):
+        connection.request("OPTIONS", path, headers=asked)
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (204, b""), path
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert "GET" in response.headers["access-control-allow-methods"]
+        assert "Accept" in response.headers["access-control-allow-headers"]
+        allowed = response.headers["allow"].split(", ")
+        assert {"GET", "HEAD", "OPTIONS"} <= set(allowed), path
+        posted = path in ("*", "/sparql", "/view") or path.startswith("/reconcile")
+        assert ("POST" in allowed) == posted, path
+    connection.close()
+
+
+def test_what_is_read_only_says_so(server: str) -> None:
+    for path in ("/health", "/ready", "/metrics", "/openapi.json"):
+        for method in ("POST", "PUT", "DELETE"):
+            refused = httpx.request(method, server + path)
+            assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
 def test_problems_speak_both_languages(server: str) -> None:
@@ -170,6 +205,129 @@ def test_compressed_request_bodies_are_refused(server: str) -> None:
     assert response.status_code == 415
 
 
+def status_and_body(connection: socket.socket) -> tuple[int, bytes]:
+    """The next answer on a connection; what follows it would be lost."""
+    said = b""
+    while not (length := re.search(rb"content-length: (\d+)(?s:.*?)\r\n\r\n", said)):
+        piece = connection.recv(65536)
+        assert piece, said
+        said += piece
+    while len(said) < length.end() + int(length[1]):
+        said += connection.recv(65536)
+    assert len(said) == length.end() + int(length[1])
+    return int(said[9:12]), said[length.end() :]
+
+
+def test_a_body_is_no_head(server: str) -> None:
+    """One that is refused unread still comes: the next request has its own answer."""
+    host, port = server.removeprefix("http://").split(":")
+    head = b"POST /sparql HTTP/1.1\r\nHost: x\r\nContent-Type: text/turtle\r\n"
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        for _ in range(2):
+            connection.sendall(head + b"Content-Length: 200000\r\n\r\n")
+            assert status_and_body(connection)[0] == 415
+            for _ in range(4):
+                connection.sendall(b"x" * 50_000)
+                time.sleep(0.05)
+            connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert status_and_body(connection)[0] == 200
+
+
+SLOW = "SELECT (COUNT(*) AS ?n) { { SELECT ?a { ?a a ?q } LIMIT 40 } ?b ?r ?t . "
+SLOW += "FILTER (STRLEN(CONCAT(STR(?t), STR(?a))) > 50) }"
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"POST /sparql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
+    ],
+    ids=["nonsense", "head", "body"],
+)
+@pytest.mark.parametrize("together", [True, False], ids=["together", "apart"])
+def test_what_is_malformed_is_answered_behind_what_is_under_way(
+    server: str, behind: bytes, together: bool
+) -> None:
+    query = f"{SLOW} # {behind[:9]!r} {together}"
+    path = str(httpx.URL("/sparql", params={"query": query}))
+    first = f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/csv\r\n\r\n".encode()
+    host, port = server.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(first + behind if together else first)
+        if not together:
+            time.sleep(0.05)
+            connection.sendall(behind)
+        said = b""
+        while piece := connection.recv(65536):
+            said += piece
+    head, _, rest = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert re.fullmatch(rb"n\r\n\d+\r\nHTTP/1.1 400 (.|\r|\n)*", rest), rest
+
+
+def test_what_is_malformed_is_never_inside_an_answer(server: str) -> None:
+    """One so large that it is sent in pieces, to a client that reads it slowly."""
+    query = "SELECT * { VALUES ?z { 1 2 3 4 } ?a ?b ?c }"
+    path = str(httpx.URL("/sparql", params={"query": query}))
+    host, port = server.removeprefix("http://").split(":")
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**17)
+        connection.settimeout(20)
+        connection.connect((host, int(port)))
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        said = connection.recv(2000)
+        connection.sendall(b"nonsense\r\n\r\n")
+        time.sleep(0.2)
+        while piece := connection.recv(65536):
+            said += piece
+    head, _, rest = said.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head)
+    assert length
+    assert int(length[1]) > 2**20
+    assert rest[int(length[1]) :].startswith(b"HTTP/1.1 400 ")
+    json.loads(rest[: int(length[1])])
+
+
+H2C = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAAAAIAAAAA\r\n"
+#: As Java's client and curl --http2 ask: over HTTP/1.1, with the offer of another protocol.
+OFFERS = {
+    "get": f"GET /sparql?query=ASK%7B%7D HTTP/1.1\r\nHost: x\r\n{H2C}\r\n",
+    "post": "POST /sparql HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n"
+    f"Content-Type: application/sparql-query\r\n{H2C}\r\nASK{{}}",
+    "chunked": "POST /sparql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+    f"Content-Type: application/sparql-query\r\n{H2C}\r\n3\r\nASK\r\n2\r\n{{}}\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("how", OFFERS)
+def test_an_offer_of_another_protocol_is_passed_over(server: str, how: str) -> None:
+    """RFC 9110, 7.8: whole, twice on a connection, in pieces, and with a request behind it."""
+    offer = OFFERS[how].encode()
+    last = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    host, port = server.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        for piece in (len(offer), len(offer), 20, offer.index(b"\r\n\r\n") + 4, len(offer) - 3):
+            connection.sendall(offer[:piece])
+            time.sleep(0.05)
+            connection.sendall(offer[piece:])
+            said = connection.recv(65536)
+            assert said.startswith(b"HTTP/1.1 200 ")
+            assert b"true" in said
+        connection.sendall(offer + offer + last)
+        said = b""
+        while piece_ := connection.recv(65536):
+            said += piece_
+    assert [part[:3] for part in said.split(b"HTTP/1.1 ")[1:]] == [b"200"] * 3
+    assert said.count(b"true") == 2
+    assert b'"status":"ok"' in said
+
+
+def test_a_tunnel_is_refused(server: str) -> None:
+    assert talk(server, b"CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
 def test_slow_connections_do_no_harm(server: str) -> None:
     """Five hundred that send a piece of a request and wait; others are served meanwhile."""
     host, port = server.removeprefix("http://").split(":")
@@ -225,6 +383,35 @@ def test_a_new_snapshot_is_taken_up_without_a_dropped_request(tmp_path: Path, ho
                 time.sleep(0.005)
         assert changed
         assert httpx.get(f"{server.url}/health").json()["version"] != before
+
+
+def test_an_answer_of_the_version_before_is_not_given_after_the_change(tmp_path: Path) -> None:
+    """One that is under way at the change is not remembered: who asks then gets the new version."""
+    project = copy_project(tmp_path / "project")
+    build(project)
+    label = "<https://w3id.org/essgraph/id/kevin-ossah> rdfs:label ?l"
+    slow = "{ SELECT (COUNT(*) AS ?n) { { SELECT ?a { ?a a ?q } LIMIT 500 } ?b ?r ?t . "
+    slow += "FILTER (STRLEN(CONCAT(STR(?t), STR(?a))) > 50) } }"
+    prefix = "PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#> "
+    path = str(httpx.URL("/sparql", params={"query": f"{prefix}SELECT * {{ {label} {slow} }}"}))
+    request = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    with serving(project / "build", "--timeout", 60) as server:
+        people = project / "data/register/people.ttl"
+        text = people.read_text("utf-8")
+        people.write_text(text.replace('"Kevin Ossah"', '"K. Ossah"'), "utf-8")
+        build(project)
+        before = httpx.get(f"{server.url}/health").json()["version"]
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=60) as connection:
+            connection.sendall(request)
+            time.sleep(0.1)
+            server.process.send_signal(signal.SIGHUP)
+            while httpx.get(f"{server.url}/health").json()["version"] == before:
+                time.sleep(0.01)
+            assert not select.select([connection], [], [], 0)[0], "answered before the change"
+            assert b"Kevin Ossah" in status_and_body(connection)[1]
+            connection.sendall(request)
+            assert b"K. Ossah" in status_and_body(connection)[1]
 
 
 def test_a_damaged_snapshot_is_refused_and_the_old_one_kept(tmp_path: Path) -> None:
@@ -384,6 +571,43 @@ def test_the_access_log_is_one_json_object_a_line(built: Path, tmp_path: Path) -
     assert lines[0]["status"] == 200
     assert lines[0]["query"]
     assert lines[1]["remembered"] is True
+
+
+def test_a_log_that_cannot_be_written_loses_lines_and_nothing_else(
+    built: Path, tmp_path: Path
+) -> None:
+    """Its reader goes and comes again: the service answers, and writes again by itself."""
+    pipe, errors = tmp_path / "pipe", tmp_path / "errors"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+
+    def lines(reader: int) -> list[dict[str, object]]:
+        time.sleep(0.5)
+        try:
+            return [json.loads(line) for line in os.read(reader, 65536).splitlines()]
+        except BlockingIOError:
+            return []
+
+    with (
+        pipe.open("wb") as writer,
+        errors.open("wb") as stderr,
+        serving(built, stdout=writer, stderr=stderr) as server,
+    ):
+        writer.close()
+        assert lines(reader)
+        os.close(reader)
+        for n in range(3):
+            assert httpx.get(f"{server.url}/health?{n}").status_code == 200
+            time.sleep(0.3)
+        reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        assert httpx.get(f"{server.url}/ready").status_code == 200
+        assert [line["path"] for line in lines(reader)] == ["/ready"]
+        os.close(reader)
+        httpx.get(f"{server.url}/health")
+    said = errors.read_text("utf-8")
+    assert said.count("the access log cannot be written") == 2  # once each time it fails
+    assert "Traceback" not in said
+    assert "BrokenPipe" not in said
 
 
 def test_query_command(run: Run, built: Path) -> None:

@@ -35,6 +35,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -79,7 +80,8 @@ _SIGNALS: Final = {b"K": signal.SIGKILL, b"S": signal.SIGSTOP, b"C": signal.SIGC
 
 def request(query: str, dataset: Dataset, format: Format, alone: bool) -> bytes:
     """The frame of a query for a worker; ``alone`` where no other is in the service."""
-    body = marshal.dumps((query, dataset.default, dataset.named, format.name, alone))
+    names = (format.name, format.media_type)
+    body = marshal.dumps((query, dataset.default, dataset.named, names, alone))
     return LENGTH.pack(len(body)) + body
 
 
@@ -294,12 +296,16 @@ def _serve(channel: socket.socket, store: ox.Store, limit: int) -> None:
     from essgraph import formats
     from essgraph.evaluation import evaluate
 
-    by_name = {f.name: f for f in (*formats.RESULTS, *formats.GRAPHS)}
+    by_names = {
+        (f.name, media_type): replace(f, media_type=media_type)
+        for f in (*formats.RESULTS, *formats.GRAPHS)
+        for media_type in (f.media_type, *f.aliases)
+    }
     for body in _frames(channel):
-        query, default, named, name, alone = marshal.loads(body)
+        query, default, named, names, alone = marshal.loads(body)
         spool = _Spool(limit)
         try:
-            rows = evaluate(store, query, Dataset(default, named), by_name[name], spool)
+            rows = evaluate(store, query, Dataset(default, named), by_names[names], spool)
             channel.sendall(spool.frame(rows))
             if spool.used:
                 return  # its file is the service's now

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import time
 from bisect import bisect_left
 from collections import Counter
@@ -16,6 +18,8 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from essgraph.service.reply import Headers, Reply
+
+_LOG: Final = logging.getLogger("essgraph")
 
 #: Fetch standard, 3.2: any origin may read, without credentials.
 CORS: Final = [
@@ -86,12 +90,18 @@ def _quoted(said: str) -> str:
 
 
 class AccessLog:
-    """JSON lines, written together a few times a second so that logging costs little."""
+    """JSON lines, written together a few times a second so that logging costs little.
+
+    What cannot be written is dropped, and the next lines are tried again: a full disk or a reader
+    that has gone costs lines, nothing else.
+    """
 
     def __init__(self, stream: TextIO | None, later: Callable[[float, Callable[[], None]], object]):
         self._stream = stream
         self._later = later
         self._lines: list[str] = []
+        self._cut = b""  # the rest of a line of which only a part was written
+        self._failed = False
 
     def line(self, line: str) -> None:
         if self._stream is None:
@@ -101,10 +111,27 @@ class AccessLog:
             self._later(0.2, self.flush)
 
     def flush(self) -> None:
-        if self._stream is not None and self._lines:
-            self._stream.write("\n".join(self._lines) + "\n")
-            self._stream.flush()
-            self._lines.clear()
+        if self._stream is None or not self._lines:
+            return
+        lines, self._lines = self._lines, []
+        data, written = self._cut + ("\n".join(lines) + "\n").encode(), 0
+        try:
+            # Past the stream's own memory, which would keep what failed until the very end.
+            while written < len(data):
+                written += os.write(self._stream.fileno(), data[written:])
+        except OSError as error:
+            if not self._failed:  # once, not for each line
+                _LOG.error(
+                    "le journal d'accès ne peut être écrit, des lignes se perdent / "
+                    "the access log cannot be written, lines are lost (%s)",
+                    error.strerror,
+                )
+            self._failed = True
+            if written:
+                inside = data[written - 1 : written] != b"\n"
+                self._cut = data[written : data.index(b"\n", written) + 1] if inside else b""
+        else:
+            self._failed, self._cut = False, b""
 
 
 class Access:

@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias, cast
 
+import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
@@ -79,6 +80,8 @@ class Memo:
     def __init__(self) -> None:
         self._kept: OrderedDict[bytes, Exchange] = OrderedDict()
         self._size = 0
+        #: Of the version of the data: who asks takes it then, and ``put`` knows it again.
+        self.generation = 0
         #: What the log says of an exchange: takes the request, the status, the body's size.
         self.line: Callable[[bytes, int, int], str] = lambda request, status, size: ""
         #: Called with that for each exchange answered from here.
@@ -96,9 +99,12 @@ class Memo:
             kept = self._kept[request] = status, head, body, line
         return kept
 
-    def put(self, request: bytes, status: int, head: bytes, body: bytes) -> None:
-        """Keeps a response, ``head`` being all between the status line and date and the body."""
-        if len(body) > MEMO_RESPONSE or request in self._kept:
+    def put(self, generation: int, request: bytes, status: int, head: bytes, body: bytes) -> None:
+        """Keeps a response, ``head`` being all between the status line and date and the body.
+
+        One that was begun before the last change may be of the version before: it is not kept.
+        """
+        if generation != self.generation or len(body) > MEMO_RESPONSE or request in self._kept:
             return
         self._kept[request] = status, head, body, None
         self._size += len(request) + len(head) + len(body)
@@ -110,6 +116,7 @@ class Memo:
         """For another version of the data."""
         self._kept.clear()
         self._size = 0
+        self.generation += 1
 
 
 def protocol(memo: Memo) -> type[asyncio.Protocol]:
@@ -133,6 +140,8 @@ class _Edge(HttpToolsProtocol):
         self._resting = 0.0  # since when it waits for another request
         self._fault: tuple[int, Text] = _MALFORMED  # why the parser was stopped
         self._refused = False
+        self._parting: tuple[int, Text] | None = None  # what is said when it was
+        self._offered = False  # the head at hand offers another protocol
 
     # --- what comes in ----------------------------------------------------------------------
 
@@ -154,13 +163,38 @@ class _Edge(HttpToolsProtocol):
         self._begun = 0
         if self._head is not None:
             self._head += len(data)
-        super().data_received(data)
+        self._feed(data)
         if self._refused:
             return
         if self._head is not None and self._head > MAX_HEAD:
             self._refuse(*_LONG_HEAD)
         elif not self._whole and self._deadline is None:
             self._set_deadline(HEAD_DEADLINE if self._head is not None else BODY_DEADLINE)
+
+    def _feed(self, data: bytes) -> None:
+        ahead: list[bytes | memoryview] = [data]
+        try:
+            while ahead:
+                data_ = ahead.pop()
+                try:
+                    self.parser.feed_data(data_)
+                except httptools.HttpParserUpgrade as offer:
+                    # The parser stops there and would lose the body. (uvicorn's issue 2722)
+                    ahead += (memoryview(data_)[offer.args[0] :], self._decline())
+        except httptools.HttpParserError:
+            self._refuse(*self._fault)
+
+    def _decline(self) -> bytes:
+        """The head at hand without the other protocol that it offers, for a parser anew: as if
+        nothing had been offered (RFC 9110, 7.8)."""
+        self._offered = False
+        self._begun -= 1
+        version = f"HTTP/{self.parser.get_http_version()}".encode()
+        line = b" ".join((self.parser.get_method(), self.url, version))
+        fields = [b": ".join(field) for field in self.headers if field[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        return b"\r\n".join((line, *fields, b"\r\n"))
 
     def _answer_again(self, status: int, head: bytes, body: bytes, line: str | None) -> None:
         self._clear_deadline()
@@ -172,8 +206,6 @@ class _Edge(HttpToolsProtocol):
         super().on_message_begin()
         self._begun += 1
         self._between = self._whole = False
-        if self._head is None:
-            self._head = 0
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -181,6 +213,11 @@ class _Edge(HttpToolsProtocol):
             self._stop(_LONG_URL)
 
     def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            if self.parser.get_method() == b"CONNECT":
+                self._stop(_MALFORMED)
+            self._offered = True  # it comes again without the offer
+            return
         size = hosts = 0
         for name, value in self.headers:
             size += len(name) + len(value)
@@ -194,14 +231,19 @@ class _Edge(HttpToolsProtocol):
             self._stop(_LONG_HEAD)
         if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
             self._stop(_HOST)
-        self._head = None
         self._clear_deadline()
         super().on_headers_complete()
+        self._head = None
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._whole = True
+        if self._offered:
+            return
+        self._whole, self._head = True, 0
         self._clear_deadline()
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
+        if self.cycle.response_complete:  # it was answered before its body came
+            self._between = True
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         scope = cast("Scope", cycle.scope)
@@ -212,6 +254,7 @@ class _Edge(HttpToolsProtocol):
 
     def _reply(self, cycle: RequestResponseCycle) -> Reply:
         """How the application answers whole, in one write: half the system calls of two events."""
+        generation = self.memo.generation
 
         def reply(status: int, headers: Headers, body: bytes, lasting: bool) -> None:
             if cycle.disconnected:
@@ -220,7 +263,7 @@ class _Edge(HttpToolsProtocol):
             # Only what came as one piece, alone, on a connection that stays.
             alone = self._begun == 1 and self.cycle is cycle and not cycle.more_body
             if lasting and self._piece is not None and alone and cycle.keep_alive:
-                self.memo.put(self._piece, status, head, body)
+                self.memo.put(generation, self._piece, status, head, body)
             close = b"" if cycle.keep_alive else b"connection: close\r\n"
             whole = (STATUS_LINE[status], self._defaults(), close, head, body)
             self.transport.write(b"".join(whole))
@@ -242,10 +285,11 @@ class _Edge(HttpToolsProtocol):
             self.flow.resume_reading()
             if self.pipeline:
                 self._start_asgi_task(*self.pipeline.pop())
+            elif self._refused:
+                self._part()
             else:
                 self._rest()
         self._between = not self.pipeline and not self.cycle.more_body
-        self._head = self._head or 0
 
     # --- between requests -------------------------------------------------------------------
 
@@ -299,33 +343,58 @@ class _Edge(HttpToolsProtocol):
         self._refuse(*self._fault)
 
     def _refuse(self, status: int, detail: Text) -> None:
-        """An answer before the application is asked, and the end of the connection."""
+        """An answer before the application is asked, and the end of the connection. It has its
+        place behind the answers that are under way, never inside one."""
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
         self._clear_deadline()
-        if self.cycle is not None:  # whatever the application would still say has no place
+        self._parting = status, detail
+        under_way = bool(self.pipeline)
+        if self._head is not None:  # the fault is in the head of a request
+            under_way = under_way or (self.cycle is not None and not self.cycle.response_complete)
+        elif self.pipeline:  # in the body of the last, which waits
+            self.pipeline.popleft()
+        elif self.cycle.response_started:  # in the body of one whose answer did not wait for it
+            self._parting = None
+            under_way = not self.cycle.response_complete
+        else:  # whatever the application would still say has no place
             self.cycle.disconnected = True
-            self.cycle.message_event.set()
-        problem = {
-            "type": "about:blank",
-            "title": TITLES[status].en,
-            "status": status,
-            "detail": f"{detail.en} / {detail.fr}",
-        }
-        body = json.dumps(problem, ensure_ascii=False).encode()
-        self.transport.write(
-            STATUS_LINE[status]
-            + b"content-type: application/problem+json\r\naccess-control-allow-origin: *\r\n"
-            + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-            + body
-        )
+            if self._task is not None:
+                self._task.cancel()
+        if not under_way:
+            self._part()
+
+    def _part(self) -> None:
+        """The last word on this connection, if there is one."""
+        if self._parting is not None:
+            status, detail = self._parting
+            problem = {
+                "type": "about:blank",
+                "title": TITLES[status].en,
+                "status": status,
+                "detail": f"{detail.en} / {detail.fr}",
+            }
+            body = json.dumps(problem, ensure_ascii=False).encode()
+            self.transport.write(
+                STATUS_LINE[status]
+                + self._defaults()
+                + b"content-type: application/problem+json\r\naccess-control-allow-origin: *\r\n"
+                + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+                + body
+            )
         self.transport.write_eof()
         self.flow.resume_reading()
         self.loop.call_later(LINGER, self.transport.close)
 
     def _set_deadline(self, seconds: float) -> None:
-        self._deadline = self.loop.call_later(seconds, self._refuse, 408, _TOO_SLOW)
+        self._deadline = self.loop.call_later(seconds, self._late, seconds)
+
+    def _late(self, seconds: float) -> None:
+        if self.flow.read_paused:  # it is we who do not read
+            self._set_deadline(seconds)
+        else:
+            self._refuse(408, _TOO_SLOW)
 
     def _clear_deadline(self) -> None:
         if self._deadline is not None:
