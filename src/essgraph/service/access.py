@@ -95,6 +95,15 @@ def _quoted(said: str) -> str:
     return json.dumps(said)
 
 
+@lru_cache(maxsize=1)
+def _utc(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+#: The end of a line by the microseconds, for those of the memo.
+_SHORT: Final = [f', "ms": {n / 1000:.3f}}}' for n in range(1000)]
+
+
 class AccessLog:
     """JSON lines, written together a few times a second so that logging costs little.
 
@@ -108,19 +117,19 @@ class AccessLog:
         self._lines: list[str] = []
         self._cut = b""  # the rest of a line of which only a part was written
         self._failed = False
-        self._second = 0
-        self._begin = ""  # of a line, as far as the second
+        self._moment = 0
+        self._begin = ""  # of all lines of that millisecond
 
     def line(self, rest: str) -> None:
         """Takes a line but for its opening brace and its time (RFC 3339), which is now."""
         if self._stream is None:
             return
-        now = time.time()
-        second = int(now)
-        if second != self._second:
-            self._second = second
-            self._begin = time.strftime('{"time": "%Y-%m-%dT%H:%M:%S.', time.gmtime(second))
-        self._lines.append(f'{self._begin}{int((now - second) * 1000):03d}Z", {rest}')
+        moment = int(time.time() * 1000)
+        if moment != self._moment:
+            self._moment = moment
+            second, part = divmod(moment, 1000)
+            self._begin = f'{{"time": "{_utc(second)}.{part:03d}Z", '
+        self._lines.append(self._begin + rest)
         if len(self._lines) == 1:
             self._later(0.2, self.flush)
 
@@ -210,7 +219,11 @@ class Access:
     def note_remembered(self, line: str, seconds: float) -> None:
         """For the memo of the edge: an exchange that never came here, with its line."""
         self._metrics.remembered += 1
-        self._log.line(f'{line}, "ms": {seconds * 1000:.3f}}}')
+        microseconds = int(seconds * 1e6)
+        short = microseconds < len(_SHORT)
+        self._log.line(
+            line + (_SHORT[microseconds] if short else f', "ms": {seconds * 1000:.3f}}}')
+        )
 
     def note_refused(self, head: bytes, status: int, size: int, limit: str | None) -> None:
         """For the edge: what it refused, with as much of the head as it knows."""
