@@ -237,3 +237,83 @@ def test_a_fault_is_named_for_what_it_is(
 def test_keywords_may_stand_together(endpoint: str, query: str) -> None:
     """SPARQL 1.1 Query, 19.8: tokens are told by the longest match."""
     assert ask(endpoint, query).status_code == 200
+
+
+# --- limits of what is read before anything runs --------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"PREFIX p: <http://e/{'a' * 32_000}> SELECT * {'FROM p:a ' * 9_000} {{}}",
+        f"PREFIX p: <http://e/a> SELECT * {'FROM p:a ' * 9_000} {{}}",
+        f"SELECT * FROM <http://e/{'a' * 3_000}> {{}}",
+        f"{'BASE <a/> ' * 12_000} ASK {{}}",
+    ],
+    ids=["long prefix", "many graphs", "long graph", "growing base"],
+)
+def test_a_query_that_makes_much_of_little_is_refused(endpoint: str, query: str) -> None:
+    response = httpx.post(
+        endpoint, content=query, headers={"Content-Type": "application/sparql-query"}
+    )
+    assert response.status_code == 400
+    assert response.json()["limit"]["name"] == "query"
+
+
+def test_a_long_prefix_that_names_no_graph_is_read_fast(endpoint: str) -> None:
+    """It was put before each name: this took ten seconds and a gigabyte."""
+    query = f"PREFIX p: <http://e/{'a' * 2_000}> ASK {{ VALUES ?x {{ {'p:a ' * 60_000} }} }}"
+    response = httpx.post(
+        endpoint, content=query, headers={"Content-Type": "application/sparql-query"}, timeout=5
+    )
+    assert response.status_code in (200, 400, 503)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "PREFIX service: <http://e/> DESCRIBE ?s service:y { ?s ?p ?o } LIMIT 1",
+        "PREFIX service: <http://e/> ASK { ?s ?p service:x { ?s ?p ?o } }",
+        "PREFIX service: <http://e/> ASK { ?s ?p 1, service:x { ?s ?p ?o } }",
+    ],
+)
+def test_a_prefix_may_be_called_service(endpoint: str, query: str) -> None:
+    assert ask(endpoint, query, "*/*").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "PREFIX SERVICE: <http://e/> PREFIX : <http://127.0.0.1:1/> ASK { SERVICE:x { ?s ?p ?o } }",
+        "PREFIX SERVICE: <http://e/> PREFIX : <http://e/> ASK { ?s ?p ?o SERVICE:x { ?s ?p ?o } }",
+        "PREFIX service: <http://e/> ASK { ?s ?p ?o . service:x { ?s ?p ?o } }",
+    ],
+)
+def test_service_without_a_space_is_refused(endpoint: str, query: str) -> None:
+    assert ask(endpoint, query).status_code == 403
+
+
+def test_less_than_may_touch_an_iri(endpoint: str) -> None:
+    """``<<`` is no token of SPARQL 1.1, and opens nothing after a term."""
+    query = 'ASK { BIND (1 AS ?x) FILTER (BOUND(?x) || ?x<<http://e/> || ?x<"a") }'
+    assert ask(endpoint, query).json()["boolean"] is True
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Accept": 'text/csv;a="' + '\\"' * 7_000},
+        {"Accept": 'text/csv;a="\\' + '"' * 14_000},
+        {"Accept": "text/csv" + "; " * 7_000 + "x"},
+        {"Accept": "text/csv" + ';a="b' * 2_800},
+        {"Accept": "a/b;q=0.1," * 1_500},
+        {"Accept-Encoding": "a;q=0.1," * 1_800},
+        {"If-None-Match": '"a",' * 3_500},
+    ],
+    ids=["open string", "quotes", "semicolons", "parameters", "ranges", "codings", "tags"],
+)
+def test_no_field_is_read_for_long(endpoint: str, fields: dict[str, str]) -> None:
+    """The service would stand still meanwhile, for all: an open string took eight seconds."""
+    params = {"query": "ASK {}"}
+    response = httpx.get(endpoint, params=params, headers=fields, timeout=1)
+    assert response.status_code in (200, 406)

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
+import pyoxigraph as ox
 import pytest
 import rdflib
 from conftest import copy_project, serving, with_quads
@@ -389,7 +390,12 @@ def test_each_format_and_language_has_a_tag_of_its_own(client: httpx.Client) -> 
     ]
     plain = client.get("/data/bamako.nt", headers={"Accept": "text/plain"})
     assert plain.headers["content-type"] == "text/plain; charset=utf-8"
+    assert plain.content.isascii()
     assert len({*tags, plain.headers["etag"]}) == len(TYPES) + 3
+    said = {str(q) for q in ox.parse(plain.content, ox.RdfFormat.N_TRIPLES)}
+    whole = client.get("/data/bamako.nt").content
+    assert not whole.isascii()
+    assert said == {str(q) for q in ox.parse(whole, ox.RdfFormat.N_TRIPLES)}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,8 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 RDFLIB = (
     "application/sparql-results+xml, application/xml;q=0.8, application/sparql-results+json;q=0.9"
 )
+#: What java.net.HttpURLConnection sends unless told otherwise.
+JAVA = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,15 @@ RDFLIB = (
         (["*/*;q=0"], RESULTS, None),
         (["text/csv;q=2"], RESULTS, None),
         (["nonsense"], RESULTS, None),
+        ([JAVA], RESULTS, "application/sparql-results+json"),
+        ([JAVA], (*GRAPHS, formats.HTML), "text/html"),
+        (["*"], GRAPHS, "text/turtle"),
+        (["*;q=0.3, text/csv;q=.5"], RESULTS, "text/csv"),
+        (["text/csv;q=.05, text/tab-separated-values;q=.5"], RESULTS, "text/tab-separated-values"),
+        (["*;q=.0"], RESULTS, None),
+        (["text/csv;q=."], RESULTS, None),
+        (["text/csv;q=.1234"], RESULTS, None),
+        (["*/csv, **, *text/csv, * text/csv"], RESULTS, None),
         (['text/csv;a="x,y;z";q=0.9, application/json;q=0.8'], RESULTS, "text/csv"),
     ],
 )  # fmt: skip
@@ -66,9 +77,14 @@ RANGES = st.lists(
 )
 
 
-@given(RANGES)
-def test_the_heaviest_acceptable_offer_wins(ranges: list[tuple[str, float]]) -> None:
-    """An independent reading of the specification: the most specific range weighs an offer."""
+@given(RANGES, st.booleans(), st.booleans())
+def test_the_heaviest_acceptable_offer_wins(
+    ranges: list[tuple[str, float]], bare: bool, star: bool
+) -> None:
+    """An independent reading of the specification: the most specific range weighs an offer.
+
+    ``bare`` weights begin with the point, a ``star`` stands for ``*/*``: old clients write both.
+    """
 
     def weight(media_type: str) -> float:
         given_weights = dict(ranges)
@@ -77,7 +93,11 @@ def test_the_heaviest_acceptable_offer_wins(ranges: list[tuple[str, float]]) -> 
                 return given_weights[name]
         return 0.0
 
-    header = ", ".join(f"{name};q={value:.3f}" for name, value in ranges)
+    header = ", ".join(
+        f"{'*' if star and name == '*/*' else name};q="
+        + (f"{value:.3f}".removeprefix("0") if bare else f"{value:.3f}")
+        for name, value in ranges
+    )
     weights = {offer.media_type: weight(offer.media_type) for offer in RESULTS}
     chosen = negotiate([header], RESULTS)
     if max(weights.values()) == 0:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -334,3 +336,67 @@ def test_queries_that_wait_behind_one_that_ends_badly_are_answered(built: Path) 
     with serving(built, "--timeout", 5, "--workers", 1) as server:
         asyncio.run(together())
         assert alive(server)
+
+
+@pytest.mark.parametrize(
+    ("short", "killed"),
+    [("service", "workers"), ("zygote", "workers"), ("service", "zygote")],
+)
+def test_workers_come_back_when_the_system_grants_them_again(
+    built: Path, short: str, killed: str
+) -> None:
+    """While no process can be made, for want of descriptors, each query is told to come back, and
+    the service says that it is not ready; afterwards all is as before, with no hand's help."""
+    with (
+        serving(built, "--timeout", 1, "--workers", 2) as server,
+        httpx.Client(base_url=server.url, timeout=20) as client,
+    ):
+        assert client.get("/ready").status_code == 200  # its connection stays
+        zygote, *workers = server.children()
+        who = server.process.pid if short == "service" else zygote
+        before = resource.prlimit(who, resource.RLIMIT_NOFILE)
+        resource.prlimit(who, resource.RLIMIT_NOFILE, (1, before[1]))
+        try:
+            for pid in workers if killed == "workers" else [zygote]:
+                os.kill(pid, signal.SIGKILL)
+            for _ in range(200):  # they may still answer while they die
+                if client.get("/ready").status_code == 503:
+                    break
+                time.sleep(0.02)
+            parameters = {"query": "ASK { ?s ?p 1 }"}
+            body = problem(response := client.get("/sparql", params=parameters), 503)
+            assert int(response.headers["retry-after"]) > 0
+            assert "query process" in body["detail"] or "processus de requête" in body["detail"]
+            assert client.get("/ready").status_code == 503
+        finally:
+            resource.prlimit(who, resource.RLIMIT_NOFILE, before)
+        for _ in range(200):
+            if client.get("/ready").status_code == 200 and len(server.children()) == 4:
+                break
+            time.sleep(0.05)
+        assert len(server.children()) == 4  # the zygote, two workers and the spare one
+        assert client.get("/sparql", params={"query": "ASK { ?s ?p 2 }"}).status_code == 200
+
+
+@pytest.mark.parametrize("missing", [100, 1_000_000], ids=["at the end", "before"])
+def test_an_answer_that_the_disk_has_no_room_for_is_never_cut_short(
+    built: Path, limited: Server, missing: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The last bytes, or more, find no room in the temporary file: a clear error, and the next
+    query is answered. The bound on files takes what fits and then refuses, as a full disk does."""
+    query = "SELECT * { ?s ?p ?o }"
+    room = len(ask(limited, query).content) - missing
+    bounded = (
+        f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, {room})); "
+        "from essgraph.cli import main; main()"
+    )
+    command = (sys.executable, "-c", bounded)
+    with serving(built, "--workers", 1, command=command) as server:
+        for text in (query, query + "# again"):
+            body = problem(response := ask(server, text), 503)
+            assert int(response.headers["retry-after"]) > 0
+            assert "temporaires" in body["detail"] or "temporary files" in body["detail"]
+        smaller = ask(server, query + " LIMIT 3000")
+        assert len(smaller.json()["results"]["bindings"]) == 3000
+        assert len(smaller.content) > 2**18
+    assert "Traceback" not in capfd.readouterr().err

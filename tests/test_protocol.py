@@ -391,6 +391,7 @@ BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
         (SELECT, ["TEXT/CSV ; Q=1"], "text/csv; charset=utf-8"),
         (SELECT, [BROWSER.replace("text/html", "text/x-none").replace("xhtml+xml", "x-none")],
          "application/xml"),
+        (SELECT, ["image/gif, image/jpeg, *; q=.2, */*; q=.2"], "application/sparql-results+json"),
         ("ASK {}", ["application/sparql-results+xml"], "application/sparql-results+xml"),
         (CONSTRUCT, [], "text/turtle; charset=utf-8"),
         (CONSTRUCT, ["application/ld+json"], "application/ld+json"),
@@ -475,6 +476,30 @@ def test_format_and_output_decide_for_browsers(
     assert response.headers["content-type"].partition(";")[0] == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([("format", "")], "application/sparql-results+xml"),
+        ([("output", "")], "application/sparql-results+xml"),
+        ([("format", " "), ("output", "")], "application/sparql-results+xml"),
+        ([("format", ""), ("output", "csv")], "text/csv; charset=utf-8"),
+        ([("format", ""), ("format", "csv")], "text/csv; charset=utf-8"),
+    ],
+)
+def test_an_empty_format_is_none(
+    endpoint: str, given: list[tuple[str, str]], expected: str
+) -> None:
+    parameters = httpx.QueryParams([("query", SELECT), *given])
+    accept = {"Accept": "application/sparql-results+xml"}
+    response = httpx.get(endpoint, params=parameters, headers=accept)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == expected
+    assert httpx.post(endpoint, data=dict(parameters), headers=accept).status_code == 200
+    if ("output", "csv") not in given and ("format", "csv") not in given:
+        page = httpx.get(endpoint, params=parameters, headers={"Accept": BROWSER})
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+
+
 def test_an_unknown_format_is_told_what_there_is(endpoint: str) -> None:
     said = problem(get(endpoint, ("query", SELECT), ("format", "pdf")), 406)
     assert "text/csv" in str(said["detail"])
@@ -518,6 +543,30 @@ def test_no_other_offer_is_wanted_more(
     else:
         sent = response.headers["content-type"].partition(";")[0]
         assert weights[sent] == max(weights.values()) > 0
+
+
+@pytest.mark.parametrize(
+    ("wanted", "coding"),
+    [
+        ("gzip", "gzip"),
+        ("gzip;q=0.5", "gzip"),
+        ("gzip;Q=0.5", "gzip"),
+        ("gzip ; q=0.5", "gzip"),
+        ("gzip\t;\tQ=0.5, br ;q=0.4", "gzip"),
+        ("GZIP;q=.5", "gzip"),
+        ("br;Q=0, gzip ;Q=1.0", "gzip"),
+        ("gzip;Q=0.3, br;Q=0.4", "br"),
+        ("gzip;Q=0", None),
+        ("gzip;Q=0.5, identity", None),
+        ("gzip;x=1", None),
+        ("gzip;q=", None),
+    ],
+)
+def test_accept_encoding_decides(endpoint: str, wanted: str, coding: str | None) -> None:
+    """RFC 9110, 12.4.2 and 12.5.3; names of parameters are case-insensitive (5.6.6)."""
+    response = httpx.get(endpoint, params={"query": CONSTRUCT}, headers={"Accept-Encoding": wanted})
+    assert response.headers.get("content-encoding") == coding
+    assert "id:bamako" in response.text
 
 
 # --- HTTP -----------------------------------------------------------------------------------

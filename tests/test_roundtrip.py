@@ -127,7 +127,10 @@ TRIPLES = [
     *(ox.Triple(ox.NamedNode(iri), ox.NamedNode(f"{EX}subject"), ox.NamedNode(iri))
       for iri in IRIS),
 ]  # fmt: skip
-PREDICATES = [EX + name for name in ("p", "été", "p-q.r_1", "1/x", "a%20b", "x1:y", "_u")]
+PREDICATES = [
+    EX + name
+    for name in ("p", "été", "p-q.r_1", "1/x", "a%20b", "x1:y", "_u", "cafe\u0301", "a\u00b7", "²a")
+]
 SELECT = f"""SELECT ?row ?value ?missing ?nothing {{
   ?row <{EX}value> ?value
   OPTIONAL {{ ?value <{EX}subject> ?missing }} OPTIONAL {{ ?row <{EX}none> ?nothing }}
@@ -484,15 +487,98 @@ def test_predicates(
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 
 
-@pytest.mark.parametrize(
-    "predicate", [EX + "123", EX, EX + "a,", EX + "a/1", "urn:x:1", RDF + "Description", RDF + "li"]
-)
-def test_what_rdfxml_cannot_carry_is_said(awkward: str, predicate: str) -> None:
-    query = f"CONSTRUCT {{ <{EX}s> <{predicate}> <{EX}o> }} WHERE {{}}"
+#: Predicates and classes that no XML name ends, or that RDF/XML keeps for itself.
+NAMELESS = [
+    EX,
+    *(EX + name for name in ("123", "a,", "a/1", "a#", "µ", "ª", "²", "a\u037e", "%20")),
+    "urn:x:1",
+    "http://www.w3.org/2000/xmlns/a",
+    *(
+        RDF + name
+        for name in (
+            "Description",
+            "li",
+            "about",
+            "aboutEach",
+            "aboutEachPrefix",
+            "bagID",
+            "essgraph-type",
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("predicate", NAMELESS)
+@pytest.mark.parametrize("triple", ["<{0}s> <{1}> <{0}o>", "<{0}s> <{0}p> <<( <{0}s> <{1}> 1 )>>"])
+def test_what_rdfxml_cannot_carry_is_said(awkward: str, predicate: str, triple: str) -> None:
+    query = f"CONSTRUCT {{ {triple.format(EX, predicate)} }} WHERE {{}}"
     response = httpx.post(awkward, data={"query": query}, headers={"Accept": "application/rdf+xml"})
     assert response.status_code == 406
     assert predicate in response.json()["detail"]
     assert predicate in answer(awkward, query, "application/n-triples").decode()
+
+
+def graph_by_oxigraph(data: bytes) -> bytes:
+    quads = ox.parse(data, ox.RdfFormat.RDF_XML)
+    return bytes(
+        ox.serialize((quad.triple for quad in quads), format=ox.RdfFormat.N_TRIPLES) or b""
+    )
+
+
+@pytest.mark.parametrize(
+    "read",
+    [graph_by_rdflib("xml"), graph_by_rapper("rdfxml"), graph_by_oxigraph],
+    ids=["rdflib", "rapper", "oxigraph"],
+)
+def test_every_class_has_a_way_into_rdfxml(awkward: str, read: Callable[[bytes], bytes]) -> None:
+    """Alone and beside others, in more than the engine writes at a time."""
+    classes = [*NAMELESS, EX + "été", EX + "Class", RDF + "Bag", "urn:x:" + "1" * 200]
+    nodes = " ".join(f"<{EX}{n}>" for n in range(60))
+    for chosen in [*([c] for c in classes), classes]:
+        listed = " ".join(f"<{c}>" for c in chosen)
+        query = f"""CONSTRUCT {{ ?s a ?c . [] a ?c }}
+          WHERE {{ VALUES ?s {{ {nodes} }} VALUES ?c {{ {listed} }} }}"""
+        data = answer(awkward, query, "application/rdf+xml")
+        ElementTree.fromstring(data)
+        said = list(ox.parse(read(data), ox.RdfFormat.N_TRIPLES))
+        assert {q.predicate.value for q in said} == {RDF + "type"}
+        assert Counter(q.object.value for q in said) == dict.fromkeys(chosen, 120)
+        assert len({q.subject for q in said}) == 60 + 60 * len(chosen)
+
+
+@pytest.mark.parametrize("name", ["\U0001f600", "a\U0001f600", "\u2c30", "a/\u200ca"])
+@pytest.mark.parametrize("read", [graph_by_rapper("rdfxml"), graph_by_oxigraph])
+def test_names_of_the_fifth_edition_of_xml(
+    awkward: str, name: str, read: Callable[[bytes], bytes]
+) -> None:
+    """Well-formed, though expat, and so rdflib, knows those of the fourth edition only."""
+    query = f'CONSTRUCT {{ <{EX}s> <{EX}{name}> "o" ; a <{EX}{name}> }} WHERE {{}}'
+    lines = read(answer(awkward, query, "application/rdf+xml"))
+    assert len(triples(lines)) == 2
+    predicates = {quad.predicate.value for quad in ox.parse(lines, ox.RdfFormat.N_TRIPLES)}
+    assert predicates == {EX + name, RDF + "type"}
+
+
+@pytest.mark.parametrize(
+    "read", [graph_by_rdflib("json-ld"), graph_by_jsonld], ids=["rdflib", "npm"]
+)
+def test_a_datatype_is_never_read_as_compact(awkward: str, read: Callable[[bytes], bytes]) -> None:
+    query = f"""CONSTRUCT {{
+      <{EX}s> <{EX}p> "x"^^<id:x>, <https://w3id.org/essgraph/id/y>, <theme:t>, "1"^^<{XSD}byte>
+    }} WHERE {{}}"""
+    assert triples(read(answer(awkward, query, "application/ld+json"))) == triples(
+        answer(awkward, query, "application/n-triples")
+    )
+
+
+def test_ntriples_as_plain_text_are_ascii(awkward: str) -> None:
+    """RDF 1.1 N-Triples, 6.1: whatever is not US-ASCII must be escaped there."""
+    plain = answer(awkward, CONSTRUCT, "text/plain")
+    assert plain.isascii()
+    assert r"\u00E9" in plain.decode()
+    assert r"\U0001F30D" in plain.decode()
+    assert triples(plain) == triples(graph_by_rapper("ntriples")(plain)) == expected_triples()
+    assert not answer(awkward, CONSTRUCT, "application/n-triples").isascii()
 
 
 def test_a_graph_is_a_set_of_triples(awkward: str) -> None:

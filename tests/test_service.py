@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -42,6 +43,37 @@ def test_unknown_addresses_are_problems(server: str, path: str) -> None:
     assert response.status_code == 404
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["status"] == 404
+
+
+def test_every_address_answers_a_preflight(server: str) -> None:
+    """What the service describes, its pages, its parts, and the server as a whole (``*``)."""
+    described = httpx.get(f"{server}/openapi.json").json()["paths"]
+    paths = {path.translate(str.maketrans("", "", "{}")) for path in described}
+    assert {"/sparql", "/id/slug", "/health", "/ready", "/metrics"} <= paths
+    paths |= {"*", "/", "/docs", "/openapi.json", "/q/x", "/recommendations", "/static/x.js"}
+    host = httpx.URL(server)
+    assert host.port is not None
+    connection = http.client.HTTPConnection(host.host, host.port)
+    asked = {"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
+    for path in (*sorted(paths | {"/view"}), "/nowhere"):
+        connection.request("OPTIONS", path, headers=asked)
+        response = connection.getresponse()
+        assert (response.status, response.read()) == (204, b""), path
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert "GET" in response.headers["access-control-allow-methods"]
+        assert "Accept" in response.headers["access-control-allow-headers"]
+        allowed = response.headers["allow"].split(", ")
+        assert {"GET", "HEAD", "OPTIONS"} <= set(allowed), path
+        posted = path in ("*", "/sparql", "/view") or path.startswith("/reconcile")
+        assert ("POST" in allowed) == posted, path
+    connection.close()
+
+
+def test_what_is_read_only_says_so(server: str) -> None:
+    for path in ("/health", "/ready", "/metrics", "/openapi.json"):
+        for method in ("POST", "PUT", "DELETE"):
+            refused = httpx.request(method, server + path)
+            assert (refused.status_code, refused.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
 def test_problems_speak_both_languages(server: str) -> None:

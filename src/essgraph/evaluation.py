@@ -10,7 +10,7 @@ import pyoxigraph as ox
 
 from essgraph import results
 from essgraph.engine import Dataset
-from essgraph.errors import EngineError, Position, QueryError, SyntaxFault, Text
+from essgraph.errors import EngineError, Position, QueryError, SnapshotError, SyntaxFault, Text
 from essgraph.formats import Format
 from essgraph.names import BASE
 from essgraph.query import explain, spell_out
@@ -75,12 +75,21 @@ def tables_of(quads: Path) -> int:
 
 
 def load(quads: Path) -> ox.Store:
-    """A store of a snapshot: the one on disk, read-only, else its N-Quads in memory."""
+    """A store of a snapshot: the one on disk, read-only, else its N-Quads in memory. Raises
+    SnapshotError where neither can be read."""
     folder = on_disk(quads)
-    if folder is not None:
-        return ox.Store.read_only(str(folder))
-    store = ox.Store()
-    store.bulk_load(path=quads, format=ox.RdfFormat.N_QUADS)
+    try:
+        if folder is not None:
+            return ox.Store.read_only(str(folder))
+        store = ox.Store()
+        store.bulk_load(path=quads, format=ox.RdfFormat.N_QUADS)
+    except (OSError, RuntimeError, SyntaxError) as error:
+        raise SnapshotError(
+            Text(
+                f"instantané altéré, {folder or quads} : {error} ; relancez essgraph build",
+                f"snapshot altered, {folder or quads}: {error}; run essgraph build again",
+            )
+        ) from error
     return store
 
 
@@ -118,6 +127,13 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
             return results.write(result, format, out)
         except SyntaxError as error:
             raise explain(query) or _syntax(str(error.msg)) from error
+        except OSError as error:  # of the store: ``out`` has errors of its own
+            raise EngineError(
+                Text(
+                    f"les données n'ont pas pu être lues : {error}",
+                    f"the data could not be read: {error}",
+                )
+            ) from error
         except RuntimeError as error:
             # SPARQL 1.1 Query, 17.6: an unknown function is an error of the expression, not of
             # the query. Nothing was written yet: the engine says so before the first row.

@@ -3,7 +3,8 @@
 Implements proactive negotiation on ``Accept`` (RFC 9110, section 12.5.1): quality values,
 specificity (a named type before ``type/*`` before ``*/*``), ``q=0`` as refusal. Parameters of a
 media range other than ``q`` make it more specific but never exclude a type we serve: all our
-text is UTF-8 and no client gains by a 406 over a ``charset`` or ``version``.
+text is UTF-8 and no client gains by a 406 over a ``charset`` or ``version``. ``*`` is read as
+``*/*`` and a weight may begin with its point, since Java's HttpURLConnection writes them so.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
 
@@ -44,8 +46,10 @@ XML: Final = Format(
 CSV: Final = Format("csv", "text/csv", "csv")
 TSV: Final = Format("tsv", "text/tab-separated-values", "tsv")
 TURTLE: Final = Format("turtle", "text/turtle", "ttl", ("application/x-turtle",), names=("n3",))
+#: N-Triples under this name are US-ASCII (RDF 1.1 N-Triples, 6.1).
+PLAIN: Final = "text/plain"
 NTRIPLES: Final = Format(
-    "nt", "application/n-triples", "nt", ("text/plain",), False, ("ntriples", "n-triples")
+    "nt", "application/n-triples", "nt", (PLAIN,), False, ("ntriples", "n-triples")
 )
 RDFXML: Final = Format(
     "rdfxml",
@@ -77,11 +81,17 @@ DUMPS: Final = {"dump.nq.gz": NQUADS, "dump.trig.gz": TRIG}
 #: For the citation of an answer (as the DOI registration agencies negotiate them).
 CITATIONS: Final = (BIBTEX, CSL)
 
-_ELEMENT = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
-_PARAMETER = re.compile(r';[ \t]*([^\s=;,"]+)[ \t]*=[ \t]*("(?:[^"\\]|\\.)*"|[^\s;,"]*)[ \t]*')
+#: A string that is never closed goes on to the end: whoever sends one must not have it sought anew
+#: from each of its signs.
+_ELEMENT = re.compile(r'(?:[^,"]++|"(?:[^"\\]|\\.)*+(?:"|\\?\Z))++')
+_PARAMETER = re.compile(
+    r';[ \t]*+([^\s=;,"]++)[ \t]*+=[ \t]*+("(?:[^"\\]|\\.)*+"|[^\s;,"]*+)[ \t]*+'
+)
+#: How many elements of a line are read: no client means more.
+_MOST: Final = 100
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_RANGE = re.compile(rf"[ \t]*({_TOKEN})/({_TOKEN})[ \t]*(.*)", re.DOTALL)
-_WEIGHT = re.compile(r"(?:0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)")
+_RANGE = re.compile(rf"[ \t]*(?:({_TOKEN})/({_TOKEN})|\*)[ \t]*(.*)", re.DOTALL)
+_WEIGHT = re.compile(r"(?:0(?:\.[0-9]{0,3})?|\.[0-9]{1,3}|1(?:\.0{0,3})?)")
 
 
 @dataclass(frozen=True)
@@ -109,11 +119,12 @@ def parse_accept(values: Iterable[str]) -> list[MediaRange]:
     """The media ranges of all ``Accept`` lines of a request; malformed elements are left out."""
     ranges: list[MediaRange] = []
     for value in values:
-        for element in _ELEMENT.findall(value):
+        for found in islice(_ELEMENT.finditer(value), _MOST):
+            element = found[0]
             match = _RANGE.fullmatch(element)
             if match is None:
                 continue
-            main, sub, rest = match[1].lower(), match[2].lower(), match[3]
+            main, sub, rest = (match[1] or "*").lower(), (match[2] or "*").lower(), match[3]
             pairs = [(k.lower(), v) for k, v in _PARAMETER.findall(rest)]
             if _PARAMETER.sub("", rest).strip(" \t;") or (main == "*" and sub != "*"):
                 continue

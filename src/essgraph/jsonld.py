@@ -56,10 +56,10 @@ class _Compact:
     def __init__(self, graph: Iterable[ox.Triple]) -> None:
         # An IRI whose scheme is one of our prefixes would be read as compact: that prefix is out.
         schemes = {
-            term.value.partition(":")[0]
+            iri.value.partition(":")[0]
             for triple in graph
             for term in triple
-            if isinstance(term, ox.NamedNode)
+            if isinstance(iri := getattr(term, "datatype", term), ox.NamedNode)
         }
         self._prefixes = {
             space: prefix for prefix, space in CONTEXT.items() if prefix not in schemes

@@ -13,6 +13,7 @@ whose queries are known to be short.
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import os
 import signal
@@ -33,9 +34,10 @@ from essgraph import query as queries
 from essgraph import workers
 from essgraph.engine import FUNCTIONS, Answer, Dataset, Spool, dataset_of
 from essgraph.errors import EngineError, EssgraphError, LimitExceeded, Overloaded, Text
-from essgraph.formats import Format
+from essgraph.formats import JSON, Format
 from essgraph.query import Query
 
+_LOG: Final = logging.getLogger("essgraph")
 MIB: Final = 2**20
 #: A worker that ends so soon after it was asked, in seconds, was hardly ended by the query.
 _SOON: Final = 0.5
@@ -46,6 +48,10 @@ _BEHIND: Final = 5
 #: For how long the service looks for the answer to the only query there is, in seconds: to be
 #: woken would take it 40 µs more, a tenth of a short query. See ``workers.LOOKS``.
 _LOOKS: Final = 0.001
+#: After how long it is tried again to make a process that could not be made, in seconds.
+_PAUSE: Final = 0.5
+#: How long a snapshot may take to give its first answer, in seconds.
+_TRIAL: Final = 600.0
 
 
 @dataclass(frozen=True)
@@ -76,18 +82,34 @@ class Loading(NamedTuple):
 
 
 def load(quads: Path, limits: Limits) -> Loading:
-    """Begins to load a snapshot, which goes on while the service is still being imported."""
+    """Begins to load a snapshot, which goes on while the service is still being imported. Raises
+    OSError where the system refuses another process."""
     ours, its = socket.socketpair()
     arguments = (its.fileno(), quads, limits.memory, limits.result)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "essgraph.workers", *map(str, arguments)],
-        pass_fds=[its.fileno()],
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,  # a Ctrl-C is for the service, which drains
-    )
-    its.close()
+    with its:
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "essgraph.workers", *map(str, arguments)],
+                pass_fds=[its.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl-C is for the service, which drains
+            )
+        except BaseException:
+            ours.close()
+            raise
     ours.setblocking(False)
     return Loading(quads, ours, process)
+
+
+def _not_loaded(quads: Path) -> EngineError:
+    return EngineError(
+        Text(
+            f"les processus de requête n'ont pas pu charger {quads} ou le magasin à côté ; "
+            "relancez essgraph build",
+            f"the query processes could not load {quads} or the store beside it; "
+            "run essgraph build again",
+        )
+    )
 
 
 class _Moved(Exception):
@@ -205,6 +227,9 @@ class _Worker(asyncio.Protocol):
     def close(self) -> None:
         if self._transport is not None:
             self._transport.close()
+        elif self.spool >= 0:  # it was never connected
+            os.close(self.spool)
+            self.spool = -1
 
 
 def _cpu_time(pid: int) -> float:
@@ -320,6 +345,7 @@ class Pool:
         self._running: set[_Worker] = set()
         self._looking = False
         self._closing = False
+        self._refused = False  # a process, by the system, when one was last to be made
         self._loop = asyncio.get_running_loop()
         self._looks = workers > 1  # else the worker needs the time for its answer
         self.ends: dict[str, int] = {}  # queries ended by a limit, by its name
@@ -327,7 +353,14 @@ class Pool:
     # --- life -------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        await self._start()
+        """Raises EngineError where the workers cannot answer from the snapshot, and OSError where
+        the system refuses them."""
+        try:
+            await self._start()
+            await self._try()
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(
@@ -345,13 +378,45 @@ class Pool:
         # One more than asked for: it is kept for short queries.
         await asyncio.gather(*(self._fork() for _ in range(self._size + 1)))
 
+    async def _try(self) -> None:
+        """Has a worker answer, from the store that it opened if that is on disk."""
+        deadline = time.monotonic() + _TRIAL
+        frame = workers.request("ASK { ?s ?p ?o }", Dataset(), JSON, False)
+        worker = await self._take("", deadline)
+        try:
+            await worker.ask(frame, deadline).answer
+        except (ConnectionError, EngineError):
+            raise _not_loaded(self._quads) from None
+        finally:
+            self._give_back(worker)
+
     def _zygote_gone(self) -> None:
         """It was killed, and with it all workers: begin again."""
         if self._closing:
             return
         self._zygote = None
         self._idle.clear()
-        self._spawn(self._start())
+        self._spawn(self._begin_again())
+
+    async def _begin_again(self) -> None:
+        while not self._closing:
+            try:
+                await self._start()
+            except (OSError, EngineError) as error:
+                await self._pause(error)
+            else:
+                return
+
+    async def _pause(self, error: Exception) -> None:
+        """Before a process that could not be made is tried again; the log has it once."""
+        if not self._refused:
+            _LOG.error(
+                "pas de processus de requête (%s), nouvel essai toutes les %g s / "
+                "no query process (%s), tried again every %g s",
+                *(error, _PAUSE) * 2,
+            )
+        self._refused = True
+        await asyncio.sleep(_PAUSE)
 
     async def _fork(self) -> None:
         """A new worker for the fast lane."""
@@ -360,18 +425,31 @@ class Pool:
             self._offer(worker)
 
     async def _new(self) -> _Worker | None:
-        """A new worker; None where the zygote is gone: `_start` makes all workers anew."""
-        if self._zygote is None or self._closing:
-            return None
-        spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (its descriptor lives on)
-        worker = _Worker(os.dup(spool.fileno()))
-        try:
-            await self._zygote.fork(worker, spool.fileno())
-        except ConnectionError:
-            return None
-        finally:
-            spool.close()
-        self._spawn(self._watch(worker))
+        """A new worker, as soon as the system grants one; None where the zygote is gone: `_start`
+        makes all workers anew."""
+        zygote = self._zygote
+        while zygote is not None and zygote is self._zygote and not self._closing:
+            try:
+                worker = await self._made(zygote)
+            except ConnectionError:
+                return None
+            except OSError as error:
+                await self._pause(error)
+            else:
+                self._refused = False
+                self._spawn(self._watch(worker))
+                return worker
+        return None
+
+    async def _made(self, zygote: _Zygote) -> _Worker:
+        """A new worker. Raises OSError: there may be no descriptor, process or memory left."""
+        with tempfile.TemporaryFile(buffering=0) as spool:
+            worker = _Worker(os.dup(spool.fileno()))
+            try:
+                await zygote.fork(worker, spool.fileno())
+            except BaseException:
+                worker.close()
+                raise
         return worker
 
     async def _watch(self, worker: _Worker) -> None:
@@ -380,7 +458,13 @@ class Pool:
         worker.close()
         if worker in self._idle:
             self._idle.remove(worker)
-            await self._fork()
+            await self._replace(worker)
+
+    async def _replace(self, worker: _Worker) -> None:
+        """Another for one that is lost; later where it could not begin, for so might the next."""
+        if await worker.gone == workers.UNFIT:
+            await asyncio.sleep(_PAUSE)
+        await self._fork()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(work)
@@ -394,8 +478,13 @@ class Pool:
 
     @property
     def alive(self) -> bool:
-        """Whether a query would be taken: there is a zygote, and fewer wait than may."""
-        return self._zygote is not None and self._waiting < self.limits.waiting
+        """Whether a query would be taken: there are workers, and fewer wait than may."""
+        return self._manned and self._waiting < self.limits.waiting
+
+    @property
+    def _manned(self) -> bool:
+        """Whether there is a worker, busy or not."""
+        return self._zygote is not None and self._zygote.manned
 
     # --- whose turn it is -------------------------------------------------------------------
 
@@ -465,7 +554,7 @@ class Pool:
             worker = self._idle.pop()
             if not worker.lost:
                 return self._give(worker, client)
-            self._spawn(self._fork())
+            self._spawn(self._replace(worker))
         return await self._wait(self._queue, client, deadline)
 
     async def _wait(self, queue: _Queue, client: str, deadline: float) -> _Worker:
@@ -511,6 +600,14 @@ class Pool:
 
     def _overloaded(self) -> Overloaded:
         self._count("busy")
+        if not self._manned:
+            return Overloaded(
+                Text(
+                    "il n'y a pas de processus de requête pour l'instant ; réessayez plus tard",
+                    "there is no query process just now; try again later",
+                ),
+                retry_after=max(1, round(2 * _PAUSE)),
+            )
         return Overloaded(
             Text(
                 "le service est occupé par des requêtes longues ; réessayez plus tard, ou rendez "
@@ -698,7 +795,7 @@ class Pool:
         worker.give_up()  # at once: to die takes a while, above all where it has much memory
         if not (worker.slow or worker.halted):
             self._no_longer(worker)
-            self._spawn(self._fork())
+            self._spawn(self._replace(worker) if worker.lost else self._fork())
 
     def _release(self, worker: _Worker) -> None:
         self._no_longer(worker)
@@ -713,7 +810,7 @@ class Pool:
             worker.close()
         elif worker.lost or worker.spool < 0:
             worker.close()
-            self._spawn(self._fork())
+            self._spawn(self._replace(worker) if worker.lost else self._fork())
         else:
             self._offer(worker)
 
@@ -791,24 +888,31 @@ class _Zygote:
         try:
             await zygote._ready
         except ConnectionError:
-            raise EngineError(
-                Text(
-                    f"les processus de requête n'ont pas pu charger {loading.quads}",
-                    f"the query processes could not load {loading.quads}",
-                )
-            ) from None
+            raise _not_loaded(loading.quads) from None
         return zygote
 
     async def fork(self, worker: _Worker, spool: int) -> None:
-        """Forks a worker process and connects it. Raises ConnectionError if the zygote is gone."""
+        """Forks a worker process and connects it. Raises ConnectionError if the zygote is gone,
+        and OSError where the system refuses what it takes."""
         ours, its = socket.socketpair()
         forked: asyncio.Future[None] = self._loop.create_future()
-        self._forks.append((worker, forked))
-        with its:
-            socket.send_fds(self._control, [workers.COMMAND.pack(b"F", 0)], [its.fileno(), spool])
-        ours.setblocking(False)
-        await self._loop.create_unix_connection(lambda: worker, sock=ours)
+        try:
+            with its:
+                command = workers.COMMAND.pack(b"F", 0)
+                socket.send_fds(self._control, [command], [its.fileno(), spool])
+            self._forks.append((worker, forked))
+            ours.setblocking(False)
+            await self._loop.create_unix_connection(lambda: worker, sock=ours)
+        except BaseException:
+            ours.close()
+            forked.cancel()
+            raise
         await forked
+
+    @property
+    def manned(self) -> bool:
+        """Whether any of its workers lives."""
+        return bool(self._workers)
 
     def signal(self, worker: _Worker, kind: bytes) -> None:
         with suppress(OSError):  # the zygote is gone, and so are its workers
@@ -822,8 +926,10 @@ class _Zygote:
         except ConnectionError:
             data = b""
         if not data:
+            began = self._ready.done()
             self._lost()
-            gone()
+            if began:  # else who waits for it is told
+                gone()
             return
         self._data += data
         while len(self._data) >= workers.REPORT.size:
@@ -838,7 +944,12 @@ class _Zygote:
             worker, forked = self._forks.popleft()
             worker.pid = pid
             self._workers[pid] = worker
-            forked.set_result(None)
+            if not forked.done():
+                forked.set_result(None)
+        elif kind == b"N":
+            _, forked = self._forks.popleft()
+            if not forked.done():
+                forked.set_exception(OSError(status, os.strerror(status)))
         elif kind == b"X" and (gone := self._workers.pop(pid, None)):
             gone.gone.set_result(status)
 
@@ -849,7 +960,8 @@ class _Zygote:
         if not self._ready.done():
             self._ready.set_exception(ConnectionResetError())
         for _, forked in self._forks:
-            forked.set_exception(ConnectionResetError())
+            if not forked.done():
+                forked.set_exception(ConnectionResetError())
         for worker in self._workers.values():
             worker.gone.set_result(-signal.SIGKILL)
         self._forks.clear()

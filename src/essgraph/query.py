@@ -32,7 +32,13 @@ MAX_DEPTH: Final = 64
 MAX_CLAUSES: Final = 500
 MAX_OPERATORS: Final = 4_000
 MAX_PATTERNS: Final = 150
+#: Of the IRIs that others are made of, and of those of graphs, and of how many graphs there may be:
+#: a long one that is used often makes much of little.
+MAX_IRI: Final = 2_048
+MAX_GRAPHS: Final = 2_000
 
+#: Up to so many tokens their order is looked at again and again, where it matters.
+_FEW: Final = 500
 #: Queries up to this length are remembered, so that a repeated one is not read again.
 _REMEMBERED: Final = 8_192
 
@@ -490,6 +496,16 @@ def _limit(text: Text, value: str) -> LimitExceeded:
     return LimitExceeded(text, limit="query", value=value)
 
 
+def _long_iri() -> LimitExceeded:
+    return _limit(
+        Text(
+            f"un IRI de graphe, de préfixe ou de base de plus de {MAX_IRI} signes",
+            f"an IRI of a graph, prefix or base of more than {MAX_IRI} characters",
+        ),
+        f"{MAX_IRI} characters of an IRI",
+    )
+
+
 class _Frame:
     """An open bracket: what it is, what is read in it, and how much it holds."""
 
@@ -550,7 +566,7 @@ class _Reader:
             if kind == "end":
                 break
             token = text[start:offset]
-            if kind == "iri" and self._compares():
+            if (kind == "iri" or token == "<<") and self._compares():
                 kind, token = ("op", "<=") if token[1] == "=" else ("op", "<")
                 offset = start + len(token)
             elif kind == "word":
@@ -623,7 +639,8 @@ class _Reader:
             )
             raise self.misplaced() or SyntaxFault(message, at=_position(self.text, start))
         self._term()
-        self._graph(self.prefixes[prefix] + re.sub(r"\\(.)", r"\1", local), start)
+        if self._names_graph():
+            self._graph(self.prefixes[prefix] + re.sub(r"\\(.)", r"\1", local), start)
 
     def _iri(self, token: str, start: int) -> None:
         iri = re.sub(_UCHAR, _character, token[1:-1]) if "\\" in token else token[1:-1]
@@ -633,7 +650,7 @@ class _Reader:
             self.prefixes[self.previous[1][:-1]] = self._resolve(iri, start)
         else:
             self._term()
-            if self.previous[1] in ("FROM", "NAMED"):
+            if self._names_graph():
                 self._graph(self._resolve(iri, start), start)
 
     def _plain(self, token: str, start: int) -> None:
@@ -850,17 +867,26 @@ class _Reader:
 
     def _graph(self, iri: str, start: int) -> None:
         """Takes the IRI of FROM or FROM NAMED (13.2)."""
-        clause = self.previous[1]
-        if clause not in ("FROM", "NAMED") or self.previous[0] != "word":
-            return
+        graphs = self.graphs[self.previous[1]]
+        if len(graphs) >= MAX_GRAPHS:
+            raise _limit(
+                Text(f"plus de {MAX_GRAPHS} graphes", f"more than {MAX_GRAPHS} graphs"),
+                f"{MAX_GRAPHS} graphs",
+            )
         try:
             require_web_iri(iri)
         except QueryError as error:
             error.at = _position(self.text, start)
             raise
-        self.graphs[clause].append(iri)
+        graphs.append(iri)
+
+    def _names_graph(self) -> bool:
+        """Whether what stands here is the name of a graph of the dataset."""
+        return self.previous in (("word", "FROM"), ("word", "NAMED"))
 
     def _resolve(self, iri: str, start: int) -> str:
+        if len(iri) > MAX_IRI or len(self.base) > MAX_IRI:
+            raise _long_iri()
         try:
             if _ABSOLUTE.match(iri):
                 return iri
@@ -873,8 +899,14 @@ class _Reader:
     def _check_service_name(self, start: int) -> None:
         """Refuses ``SERVICE:x {``, which is no SPARQL, but which the engine would call."""
         kind, token = self.previous
-        named = kind == "pname" and "service" in token.partition(":")[0].lower()
-        if named and self.before[1] not in ("GRAPH", "FROM", "NAMED", "DESCRIBE"):
+        if kind != "pname" or "service" not in token.partition(":")[0].lower():
+            return
+        if self.before[1] in ("GRAPH", "FROM", "NAMED", "DESCRIBE"):
+            return
+        # Where the name of a term may stand, and then a brace, the engine reads them so too.
+        read = [*((kind, token) for kind, token, _ in self.tokens), ("op", "{")]
+        found = grammar.expected(read) if len(read) < _FEW else None
+        if found is None or found[0] < len(read):
             self._refuse_service(start)
 
     def _refuse_service(self, start: int) -> NoReturn:
@@ -956,10 +988,12 @@ def _character(match: re.Match[str]) -> str:
 
 
 def require_web_iri(iri: str) -> None:
-    """Holds the IRI of a graph to http(s). Raises QueryRefused for another scheme (file:, ftp:)
-    and QueryError for what is no absolute IRI.
+    """Holds the IRI of a graph to http(s). Raises QueryRefused for another scheme (file:, ftp:),
+    QueryError for what is no absolute IRI, LimitExceeded for one that is too long.
     """
     shown = iri[:80]
+    if len(iri) > MAX_IRI:
+        raise _long_iri()
     if not _ABSOLUTE.match(iri):
         raise QueryError(
             Text(

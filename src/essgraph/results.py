@@ -11,14 +11,14 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from typing import IO, Final, Protocol, cast
 
 import pyoxigraph as ox
 
 from essgraph import jsonld, names
 from essgraph.errors import NotRepresentable, Text
-from essgraph.formats import Format
+from essgraph.formats import PLAIN, Format
 
 Result = ox.QuerySolutions | ox.QueryBoolean | ox.QueryTriples
 
@@ -41,14 +41,25 @@ _RESULTS: Final = {
     "xml": (ox.QueryResultsFormat.XML, b"<result>"),
     "tsv": (ox.QueryResultsFormat.TSV, b"\n"),
 }
-#: An IRI that ends in no NCName (a name that begins with a letter or ``_``).
-_NO_QNAME = re.compile(r"(?:^|[^\w.\-])[\d.\-]*\Z")
-#: Names that RDF/XML reserves (section 6.1.1 to 6.1.4): no property element may bear them.
+# Names in XML, without a colon (XML 1.0, fifth edition, 4 and 4a; Namespaces in XML, 4).
+_NAME_START = (
+    "A-Z_a-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c-\u200d"
+    "\u2070-\u218f\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
+)
+_NAME_MORE = "\\-.0-9\u00b7\u0300-\u036f\u203f-\u2040"
+#: An IRI that ends in no such name, or whose namespace no prefix may have (Namespaces in XML, 3).
+_NO_QNAME = re.compile(
+    rf"(?:\A|[^{_NAME_START}{_NAME_MORE}])[{_NAME_MORE}]*\Z|\Ahttp://www\.w3\.org/2000/xmlns/"
+)
+#: Stands for rdf:type where the class can be no element, until the bytes are there.
+_TYPE: Final = "essgraph-type"
+#: Names that RDF/XML reserves (7.2.2 to 7.2.5): no property element may bear them, no node either.
 _RESERVED: Final = frozenset(
     names.RDF + name
     for name in ("RDF", "ID", "about", "parseType", "resource", "nodeID", "datatype", "li",
-                 "Description", "aboutEach", "aboutEachPrefix", "bagID")
+                 "Description", "aboutEach", "aboutEachPrefix", "bagID", _TYPE)
 )  # fmt: skip
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _NOT_XML = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 
 
@@ -183,6 +194,11 @@ def _cell(term: object) -> str:
 
 def write_graph(triples: Iterable[ox.Triple], format: Format, out: Writer) -> None:
     """Writes a graph. Raises NotRepresentable for what RDF/XML cannot say."""
+    if format.media_type == PLAIN:
+        lines = ox.serialize(triples, format=ox.RdfFormat.N_TRIPLES)
+        assert lines is not None
+        out.write(escape(lines))
+        return
     _GRAPHS[format.name](list(triples), out)
 
 
@@ -205,17 +221,63 @@ def _ntriples(triples: list[ox.Triple], out: Writer) -> None:
     ox.serialize(triples, _io(out), ox.RdfFormat.N_TRIPLES)
 
 
+def escape(lines: bytes) -> bytes:
+    """N-Triples in US-ASCII: all else as UCHAR (RDF 1.1 N-Triples, 6.1 and 7)."""
+    return _NOT_ASCII.sub(_uchar, lines.decode()).encode("ascii")
+
+
+def _uchar(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\u{code:04X}" if code < 0x10000 else f"\\U{code:08X}"
+
+
 def _rdfxml(triples: list[ox.Triple], out: Writer) -> None:
-    for iri in {triple.predicate.value for triple in triples}:
-        if _NO_QNAME.search(iri) or iri in _RESERVED:
+    for iri in {predicate.value for triple in triples for predicate in _predicates(triple)}:
+        if _no_element(iri):
             raise NotRepresentable(
                 Text(
                     f"RDF/XML ne peut pas écrire le prédicat <{iri}> ; demandez un autre format",
                     f"RDF/XML cannot write the predicate <{iri}>; ask for another format",
                 )
             )
-    prefixes = _used(triples)
-    ox.serialize(triples, _io(_Xml(out)), ox.RdfFormat.RDF_XML, prefixes=prefixes)
+    prefixes, xml = _used(triples), _io(_Xml(out))
+    nameless = {n for n, triple in enumerate(triples) if _is_nameless_type(triple)}
+    if not nameless:
+        ox.serialize(triples, xml, ox.RdfFormat.RDF_XML, prefixes=prefixes)
+        return
+    # The engine makes an element of a subject's first class, whatever its name.
+    stand_in = ox.NamedNode(names.RDF + _TYPE)
+    written = ox.serialize(
+        (
+            ox.Triple(triple.subject, stand_in, triple.object) if n in nameless else triple
+            for n, triple in enumerate(triples)
+        ),
+        format=ox.RdfFormat.RDF_XML,
+        prefixes=prefixes,
+    )
+    assert written is not None
+    # Elsewhere "<" is a reference, and no other property has that name.
+    xml.write(written.replace(f"<rdf:{_TYPE} ".encode(), b"<rdf:type "))
+
+
+def _no_element(iri: str) -> bool:
+    """Whether no element of RDF/XML has that name."""
+    return iri in _RESERVED or _NO_QNAME.search(iri) is not None
+
+
+def _is_nameless_type(triple: ox.Triple) -> bool:
+    return (
+        triple.predicate.value == names.RDF + "type"
+        and isinstance(triple.object, ox.NamedNode)
+        and _no_element(triple.object.value)
+    )
+
+
+def _predicates(triple: ox.Triple) -> Iterator[ox.NamedNode]:
+    """Its predicate, and those of the triple term that is its object."""
+    yield triple.predicate
+    if isinstance(triple.object, ox.Triple):
+        yield from _predicates(triple.object)
 
 
 def _jsonld(triples: list[ox.Triple], out: Writer) -> None:

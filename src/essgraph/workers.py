@@ -6,9 +6,9 @@ another over a socket pair and can be killed at any moment. ``pool.Pool`` is the
 
 Control channel (zygote): commands of five bytes, ``F`` with two descriptors (the worker's end of
 its socket pair, its spool file) forks, ``K`` kills, ``S`` stops and ``C`` continues; reports of
-nine bytes, ``R`` ready, ``P`` a worker's pid, ``X`` a worker's end with its wait status. Query
-channel (worker): frames of a length and a body, requests by
-``marshal`` (both ends are one program, and only the service asks); answers begin with ``A`` (the
+nine bytes, ``R`` ready, ``P`` a worker's pid, ``N`` none, with the error (errno(3)), ``X`` a
+worker's end with its wait status. Query channel (worker): frames of a length and a body, requests
+by ``marshal`` (both ends are one program, and only the service asks); answers begin with ``A`` (the
 body follows), ``S`` (the body is in the spool file) or ``E`` (an error in JSON).
 
 Limits of a worker: address space, file size, no core file, no socket, and no descriptor beyond
@@ -19,6 +19,7 @@ the zygote with the service.
 from __future__ import annotations
 
 import array
+import errno
 import fcntl
 import gc
 import json
@@ -34,12 +35,20 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from essgraph import errors
 from essgraph.engine import Dataset
-from essgraph.errors import EssgraphError, LimitExceeded, Position, Text
+from essgraph.errors import (
+    EssgraphError,
+    LimitExceeded,
+    Overloaded,
+    Position,
+    SnapshotError,
+    Text,
+)
 from essgraph.formats import Format
 from essgraph.processes import die_with, forbid_sockets
 
@@ -58,6 +67,10 @@ INLINE: Final = 256 * 1024
 LOOKS: Final = 0.0003
 #: How much of the channel is read at once. To free more than 64 KiB has the allocator tidy up.
 _PIECE: Final = 32 * 1024
+#: The exit code of a worker that could not begin.
+UNFIT: Final = 71
+#: When to try again where the disk for temporary files is full, in seconds.
+_DISK: Final = 30
 _SOCKET, _SPOOL = 3, 4
 _SIGNALS: Final = {b"K": signal.SIGKILL, b"S": signal.SIGSTOP, b"C": signal.SIGCONT}
 
@@ -67,7 +80,8 @@ _SIGNALS: Final = {b"K": signal.SIGKILL, b"S": signal.SIGSTOP, b"C": signal.SIGC
 
 def request(query: str, dataset: Dataset, format: Format, alone: bool) -> bytes:
     """The frame of a query for a worker; ``alone`` where no other is in the service."""
-    body = marshal.dumps((query, dataset.default, dataset.named, format.name, alone))
+    names = (format.name, format.media_type)
+    body = marshal.dumps((query, dataset.default, dataset.named, names, alone))
     return LENGTH.pack(len(body)) + body
 
 
@@ -81,6 +95,7 @@ def pack_error(error: EssgraphError) -> bytes:
             "at": [at.line, at.column] if at else None,
             "limit": getattr(error, "limit", None),
             "value": getattr(error, "value", None),
+            "after": getattr(error, "retry_after", None),
         }
     ).encode()
 
@@ -92,6 +107,8 @@ def unpack_error(data: bytes) -> EssgraphError:
     kind = getattr(errors, said["kind"])
     if kind is LimitExceeded:
         return LimitExceeded(text, limit=said["limit"], value=said["value"])
+    if kind is Overloaded:
+        return Overloaded(text, retry_after=said["after"])
     error: EssgraphError = kind(text)
     if said["at"]:
         error.at = Position(*said["at"])  # type: ignore[attr-defined]
@@ -110,7 +127,11 @@ def main() -> NoReturn:
 
     path = Path(quads)
     # A store on disk is opened by each worker, whose memory it shares through the page cache.
-    store = None if evaluation.on_disk(path) else evaluation.load(path)
+    try:
+        store = None if evaluation.on_disk(path) else evaluation.load(path)
+    except SnapshotError as error:
+        _tell(error)
+        sys.exit(UNFIT)
     # What is here now is shared by all workers: let the collector not touch, and so copy, it.
     gc.collect()
     gc.freeze()
@@ -178,13 +199,23 @@ class _Zygote:
         os._exit(0)
 
     def _fork(self, descriptors: Sequence[int]) -> None:
-        pid = os.fork()
-        if pid == 0:
-            _become_worker(descriptors, self._quads, self._store, self._memory, self._result)
+        error = 0
+        try:
+            if len(descriptors) < 2:  # the system drops what finds no place here
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+            pid = os.fork()
+        except OSError as refused:
+            error = refused.errno or errno.EAGAIN
+        else:
+            if pid == 0:
+                _become_worker(descriptors, self._quads, self._store, self._memory, self._result)
         for descriptor in descriptors:
             os.close(descriptor)
-        self._living.add(pid)
-        self._report(b"P", pid)
+        if error:
+            self._report(b"N", status=error)
+        else:
+            self._living.add(pid)
+            self._report(b"P", pid)
 
     def _reap(self) -> None:
         while self._living:
@@ -202,7 +233,7 @@ def _become_worker(
     descriptors: Sequence[int], quads: Path, store: ox.Store | None, memory: int, result: int
 ) -> NoReturn:
     """What the forked child does: it never returns into the zygote's code."""
-    code = 70
+    code = UNFIT
     try:
         die_with(os.getppid())
         signal.set_wakeup_fd(-1)
@@ -219,13 +250,21 @@ def _become_worker(
             # While descriptors may still be opened: its first tables are opened now.
             store, tables = load(quads), tables_of(quads)
         _limit(memory, result, tables)
+        code = 70
         _serve(socket.socket(fileno=_SOCKET), store, result)
         code = 0
+    except SnapshotError as error:
+        _tell(error)
     except BaseException:
         traceback.print_exc()  # a fault of ours: for the log of the service
         raise
     finally:
         os._exit(code)
+
+
+def _tell(error: EssgraphError) -> None:
+    """Into the log of the service."""
+    print(f"{error.text.fr} / {error.text.en}", file=sys.stderr, flush=True)
 
 
 def _limit(memory: int, result: int, tables: int) -> None:
@@ -242,7 +281,9 @@ def _limit(memory: int, result: int, tables: int) -> None:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         limits[resource.RLIMIT_AS] = pages * resource.getpagesize() + memory
     for kind, value in sorted(limits.items(), key=lambda pair: pair[0] == resource.RLIMIT_NOFILE):
-        resource.setrlimit(kind, (value, value))
+        most = resource.getrlimit(kind)[1]  # of whoever started the service
+        least = value if most == resource.RLIM_INFINITY else min(value, most)
+        resource.setrlimit(kind, (least, least))
 
 
 def _most_open() -> int:
@@ -255,12 +296,16 @@ def _serve(channel: socket.socket, store: ox.Store, limit: int) -> None:
     from essgraph import formats
     from essgraph.evaluation import evaluate
 
-    by_name = {f.name: f for f in (*formats.RESULTS, *formats.GRAPHS)}
+    by_names = {
+        (f.name, media_type): replace(f, media_type=media_type)
+        for f in (*formats.RESULTS, *formats.GRAPHS)
+        for media_type in (f.media_type, *f.aliases)
+    }
     for body in _frames(channel):
-        query, default, named, name, alone = marshal.loads(body)
+        query, default, named, names, alone = marshal.loads(body)
         spool = _Spool(limit)
         try:
-            rows = evaluate(store, query, Dataset(default, named), by_name[name], spool)
+            rows = evaluate(store, query, Dataset(default, named), by_names[names], spool)
             channel.sendall(spool.frame(rows))
             if spool.used:
                 return  # its file is the service's now
@@ -328,10 +373,24 @@ class _Spool:
                 limit="result",
                 value=f"{mib} MiB",
             )
-        for piece in self._pieces:
-            os.write(_SPOOL, piece)
-        self._filed += self._held
+        ahead = memoryview(b"".join(self._pieces))
         self._pieces, self._held = [], 0
+        try:
+            while ahead:  # a disk that is nearly full takes what it can
+                written = os.write(_SPOOL, ahead)
+                self._filed += written
+                ahead = ahead[written:]
+        except OSError as error:
+            why = error.strerror
+            raise Overloaded(
+                Text(
+                    "le disque des fichiers temporaires est plein, ou les refuse, et une réponse "
+                    f"si grande y passe ({why}) ; réessayez plus tard, ou demandez moins",
+                    "the disk for temporary files is full, or refuses them, and an answer so "
+                    f"large goes through it ({why}); try again later, or ask for less",
+                ),
+                retry_after=_DISK,
+            ) from error
 
     def frame(self, rows: int) -> bytes:
         """The frame that answers: with the body, or with the size of the spool file."""

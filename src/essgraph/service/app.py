@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from essgraph.errors import EssgraphError, Text, UnknownName
-from essgraph.service import openapi, problems
+from essgraph.service import openapi, problems, sparql
 from essgraph.service.access import Metrics
 from essgraph.service.collections import Collections
 from essgraph.service.entities import SEGMENTS, Entities
@@ -26,9 +27,12 @@ from essgraph.service.pages.routes import Pages
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
 from essgraph.service.reconciliation import Reconciliation
+from essgraph.service.reply import respond
+from essgraph.service.resource import ALLOW
 from essgraph.service.site import Site
-from essgraph.service.sparql import SparqlEndpoint
 from essgraph.service.vocabulary import Vocabulary
+
+_LOG: Final = logging.getLogger("essgraph")
 
 
 def create_app(
@@ -47,7 +51,12 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await live.start()
+        try:
+            await live.start()
+        except EssgraphError as error:
+            _LOG.error("%s / %s", error.text.fr, error.text.en)
+            logging.getLogger("uvicorn.error").disabled = True  # it would print the stack
+            raise
         watching = asyncio.create_task(live.watch()) if watch else None
         try:
             yield
@@ -91,7 +100,7 @@ def create_app(
     paths |= {
         "/id/": Collections(live, url),
         "/search": finding,
-        "/sparql": SparqlEndpoint(live, url),
+        "/sparql": sparql.SparqlEndpoint(live, url),
         "/suggest": finding,
     }
     folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, Entities(live, Texts(texts), url))
@@ -103,7 +112,8 @@ def create_app(
 class _Front:
     """Before FastAPI's router, whose way costs four times what a query does: the hot paths.
 
-    ``paths`` are whole; ``folders`` are first segments, without a suffix.
+    ``paths`` are whole; ``folders`` are first segments, without a suffix. OPTIONS, also of pages
+    and of the server as a whole (RFC 9110, 9.3.7), ends here where none of them answers it.
     """
 
     def __init__(
@@ -117,16 +127,19 @@ class _Front:
         path = scope.get("path", "")
         first = path[1:].partition("/")[0].partition(".")[0]
         app = self._paths.get(path) or self._folders.get(first, self._app)
-        if app is self._app and scope.get("method") == "HEAD":
-            scope = {**scope, "method": "GET"}  # the server, which knows better, sends no body
+        if app is self._app and scope["type"] == "http":
+            if scope["method"] == "OPTIONS":
+                allow = sparql.ALLOW if path in ("*", "/view") else ALLOW
+                await respond(scope, send, 204, [(b"allow", allow.encode())])
+                return
+            if scope["method"] == "HEAD":
+                scope = {**scope, "method": "GET"}  # the server, which knows better, sends no body
         await app(scope, receive, send)
 
 
 async def _unknown(request: Request, error: Any) -> Response:
     if error.status_code == 405:
-        problem: EssgraphError = HttpProblem(
-            405, Text("méthode non permise", "method not allowed"), error.headers
-        )
+        problem: EssgraphError = sparql.not_allowed(request.method, ALLOW)
     else:
         problem = UnknownName(
             Text(

@@ -13,19 +13,21 @@ import brotli
 SMALL: Final = 512
 #: The codings that we speak, the preferred first.
 CODINGS: Final = ("br", "gzip", "identity")
+#: How many elements are read: no client means more.
+_MOST: Final = 100
 
 
 @lru_cache(maxsize=256)
 def choose(accept_encoding: tuple[str, ...]) -> str:
     """The coding that the client wants most, of those we speak; ``identity`` if it names none."""
     weights: dict[str, float] = {}
-    for element in ",".join(accept_encoding).split(","):
-        name, _, parameter = element.strip().partition(";")
+    for element in ",".join(accept_encoding).split(",", _MOST)[:_MOST]:
+        name, _, parameter = element.lower().partition(";")
         try:
             weight = float(parameter.strip().removeprefix("q=")) if parameter.strip() else 1.0
         except ValueError:
             continue
-        weights[name.strip().lower().replace("x-gzip", "gzip")] = weight
+        weights[name.strip().replace("x-gzip", "gzip")] = weight
     rest = weights.get("*", 0.0)
     best = max(CODINGS[:-1], key=lambda coding: weights.get(coding, rest))
     wanted = weights.get(best, rest)

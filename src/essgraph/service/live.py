@@ -8,6 +8,7 @@ import logging
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -15,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from essgraph import search
-from essgraph.errors import EssgraphError, Overloaded, SnapshotError, Text
+from essgraph.errors import EngineError, EssgraphError, Overloaded, SnapshotError, Text
 from essgraph.pool import Limits, Loading, Pool
 from essgraph.service.answers import Answers
-from essgraph.snapshot import Snapshot, kept, open_snapshot
+from essgraph.snapshot import CURRENT, Snapshot, kept, open_snapshot
 
 if TYPE_CHECKING:  # it brings an HTTP client, which takes long to import
     from essgraph.mirror import Names
@@ -29,6 +30,8 @@ _LOG: Final = logging.getLogger("essgraph")
 FORMER: Final = 60.0
 #: How many former versions are held ready at once.
 MOST_FORMER: Final = 3
+#: After how long a snapshot that was refused is looked at again at the latest, in seconds.
+_LONGEST: Final = 60.0
 _DIGEST: Final = re.compile(r"[0-9a-f]{16,64}")
 
 
@@ -104,7 +107,15 @@ class Live:
             workers=workers or self._workers,
             loading=loading,
         )
-        await pool.__aenter__()
+        try:
+            await pool.__aenter__()
+        except OSError as error:
+            raise EngineError(
+                Text(
+                    f"le système refuse des processus de requête : {error}",
+                    f"the system refuses query processes: {error}",
+                )
+            ) from error
         return Served(snapshot, pool, Answers(pool, snapshot.version))
 
     async def reload(self) -> bool:
@@ -147,7 +158,7 @@ class Live:
                         retry_after=round(FORMER),
                     )
                 for folder in sorted(self.out.glob(f"{version[:16]}-*")):
-                    with suppress(SnapshotError):
+                    with suppress(SnapshotError, EngineError):
                         former = await self._open(folder, workers=1)
                         break
                 if former is None or not former.snapshot.version.startswith(version):
@@ -185,12 +196,21 @@ class Live:
         self._release(old)
 
     async def watch(self, seconds: float = 1.0) -> None:
-        """Reloads whenever another snapshot is in force."""
+        """Reloads whenever another snapshot is in force. One that was refused is looked at again
+        after longer and longer: it may have been mended where it is."""
+        refused, again, pause = self.out, 0.0, seconds
         while True:
             await asyncio.sleep(seconds)
-            with suppress(OSError):
-                if (self.out / "current").resolve() != self.now.snapshot.directory:
-                    await self.reload()
+            try:
+                found = (self.out / CURRENT).resolve()
+            except (OSError, RuntimeError):  # it may be a link to itself
+                continue
+            now = time.monotonic()
+            if found == self.now.snapshot.directory or (found == refused and now < again):
+                continue
+            pause = min(2 * pause, _LONGEST) if found == refused else seconds
+            if not await self.reload():
+                refused, again = found, now + pause
 
     async def stop(self) -> None:
         """Ends the workers of all versions; returns when no process is left."""

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from essgraph import formats
+from essgraph import formats, results
+from essgraph.engine import Answer
 from essgraph.errors import EssgraphError, Text, UnknownName
 from essgraph.formats import Format, negotiate
 from essgraph.service import problems
@@ -178,12 +179,15 @@ async def send_as(
 ) -> None:
     """Sends what was made as ``offer`` under the media type by which the client knows it."""
     content_type = wanted.content_type
-    if wanted.media_type == "text/plain":
+    answer = kept.answer
+    if wanted.media_type == formats.PLAIN:
         content_type += "; charset=utf-8"
+        lines = results.escape(answer.whole())
+        answer = Answer(lines, answer.rows, len(lines))
     headers.append((b"content-type", content_type.encode()))
     if wanted.media_type != offer.media_type:
         # Other header fields: another representation, which needs a tag of its own.
-        kept = Kept(kept.answer, f"{kept.tag}-{wanted.media_type.replace('/', '-')}")
+        kept = Kept(answer, f"{kept.tag}-{wanted.media_type.replace('/', '-')}")
     await send_kept(scope, send, kept, headers, modified=served.snapshot.modified)
 
 

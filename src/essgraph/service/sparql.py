@@ -168,8 +168,9 @@ _OF_ROWS: Final = frozenset(("SELECT", "ASK"))
 
 
 def _format(scope: Scope, parameters: Parameters, offers: _Offers) -> Format:
-    """By ``format=`` or ``output=`` (for browsers), else by ``Accept``."""
-    said = parameters.get("format") or parameters.get("output")
+    """By ``format=`` or ``output=`` (for browsers; an empty one is none), else by ``Accept``."""
+    given = (*parameters.get("format", ()), *parameters.get("output", ()))
+    said = [value for value in given if value.strip()]
     if said:
         chosen = formats.by_name(said[0], offers.all)
     else:

@@ -94,7 +94,8 @@ class Pages:
         if scope["type"] != "http":
             return None, ""
         path = scope["path"]
-        if scope["method"] not in ("GET", "HEAD") and path != "/view":
+        method = scope["method"]
+        if method not in ("GET", "HEAD") and (path != "/view" or method == "OPTIONS"):
             return None, ""
         segment, _, rest = path[1:].partition("/")
         handler = self._paths.get(path) or (self._folders.get(segment) if rest else None)
@@ -146,9 +147,9 @@ def _wants_page(scope: Scope) -> bool:
     """
     if not _wants_html(fields(scope["headers"], b"accept")):
         return False
-    # Names alone matter here, so that any bytes will do for the values.
+    # Names alone matter here, so that any bytes will do for the values; an empty format is none.
     pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    named = [name for name, _ in pairs]
+    named = [n for n, value in pairs if value.strip() or n not in ("format", "output")]
     if scope["path"] == "/sparql":
         return set(named) <= {"query", "view", "lang"} and named.count("query") <= 1
     return not {"format", "output"} & set(named)
