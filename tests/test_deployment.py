@@ -10,12 +10,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, serving
 from engines import free_port
 
 import essgraph
@@ -174,6 +175,32 @@ def test_nothing_in_the_composition_has_rights_or_writes() -> None:
         assert COMPOSE["services"][name]["user"] == f"{NOBODY}:{NOBODY}"
     assert f"USER {NOBODY}:{NOBODY}" in CONTAINER
     assert COMPOSE["services"]["api"]["volumes"] == ["snapshots:/snapshots:ro"]
+
+
+def test_each_client_has_its_own_limit_behind_the_proxy(built: Path) -> None:
+    """nginx of the composition says for whom it asks, and the service takes its word."""
+    api, proxy = COMPOSE["services"]["api"], COMPOSE["services"]["proxy"]
+    said = COMPOSE["configs"]["nginx"]["content"]
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in said
+    assert set(api["networks"]) < set(proxy["networks"])
+    assert not {"ports", "expose"} & set(api)
+    slow = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } OFFSET "
+    with (
+        serving(built, "--timeout", 1, env={**os.environ, **api["environment"]}) as server,
+        ThreadPoolExecutor(80) as threads,
+    ):
+
+        def ask(n: int, client: str) -> int:
+            fields = {"X-Forwarded-For": client}
+            query = {"query": slow + str(n)}
+            return httpx.get(
+                f"{server.url}/sparql", params=query, headers=fields, timeout=60
+            ).status_code
+
+        many = threads.map(ask, range(80), [f"192.0.2.{n}" for n in range(80)])
+        assert set(many) == {503}
+        one = threads.map(ask, range(80), ["192.0.2.1"] * 80)
+        assert set(one) == {503, 429}
 
 
 def test_systemd_reads_the_unit_and_finds_it_safe(tmp_path: Path) -> None:

@@ -13,11 +13,13 @@ import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
-from conftest import ROOT, Run, copy_project, serving, with_quads
+from conftest import Run, copy_project, serving, with_quads
 
 from essgraph.snapshot import open_snapshot
 
@@ -544,33 +546,79 @@ def test_sigterm_answers_what_runs(built: Path) -> None:
 
 
 def test_the_access_log_is_one_json_object_a_line(built: Path, tmp_path: Path) -> None:
+    """Of every request, also of those that the memo answers and the edge refuses."""
     log = tmp_path / "log"
-    run = "from essgraph.cli import main; main()"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-c", run, "serve", "--port", str(port), "--out", str(built)],
-            cwd=ROOT,
-            stdout=stream,
-        )
-        try:
-            with httpx.Client(transport=httpx.HTTPTransport(retries=20)) as client:
-                for _ in range(2):
-                    answer = client.get(
-                        f"http://127.0.0.1:{port}/sparql",
-                        params={"query": "SELECT * { ?s ?p ?o } LIMIT 7"},
-                    )
-                    assert answer.status_code == 200
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
+    begin = datetime.now(UTC)
+    with log.open("wb") as stream, serving(built, "--timeout", 0.5, stdout=stream) as server:
+
+        def ask(query: str) -> int:
+            return httpx.get(f"{server.url}/sparql", params={"query": query}).status_code
+
+        assert ask("SELECT * { ?s ?p ?o } LIMIT 7") == 200
+        assert ask("SELECT * { ?s ?p ?o } LIMIT 7") == 200
+        assert ask("SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }") == 503
+        for request, status in (
+            (b"GET /x?y HTTP/1.1\r\nHost: x\r\n" + b"X-A: b\r\n" * 20_000 + b"\r\n", 431),
+            (b"GET /" + b"a" * 120_000 + b" HTTP/1.1\r\n\r\n", 414),
+            (b"GET /health HTTP/1.1\r\n\r\n", 400),
+            (b"nonsense\r\n\r\n", 400),
+            (b"POST /sparql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+             b"Content-Type: application/sparql-query\r\n\r\nxyz\r\n", 400),
+        ):  # fmt: skip
+            assert talk(server.url, request).startswith(b"HTTP/1.1 %d " % status)
+        metrics = httpx.get(f"{server.url}/metrics").text
+    end = datetime.now(UTC)
     lines = [json.loads(line) for line in log.read_text().splitlines()]
-    assert lines[0]["rows"] == 7
-    assert lines[0]["status"] == 200
-    assert lines[0]["query"]
-    assert lines[1]["remembered"] is True
+    lines = [line for line in lines if line["path"] not in ("/health", "/metrics") or
+             line["status"] != 200]  # fmt: skip
+    for line in lines:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
+        time_ = datetime.fromisoformat(line["time"])
+        assert begin - timedelta(milliseconds=1) <= time_ <= end
+    first, again, limit, *refused = lines
+    assert (first["status"], first["rows"]) == (200, 7)
+    assert re.fullmatch("[0-9a-f]{30}", first["query"])
+    assert again["remembered"] is True
+    assert (again["query"], again["rows"]) == (first["query"], 7)
+    assert again["ms"] < first["ms"]
+    assert (limit["status"], limit["limit"], limit["rows"]) == (503, "time", None)
+    assert re.fullmatch("[0-9a-f]{30}", limit["query"])
+    said = [
+        (line["method"], line["path"][:9], line["status"], line.get("limit")) for line in refused
+    ]
+    assert said == [
+        ("GET", "/x", 431, "head"),
+        ("GET", "/aaaaaaaa", 414, "uri"),
+        ("GET", "/health", 400, None),
+        ("", "", 400, None),
+        ("POST", "/sparql", 400, None),
+    ]
+    assert 'essgraph_requests_total{status="400"} 3.0' in metrics
+    for name in ("time", "head", "uri"):
+        assert f'essgraph_limits_total{{limit="{name}"}} 1.0' in metrics
+
+
+def test_no_room_is_a_limit(built: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    slow = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } OFFSET "
+    with (
+        log.open("wb") as stream,
+        serving(built, "--timeout", 1, "--workers", 1, stdout=stream) as server,
+        ThreadPoolExecutor(16) as threads,
+    ):
+
+        def ask(n: int) -> int:
+            return httpx.get(
+                f"{server.url}/sparql", params={"query": slow + str(n)}, timeout=20
+            ).status_code
+
+        assert set(threads.map(ask, range(16))) == {503}
+        metrics = httpx.get(f"{server.url}/metrics").text
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    busy = [line for line in lines if line.get("limit") == "busy"]
+    assert busy
+    assert all(re.fullmatch("[0-9a-f]{30}", line["query"]) for line in busy)
+    assert f'essgraph_limits_total{{limit="busy"}} {len(busy)}.0' in metrics
 
 
 def test_a_log_that_cannot_be_written_loses_lines_and_nothing_else(

@@ -46,7 +46,12 @@ class Position:
 
 
 class EssgraphError(Exception):
-    """What every error of ours is: a message in French and English."""
+    """What every error of ours is: a message in French and English.
+
+    ``tag`` names the answer that it stands in place of, where a query was being answered.
+    """
+
+    tag: str | None = None
 
     def __init__(self, text: Text) -> None:
         super().__init__(text.en)

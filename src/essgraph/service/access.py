@@ -60,6 +60,12 @@ class Metrics:
         self._within[bisect_left(_BUCKETS, seconds)] += 1
         self._seconds += seconds
 
+    def refused(self, status: int, limit: str | None) -> None:
+        """Counts a request that came no further than the edge."""
+        self._status[status] += 1
+        if limit:
+            self.limits[limit] += 1
+
     def collect(self) -> Iterator[Metric]:
         """The metrics as they are now (prometheus_client's ``Collector``)."""
         requests = CounterMetricFamily("essgraph_requests", "Requests answered", labels=["status"])
@@ -67,7 +73,7 @@ class Metrics:
             requests.add_metric([str(status)], number)
         yield requests
         limits = CounterMetricFamily(
-            "essgraph_limits", "Queries ended by a limit", labels=["limit"]
+            "essgraph_limits", "Requests ended by a limit", labels=["limit"]
         )
         for limit, number in sorted(self.limits.items()):
             limits.add_metric([limit], number)
@@ -89,6 +95,15 @@ def _quoted(said: str) -> str:
     return json.dumps(said)
 
 
+@lru_cache(maxsize=1)
+def _utc(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+
+
+#: The end of a line by the microseconds, for those of the memo.
+_SHORT: Final = [f', "ms": {n / 1000:.3f}}}' for n in range(1000)]
+
+
 class AccessLog:
     """JSON lines, written together a few times a second so that logging costs little.
 
@@ -102,11 +117,19 @@ class AccessLog:
         self._lines: list[str] = []
         self._cut = b""  # the rest of a line of which only a part was written
         self._failed = False
+        self._moment = 0
+        self._begin = ""  # of all lines of that millisecond
 
-    def line(self, line: str) -> None:
+    def line(self, rest: str) -> None:
+        """Takes a line but for its opening brace and its time (RFC 3339), which is now."""
         if self._stream is None:
             return
-        self._lines.append(line)
+        moment = int(time.time() * 1000)
+        if moment != self._moment:
+            self._moment = moment
+            second, part = divmod(moment, 1000)
+            self._begin = f'{{"time": "{_utc(second)}.{part:03d}Z", '
+        self._lines.append(self._begin + rest)
         if len(self._lines) == 1:
             self._later(0.2, self.flush)
 
@@ -177,31 +200,47 @@ class Access:
         return CORS + _PREFLIGHT if scope["method"] == "OPTIONS" else CORS
 
     def _note(self, scope: Scope, status: int, size: int, seconds: float) -> None:
-        status = status or 499  # the client left
+        if not status:
+            if "essgraph.refused" in scope:  # by the edge, which has noted it
+                return
+            status = 499  # the client left
         self._metrics.answered(status, seconds)
         line = (
-            f'{{"method": {_quoted(scope["method"])}, "path": {_quoted(scope["path"][:200])}, '
+            f'"method": {_quoted(scope["method"])}, "path": {_quoted(scope["path"][:200])}, '
             f'"status": {status}, "bytes": {size}, "ms": {seconds * 1000:.3f}'
         )
         if tag := scope.get("essgraph.query"):
-            line += f', "query": "{tag}", "rows": {scope["essgraph.rows"]}'
+            line += f', "query": "{tag}", "rows": {scope.get("essgraph.rows", "null")}'
         if limit := scope.get("essgraph.limit"):
             self._metrics.limits[limit] += 1
             line += f', "limit": "{limit}"'
         self._log.line(line + "}")
 
-    def note_remembered(self, line: str) -> None:
+    def note_remembered(self, line: str, seconds: float) -> None:
         """For the memo of the edge: an exchange that never came here, with its line."""
         self._metrics.remembered += 1
-        self._log.line(line)
+        microseconds = int(seconds * 1e6)
+        short = microseconds < len(_SHORT)
+        self._log.line(
+            line + (_SHORT[microseconds] if short else f', "ms": {seconds * 1000:.3f}}}')
+        )
+
+    def note_refused(self, head: bytes, status: int, size: int, limit: str | None) -> None:
+        """For the edge: what it refused, with as much of the head as it knows."""
+        self._metrics.refused(status, limit)
+        line = f'{_request(head)}, "status": {status}, "bytes": {size}'
+        self._log.line(line + (f', "limit": "{limit}"}}' if limit else "}"))
 
 
-def remembered_line(request: bytes, status: int, size: int) -> str:
-    """The line of an exchange that the memo of the edge answers."""
-    head = request[:200].split(b" ", 2)
-    path = head[1].split(b"?")[0].decode("latin-1") if len(head) > 1 else ""
-    method = head[0].decode("latin-1")
-    return (
-        f'{{"method": {_quoted(method)}, "path": {_quoted(path)}, '
-        f'"status": {status}, "bytes": {size}, "remembered": true}}'
-    )
+def remembered_line(
+    request: bytes, status: int, size: int, query: str | None, rows: int | None
+) -> str:
+    """The line of an exchange that the memo of the edge answers, but for the time and the end."""
+    line = f'{_request(request)}, "status": {status}, "bytes": {size}, "remembered": true'
+    return line + (f', "query": "{query}", "rows": {json.dumps(rows)}' if query else "")
+
+
+def _request(head: bytes) -> str:
+    method, _, rest = head[:300].partition(b" ")
+    path = rest.split(b" ")[0].split(b"?")[0][:200].decode("latin-1")
+    return f'"method": {_quoted(method.decode("latin-1"))}, "path": {_quoted(path)}'

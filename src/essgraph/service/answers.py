@@ -132,6 +132,7 @@ class Answers:
             answer = await evaluate()
             flight.set_result(answer)
         except EssgraphError as error:
+            error.tag = tag
             flight.set_exception(error)
             flight.exception()  # it may be that nobody else waits
             raise

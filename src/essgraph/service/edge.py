@@ -15,7 +15,7 @@ import json
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias, cast
 
 import httptools
@@ -39,39 +39,59 @@ READ_DEADLINE: Final = 60.0
 LOOKS: Final = 0.0001 if (os.cpu_count() or 1) > 1 else 0.0
 #: How long a refused client may go on sending, so that it reads the answer before the reset.
 LINGER: Final = 2.0
-#: The longest URL (the parser's own bound) and the largest head of a request, in bytes.
+#: The longest URL (the parser's own bound), the most that all header fields may have, and the
+#: largest head of a request, in bytes.
 MAX_URL: Final = 2**16 - 1
+MAX_FIELDS: Final = 32 * 2**10
 MAX_HEAD: Final = 96 * 2**10
 #: What the memo may hold in all, and the largest request and response it holds, in bytes.
 MEMO: Final = 12 * 2**20
 MEMO_REQUEST: Final = 16 * 2**10
 MEMO_RESPONSE: Final = 256 * 2**10
 
-_TOO_SLOW: Final = Text("la requête n'est pas arrivée à temps", "the request took too long to come")
-_LONG_HEAD: Final = (
+#: What is refused here: a status, the limit that was met, and what is said.
+Fault: TypeAlias = tuple[int, str | None, Text]
+
+_TOO_SLOW: Final[Fault] = (
+    408,
+    "arrival",
+    Text("la requête n'est pas arrivée à temps", "the request took too long to come"),
+)
+_LONG_HEAD: Final[Fault] = (
     431,
+    "head",
     Text(
         f"l'en-tête de la requête dépasse {MAX_HEAD >> 10} Kio",
         f"the head of the request is larger than {MAX_HEAD >> 10} KiB",
     ),
 )
-_LONG_URL: Final = (
+_LONG_FIELDS: Final[Fault] = (
+    431,
+    "head",
+    Text(
+        f"les champs d'en-tête dépassent {MAX_FIELDS >> 10} Kio",
+        f"the header fields are larger than {MAX_FIELDS >> 10} KiB",
+    ),
+)
+_LONG_URL: Final[Fault] = (
     414,
+    "uri",
     Text(
         "l'adresse dépasse 64 Kio ; envoyez la requête par POST",
         "the URL is longer than 64 KiB; send the query by POST",
     ),
 )
-_HOST: Final = (
+_HOST: Final[Fault] = (
     400,
+    None,
     Text("un champ Host est attendu, et un seul", "exactly one Host field is expected"),
 )
-_MALFORMED: Final = (400, Text("requête HTTP mal formée", "malformed HTTP request"))
+_MALFORMED: Final[Fault] = (400, None, Text("requête HTTP mal formée", "malformed HTTP request"))
 
 
-#: A status, the head of the response but for the status line and the date, the body, and what
-#: the log says of it, once it was said.
-Exchange: TypeAlias = tuple[int, bytes, bytes, str | None]
+#: A status, the head of the response but for the status line and the date, the body, the tag of
+#: the query and its rows, and what the log says of it, once it was said.
+Exchange: TypeAlias = tuple[int, bytes, bytes, str | None, int | None, str | None]
 
 
 class Memo:
@@ -82,10 +102,14 @@ class Memo:
         self._size = 0
         #: Of the version of the data: who asks takes it then, and ``put`` knows it again.
         self.generation = 0
-        #: What the log says of an exchange: takes the request, the status, the body's size.
-        self.line: Callable[[bytes, int, int], str] = lambda request, status, size: ""
-        #: Called with that for each exchange answered from here.
-        self.heard: Callable[[str], None] = lambda line: None
+        #: What the log says of an exchange: takes the request, the status, the body's size, the
+        #: tag of the query and its rows.
+        self.line: Callable[[bytes, int, int, str | None, int | None], str] = lambda *_: ""
+        #: Called with that and the seconds it took for each exchange answered from here.
+        self.heard: Callable[[str, float], None] = lambda *_: None
+        #: Called for each refusal of the edge, with what is known of the request's head, the
+        #: status, the body's size and the limit.
+        self.refused: Callable[[bytes, int, int, str | None], None] = lambda *_: None
 
     def get(self, request: bytes) -> Exchange | None:
         """The response to a request, if it is here."""
@@ -93,23 +117,33 @@ class Memo:
         if kept is None:
             return None
         self._kept.move_to_end(request)
-        status, head, body, line = kept
-        if line is None:  # most requests come once, and need none
-            line = self.line(request, status, len(body))
-            kept = self._kept[request] = status, head, body, line
+        if kept[5] is None:  # most requests come once, and need none
+            status, head, body, query, rows, _ = kept
+            line = self.line(request, status, len(body), query, rows)
+            kept = self._kept[request] = status, head, body, query, rows, line
         return kept
 
-    def put(self, generation: int, request: bytes, status: int, head: bytes, body: bytes) -> None:
-        """Keeps a response, ``head`` being all between the status line and date and the body.
+    def put(
+        self,
+        generation: int,
+        request: bytes,
+        status: int,
+        head: bytes,
+        body: bytes,
+        scope: Mapping[str, Any],
+    ) -> None:
+        """Keeps a response, ``head`` being all between the status line and date and the body;
+        ``scope`` tells of the query.
 
         One that was begun before the last change may be of the version before: it is not kept.
         """
         if generation != self.generation or len(body) > MEMO_RESPONSE or request in self._kept:
             return
-        self._kept[request] = status, head, body, None
+        query, rows = scope.get("essgraph.query"), scope.get("essgraph.rows")
+        self._kept[request] = status, head, body, query, rows, None
         self._size += len(request) + len(head) + len(body)
         while self._size > MEMO:
-            old, (_, head, body, _) = self._kept.popitem(last=False)
+            old, (_, head, body, *_) = self._kept.popitem(last=False)
             self._size -= len(old) + len(head) + len(body)
 
     def clear(self) -> None:
@@ -138,9 +172,9 @@ class _Edge(HttpToolsProtocol):
         self._reading: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._resting = 0.0  # since when it waits for another request
-        self._fault: tuple[int, Text] = _MALFORMED  # why the parser was stopped
+        self._fault = _MALFORMED  # why the parser was stopped
         self._refused = False
-        self._parting: tuple[int, Text] | None = None  # what is said when it was
+        self._parting: Fault | None = None  # what is said when it was
         self._offered = False  # the head at hand offers another protocol
 
     # --- what comes in ----------------------------------------------------------------------
@@ -155,7 +189,7 @@ class _Edge(HttpToolsProtocol):
         if self._between:
             kept = self.memo.get(data)
             if kept is not None:
-                self._answer_again(*kept)
+                self._answer_again(kept)
                 return
             self._piece = data if len(data) <= MEMO_REQUEST else None
         else:
@@ -167,7 +201,7 @@ class _Edge(HttpToolsProtocol):
         if self._refused:
             return
         if self._head is not None and self._head > MAX_HEAD:
-            self._refuse(*_LONG_HEAD)
+            self._refuse(_LONG_HEAD)
         elif not self._whole and self._deadline is None:
             self._set_deadline(HEAD_DEADLINE if self._head is not None else BODY_DEADLINE)
 
@@ -182,7 +216,7 @@ class _Edge(HttpToolsProtocol):
                     # The parser stops there and would lose the body. (uvicorn's issue 2722)
                     ahead += (memoryview(data_)[offer.args[0] :], self._decline())
         except httptools.HttpParserError:
-            self._refuse(*self._fault)
+            self._refuse(self._fault)
 
     def _decline(self) -> bytes:
         """The head at hand without the other protocol that it offers, for a parser anew: as if
@@ -196,11 +230,13 @@ class _Edge(HttpToolsProtocol):
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         return b"\r\n".join((line, *fields, b"\r\n"))
 
-    def _answer_again(self, status: int, head: bytes, body: bytes, line: str | None) -> None:
+    def _answer_again(self, kept: Exchange) -> None:
+        begin = time.monotonic()
         self._clear_deadline()
+        status, head, body, _, _, line = kept
         self.transport.write(b"".join((STATUS_LINE[status], self._defaults(), head, body)))
-        self.memo.heard(line or "")
         self._rest()
+        self.memo.heard(line or "", self._resting - begin)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -227,8 +263,8 @@ class _Edge(HttpToolsProtocol):
                 value.lower() != b"chunked" or self.parser.get_http_version() != "1.1"
             ):
                 self._stop(_MALFORMED)  # who is to say where its body ends? (RFC 9112, 6.1)
-        if size > MAX_HEAD:
-            self._stop(_LONG_HEAD)
+        if size > MAX_FIELDS:
+            self._stop(_LONG_FIELDS)
         if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
             self._stop(_HOST)
         self._clear_deadline()
@@ -263,7 +299,7 @@ class _Edge(HttpToolsProtocol):
             # Only what came as one piece, alone, on a connection that stays.
             alone = self._begun == 1 and self.cycle is cycle and not cycle.more_body
             if lasting and self._piece is not None and alone and cycle.keep_alive:
-                self.memo.put(generation, self._piece, status, head, body)
+                self.memo.put(generation, self._piece, status, head, body, cycle.scope)
             close = b"" if cycle.keep_alive else b"connection: close\r\n"
             whole = (STATUS_LINE[status], self._defaults(), close, head, body)
             self.transport.write(b"".join(whole))
@@ -334,22 +370,19 @@ class _Edge(HttpToolsProtocol):
         if self._task is not None and not self._task.done():
             self._task.cancel()
 
-    def _stop(self, fault: tuple[int, Text]) -> None:
-        """Stops the parser, which then calls ``send_400_response``."""
+    def _stop(self, fault: Fault) -> None:
+        """Stops the parser."""
         self._fault = fault
-        raise ValueError(fault[1].en)
+        raise ValueError(fault[2].en)
 
-    def send_400_response(self, msg: str) -> None:
-        self._refuse(*self._fault)
-
-    def _refuse(self, status: int, detail: Text) -> None:
+    def _refuse(self, fault: Fault) -> None:
         """An answer before the application is asked, and the end of the connection. It has its
         place behind the answers that are under way, never inside one."""
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
         self._clear_deadline()
-        self._parting = status, detail
+        self._parting = fault
         under_way = bool(self.pipeline)
         if self._head is not None:  # the fault is in the head of a request
             under_way = under_way or (self.cycle is not None and not self.cycle.response_complete)
@@ -360,6 +393,7 @@ class _Edge(HttpToolsProtocol):
             under_way = not self.cycle.response_complete
         else:  # whatever the application would still say has no place
             self.cycle.disconnected = True
+            cast("Scope", self.cycle.scope)["essgraph.refused"] = True
             if self._task is not None:
                 self._task.cancel()
         if not under_way:
@@ -368,7 +402,7 @@ class _Edge(HttpToolsProtocol):
     def _part(self) -> None:
         """The last word on this connection, if there is one."""
         if self._parting is not None:
-            status, detail = self._parting
+            status, limit, detail = self._parting
             problem = {
                 "type": "about:blank",
                 "title": TITLES[status].en,
@@ -383,6 +417,10 @@ class _Edge(HttpToolsProtocol):
                 + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
                 + body
             )
+            # Between requests, nothing is known of the next one.
+            url = b"" if self._whole else self.url
+            method = self.parser.get_method() if url else b""
+            self.memo.refused(method + b" " + url, status, len(body), limit)
         self.transport.write_eof()
         self.flow.resume_reading()
         self.loop.call_later(LINGER, self.transport.close)
@@ -394,7 +432,7 @@ class _Edge(HttpToolsProtocol):
         if self.flow.read_paused:  # it is we who do not read
             self._set_deadline(seconds)
         else:
-            self._refuse(408, _TOO_SLOW)
+            self._refuse(_TOO_SLOW)
 
     def _clear_deadline(self) -> None:
         if self._deadline is not None:

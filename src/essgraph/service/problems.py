@@ -120,7 +120,10 @@ def preferred_language(values: Sequence[str]) -> str:
 def respond(error: EssgraphError, scope: Scope) -> Response:
     """The answer to a request that failed: problem+json, or a short page for browsers."""
     # For the log and the metrics.
-    scope["essgraph.limit"] = getattr(error, "limit", None)
+    busy = "busy" if isinstance(error, Overloaded) else None
+    scope["essgraph.limit"] = getattr(error, "limit", busy)
+    if error.tag:
+        scope["essgraph.query"] = error.tag
     accept = fields(scope["headers"], b"accept")
     languages = fields(scope["headers"], b"accept-language")
     status = status_of(error)

@@ -55,6 +55,7 @@ def serve(
             create_app(live, metrics, url=public, watch=watch, texts=texts), metrics, lines
         )
         memo.line, memo.heard = remembered_line, access.note_remembered
+        memo.refused = access.note_refused
         live.changed = memo.clear
         server = uvicorn.Server(
             uvicorn.Config(
