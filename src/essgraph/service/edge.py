@@ -197,7 +197,12 @@ class _Edge(HttpToolsProtocol):
         self._begun = 0
         if self._head is not None:
             self._head += len(data)
-        self._feed(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as offer:
+            self._pass_over(data, offer)
+        except httptools.HttpParserError:
+            self._refuse(self._fault)
         if self._refused:
             return
         if self._head is not None and self._head > MAX_HEAD:
@@ -205,16 +210,16 @@ class _Edge(HttpToolsProtocol):
         elif not self._whole and self._deadline is None:
             self._set_deadline(HEAD_DEADLINE if self._head is not None else BODY_DEADLINE)
 
-    def _feed(self, data: bytes) -> None:
-        ahead: list[bytes | memoryview] = [data]
+    def _pass_over(self, data: bytes | memoryview, offer: httptools.HttpParserUpgrade) -> None:
+        """Goes on where the parser stopped: it would lose the body (uvicorn's issue 2722)."""
+        ahead: list[bytes | memoryview] = [memoryview(data)[offer.args[0] :], self._decline()]
         try:
             while ahead:
-                data_ = ahead.pop()
+                data = ahead.pop()
                 try:
-                    self.parser.feed_data(data_)
-                except httptools.HttpParserUpgrade as offer:
-                    # The parser stops there and would lose the body. (uvicorn's issue 2722)
-                    ahead += (memoryview(data_)[offer.args[0] :], self._decline())
+                    self.parser.feed_data(data)
+                except httptools.HttpParserUpgrade as another:
+                    ahead += (memoryview(data)[another.args[0] :], self._decline())
         except httptools.HttpParserError:
             self._refuse(self._fault)
 
