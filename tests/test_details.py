@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -317,3 +319,34 @@ def test_no_field_is_read_for_long(endpoint: str, fields: dict[str, str]) -> Non
     params = {"query": "ASK {}"}
     response = httpx.get(endpoint, params=params, headers=fields, timeout=1)
     assert response.status_code in (200, 406)
+
+
+def test_what_is_remembered_waits_for_its_turn(endpoint: str) -> None:
+    """RFC 9112, 9.3.2: answers come in the order of the requests, also one that is known before."""
+    address = httpx.URL(endpoint)
+    known, short = ("ASK { <http://e/known> ?p ?o }", "ASK { <http://e/short> ?p ?o }")
+    long = (
+        "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d <http://www.w3.org/2000/01/rdf-schema#label> ?f }"
+    )
+
+    def request(query: str) -> bytes:
+        target = f"/sparql?query={urllib.parse.quote(query)}"
+        return f"GET {target} HTTP/1.1\r\nHost: x\r\nAccept: */*\r\n\r\n".encode()
+
+    with socket.create_connection((address.host, address.port or 80), timeout=30) as client:
+        read = client.makefile("rb")
+
+        def answer() -> bytes:
+            size = 0
+            while (line := read.readline()) != b"\r\n":
+                name, _, value = line.lower().partition(b":")
+                size = int(value) if name == b"content-length" else size
+            return read.read(size)
+
+        client.sendall(request(known))
+        assert b"boolean" in answer()
+        client.sendall(request(short) + request(long))
+        assert b"boolean" in answer()
+        client.sendall(request(known))
+        assert b'"n"' in answer()
+        assert b"boolean" in answer()

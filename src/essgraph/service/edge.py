@@ -322,6 +322,7 @@ class _Edge(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         # In place of uvicorn's, which makes a timer for each request.
         self.server_state.total_requests += 1
+        self._between = not self.pipeline and not self.cycle.more_body
         if not self.transport.is_closing():
             self.flow.resume_reading()
             if self.pipeline:
@@ -330,7 +331,6 @@ class _Edge(HttpToolsProtocol):
                 self._part()
             else:
                 self._rest()
-        self._between = not self.pipeline and not self.cycle.more_body
 
     # --- between requests -------------------------------------------------------------------
 
