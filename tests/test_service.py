@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
@@ -702,3 +703,15 @@ def test_a_number_out_of_bounds_is_told_with_what_is_expected(
     assert done.code == 2
     assert value in done.err
     assert " / " in done.err
+
+
+def test_processes_that_the_system_refuses_are_told(
+    run: Run, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise BlockingIOError(errno.EAGAIN, "no more processes")
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    done = run("serve", "--out", built, "--port", 0)
+    assert done.code == 2
+    assert "the system refuses query processes: no more processes" in done.err

@@ -83,8 +83,11 @@ class Loading(NamedTuple):
 
 def load(quads: Path, limits: Limits) -> Loading:
     """Begins to load a snapshot, which goes on while the service is still being imported. Raises
-    OSError where the system refuses another process."""
-    ours, its = socket.socketpair()
+    EngineError where the system refuses another process."""
+    try:
+        ours, its = socket.socketpair()
+    except OSError as error:
+        raise _no_process(error) from error
     arguments = (its.fileno(), quads, limits.memory, limits.result)
     with its:
         try:
@@ -94,11 +97,20 @@ def load(quads: Path, limits: Limits) -> Loading:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # a Ctrl-C is for the service, which drains
             )
-        except BaseException:
+        except OSError as error:
             ours.close()
-            raise
+            raise _no_process(error) from error
     ours.setblocking(False)
     return Loading(quads, ours, process)
+
+
+def _no_process(error: OSError) -> EngineError:
+    return EngineError(
+        Text(
+            f"le système refuse des processus de requête : {error.strerror}",
+            f"the system refuses query processes: {error.strerror}",
+        )
+    )
 
 
 def _not_loaded(quads: Path) -> EngineError:
@@ -353,11 +365,14 @@ class Pool:
     # --- life -------------------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        """Raises EngineError where the workers cannot answer from the snapshot, and OSError where
-        the system refuses them."""
+        """Raises EngineError where the workers cannot answer from the snapshot, or where the
+        system refuses them."""
         try:
             await self._start()
             await self._try()
+        except OSError as error:
+            await self.__aexit__(None, None, None)
+            raise _no_process(error) from error
         except BaseException:
             await self.__aexit__(None, None, None)
             raise

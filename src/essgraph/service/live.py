@@ -107,15 +107,7 @@ class Live:
             workers=workers or self._workers,
             loading=loading,
         )
-        try:
-            await pool.__aenter__()
-        except OSError as error:
-            raise EngineError(
-                Text(
-                    f"le système refuse des processus de requête : {error}",
-                    f"the system refuses query processes: {error}",
-                )
-            ) from error
+        await pool.__aenter__()
         return Served(snapshot, pool, Answers(pool, snapshot.version))
 
     async def reload(self) -> bool:
