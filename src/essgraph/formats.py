@@ -87,8 +87,8 @@ _ELEMENT = re.compile(r'(?:[^,"]++|"(?:[^"\\]|\\.)*+(?:"|\\?\Z))++')
 _PARAMETER = re.compile(
     r';[ \t]*+([^\s=;,"]++)[ \t]*+=[ \t]*+("(?:[^"\\]|\\.)*+"|[^\s;,"]*+)[ \t]*+'
 )
-#: How many elements of a line are read: no client means more.
-_MOST: Final = 100
+#: How many elements of a field are read, here and elsewhere: no client means more.
+MOST: Final = 100
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _RANGE = re.compile(rf"[ \t]*(?:({_TOKEN})/({_TOKEN})|\*)[ \t]*(.*)", re.DOTALL)
 _WEIGHT = re.compile(r"(?:0(?:\.[0-9]{0,3})?|\.[0-9]{1,3}|1(?:\.0{0,3})?)")
@@ -119,7 +119,7 @@ def parse_accept(values: Iterable[str]) -> list[MediaRange]:
     """The media ranges of all ``Accept`` lines of a request; malformed elements are left out."""
     ranges: list[MediaRange] = []
     for value in values:
-        for found in islice(_ELEMENT.finditer(value), _MOST):
+        for found in islice(_ELEMENT.finditer(value), MOST):
             element = found[0]
             match = _RANGE.fullmatch(element)
             if match is None:

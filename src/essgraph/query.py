@@ -409,7 +409,7 @@ def tokens(text: str) -> tuple[tuple[str, str, int], ...]:
     return tuple(reader.tokens)
 
 
-_BLANK = r"(?:\s++|#[^\r\n]*+)*+"
+_BLANK = _BLANKS.pattern
 #: ``SELECT *`` after the prologue, and the star in it.
 _STAR = re.compile(
     rf"(?:{_BLANK}(?i:PREFIX{_BLANK}[^\s<#]*+{_BLANK}{_IRIREF}|BASE{_BLANK}{_IRIREF}))*+"

@@ -9,19 +9,19 @@ from typing import Final
 
 import brotli
 
+from essgraph.formats import MOST
+
 #: Below this size, in bytes, coding saves nothing.
 SMALL: Final = 512
 #: The codings that we speak, the preferred first.
 CODINGS: Final = ("br", "gzip", "identity")
-#: How many elements are read: no client means more.
-_MOST: Final = 100
 
 
 @lru_cache(maxsize=256)
 def choose(accept_encoding: tuple[str, ...]) -> str:
     """The coding that the client wants most, of those we speak; ``identity`` if it names none."""
     weights: dict[str, float] = {}
-    for element in ",".join(accept_encoding).split(",", _MOST)[:_MOST]:
+    for element in ",".join(accept_encoding).split(",", MOST)[:MOST]:
         name, _, parameter = element.lower().partition(";")
         try:
             weight = float(parameter.strip().removeprefix("q=")) if parameter.strip() else 1.0
