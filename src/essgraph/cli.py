@@ -541,13 +541,13 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
             live = RemoteLive(endpoint, frame, limits, authorization=_authorization())
             live.check()
             what = endpoint
-        from essgraph.service.server import serve
+        from essgraph.service.server import authority, serve
 
-        host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
+        where = authority(arguments.host, arguments.port)
         _say(
             Text(
-                f"essgraph sert {what} sur http://{host}:{arguments.port}",
-                f"essgraph serves {what} on http://{host}:{arguments.port}",
+                f"essgraph sert {what} sur http://{where}",
+                f"essgraph serves {what} on http://{where}",
             ),
             language,
         )

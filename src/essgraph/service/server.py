@@ -106,7 +106,12 @@ def _address(host: str, port: int) -> str:
     """The address for those on this machine."""
     if host in ("0.0.0.0", "::", ""):
         host = "localhost"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{authority(host, port)}"
+
+
+def authority(host: str, port: int) -> str:
+    """Host and port as they stand in an address (RFC 3986, 3.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _raise_descriptor_limit() -> None:
