@@ -111,11 +111,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def with_quads(built: Path, out: Path, quads: str) -> Path:
     """A folder with the project's snapshot and more N-Quads in it."""
     from essgraph.copies import beside
-    from essgraph.snapshot import DATA, MANIFEST, open_snapshot, write_snapshot
+    from essgraph.snapshot import DATA, STORE, open_snapshot, write_snapshot
 
     snapshot = open_snapshot(built)
-    files = {name: (snapshot.directory / name).read_bytes() for name in snapshot.sizes}
-    files.pop(MANIFEST, None)
+    names_ = (name for name in snapshot.sizes if not name.startswith(STORE))
+    files = {name: (snapshot.directory / name).read_bytes() for name in names_}
     files[DATA] += quads.encode()
     # In a process of its own: once this one has had a store on disk, whose engine has threads, no
     # process that is forked from it may have one.

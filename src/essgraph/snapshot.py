@@ -27,6 +27,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from essgraph.errors import SnapshotError, Text
 
@@ -53,7 +54,7 @@ class Snapshot:
     """A verified snapshot on disk.
 
     ``sources`` is the digest of the files it was made from; ``sizes`` and ``digests`` (SHA-256)
-    are those of its own files; ``modified`` is the time when its data was written, in seconds
+    are those of its own files; ``modified`` is the time when it was written, in seconds
     since 1970.
     """
 
@@ -90,12 +91,7 @@ def open_snapshot(out: Path) -> Snapshot:
     directory = out
     try:
         directory = (out / CURRENT if (out / CURRENT).exists() else out).resolve()
-        manifest = json.loads((directory / MANIFEST).read_bytes())
-        version, sources, files = manifest["version"], manifest["sources"], manifest["files"]
-        sizes = {name: entry["size"] for name, entry in files.items()}
-        digests = {name: entry["sha256"] for name, entry in files.items()}
-        if digests[DATA] != version or not isinstance(sources, str):
-            raise ValueError("version")
+        snapshot = _told(directory, json.loads((directory / MANIFEST).read_bytes()))
     except FileNotFoundError:
         raise SnapshotError(
             Text(
@@ -110,11 +106,11 @@ def open_snapshot(out: Path) -> Snapshot:
                 f"unreadable snapshot in {directory}: run essgraph build again",
             )
         ) from error
-    for name, size in sizes.items():
+    for name, size in snapshot.sizes.items():
         try:
             path = directory / name
             sound = path.is_file() and isinstance(size, int) and path.stat().st_size == size
-            sound = sound and _digest(path) == digests[name]
+            sound = sound and _digest(path) == snapshot.digests[name]
         except (OSError, ValueError):
             sound = False
         if not sound:
@@ -124,7 +120,17 @@ def open_snapshot(out: Path) -> Snapshot:
                     f"snapshot altered: {directory / name}; run essgraph build again",
                 )
             )
-    modified = (directory / DATA).stat().st_mtime
+    return snapshot
+
+
+def _told(directory: Path, manifest: dict[str, Any]) -> Snapshot:
+    """What a manifest says. Raises one of _UNREADABLE where it is none."""
+    version, sources, files = manifest["version"], manifest["sources"], manifest["files"]
+    sizes = {name: entry["size"] for name, entry in files.items()}
+    digests = {name: entry["sha256"] for name, entry in files.items()}
+    if digests[DATA] != version or not isinstance(sources, str):
+        raise ValueError("version")
+    modified = (directory / MANIFEST).stat().st_mtime
     return Snapshot(directory, version, sources, sizes, digests, modified)
 
 
@@ -160,26 +166,18 @@ def settle(
 ) -> Snapshot:
     """Puts the files of a draft in force, as the snapshot made of ``sources``. Of some, ``seal``
     has said the digests. Raises OSError."""
-    files = {
-        path.relative_to(folder).as_posix(): path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and STORE not in path.relative_to(folder).parts
-    }
-    all_sealed = seal(path for path in files.values() if path not in sealed) | dict(sealed)
-    digests = {name: all_sealed[path] for name, path in files.items()}
-    sizes = {name: path.stat().st_size for name, path in files.items()}
-    manifest = {
-        "version": digests[DATA],
-        "sources": sources,
-        "files": {name: {"sha256": digests[name], "size": sizes[name]} for name in files},
-    }
-    written = (json.dumps(manifest, indent=1) + "\n").encode()
-    name = digests[DATA][:16] + "-" + _hash(written)[:8]
+    files = (path for path in folder.rglob("*") if STORE not in path.relative_to(folder).parts)
+    entries = _entries(folder, files, sealed)
+    version = entries[DATA]["sha256"]
+    manifest = {"version": version, "sources": sources, "files": entries}
+    # The store has no part in the name: the engine never writes the same one again.
+    name = f"{version[:16]}-{_hash(_json(manifest))[:8]}"
     if not sound(out / name):  # else the same bytes were built before
-        (folder / MANIFEST).write_bytes(written)
-        _sync(folder / MANIFEST)
-        if sizes[DATA] > LARGE and not (folder / STORE).is_dir():
+        if entries[DATA]["size"] > LARGE and not (folder / STORE).is_dir():
             store(folder)
+        entries |= _entries(folder, (folder / STORE).glob("*"), sealed)
+        (folder / MANIFEST).write_bytes(_json(manifest))
+        _sync(folder / MANIFEST)
         folder.chmod(0o755)
         if (out / name).exists():
             (out / name).rename(tempfile.mkdtemp(prefix=".damaged-", dir=out))
@@ -187,8 +185,23 @@ def settle(
         _sync(out)
     _point(out, name)
     _prune(out, keep=name)
-    modified = (out / name / DATA).stat().st_mtime
-    return Snapshot((out / name).resolve(), digests[DATA], sources, sizes, digests, modified)
+    return _told((out / name).resolve(), manifest)
+
+
+def _entries(
+    folder: Path, paths: Iterable[Path], sealed: Mapping[Path, str]
+) -> dict[str, dict[str, Any]]:
+    """What the manifest says of files: all but the logs and locks of an engine."""
+    files = sorted(p for p in paths if p.is_file() and not p.name.startswith(("LOG", "LOCK")))
+    digests = {**sealed, **seal(path for path in files if path not in sealed)}
+    return {
+        path.relative_to(folder).as_posix(): {"sha256": digests[path], "size": path.stat().st_size}
+        for path in files
+    }
+
+
+def _json(manifest: object) -> bytes:
+    return (json.dumps(manifest, indent=1) + "\n").encode()
 
 
 def write_snapshot(out: Path, files: Mapping[str, bytes], sources: str) -> Snapshot:
@@ -242,7 +255,7 @@ def store_from(before: Path, folder: Path, gone: bytes, come: bytes) -> None:
         # The engine never changes its tables; the rest is its journal.
         if path.suffix == ".sst":
             (folder / STORE / path.name).hardlink_to(path)
-        elif path.name != "LOCK" and not path.name.startswith("LOG"):
+        elif not path.name.startswith(("LOG", "LOCK")):
             shutil.copyfile(path, folder / STORE / path.name)
     made = ox.Store(str(folder / STORE))
     for quad in ox.parse(gone, format=ox.RdfFormat.N_QUADS):
@@ -294,7 +307,7 @@ def kept(out: Path) -> list[tuple[str, float]]:
         try:
             version = json.loads((folder / MANIFEST).read_bytes())["version"]
             if isinstance(version, str):
-                found[version] = (folder / DATA).stat().st_mtime
+                found[version] = (folder / MANIFEST).stat().st_mtime
         except _UNREADABLE:
             continue  # it goes, or is no snapshot
     return sorted(found.items(), key=lambda pair: -pair[1])
