@@ -163,9 +163,9 @@ def test_a_worker_cannot_connect_even_if_the_check_were_passed(
 ) -> None:
     """A frame sent straight to a worker, without `inspect`: it can make no socket."""
     from essgraph import formats
-    from essgraph.engine import Dataset
+    from essgraph.engine import Dataset, Limits
     from essgraph.errors import EssgraphError
-    from essgraph.pool import Limits, Pool
+    from essgraph.pool import Pool
     from essgraph.query import Query
 
     monkeypatch.setattr(snapshot, "LARGE", largest)

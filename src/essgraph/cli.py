@@ -516,7 +516,8 @@ def _serve(arguments: argparse.Namespace, language: str) -> int:
     from contextlib import ExitStack
     from tempfile import TemporaryDirectory
 
-    from essgraph.pool import MIB, Limits, load
+    from essgraph.engine import MIB, Limits
+    from essgraph.zygote import load
 
     project = _project(arguments)
     endpoint: str | None = arguments.endpoint
@@ -672,7 +673,7 @@ def _mcp(arguments: argparse.Namespace, language: str) -> int:
                 "the package mcp is missing: pip install 'essgraph[mcp]'",
             )
         ) from error
-    from essgraph.pool import Limits
+    from essgraph.engine import Limits
     from essgraph.service.live import Live
 
     live = Live(_out(arguments, project), Limits(timeout=arguments.timeout), workers=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from essgraph.formats import Format
@@ -58,6 +59,28 @@ def dataset_of(query: Query, protocol: Dataset) -> Dataset:
         require_web_iri(iri)
     default, named = protocol if protocol else (query.default_graphs, query.named_graphs)
     return Dataset(tuple(dict.fromkeys(default)), tuple(dict.fromkeys(named)))
+
+
+MIB: Final = 2**20
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a query may take. Times in seconds, sizes in bytes; ``memory`` is above what the
+    workers share, ``slow`` the number of places in the slow lane, ``halted`` how many may wait for
+    one with what they have done and ``anew`` how many without, ``client`` and ``waiting`` how many
+    queries one client and all clients may have in the pool."""
+
+    timeout: float = 10.0
+    memory: int = 512 * MIB
+    result: int = 64 * MIB
+    fast: float = 0.25
+    crowded: float = 0.03
+    slow: int = 2
+    halted: int = 4
+    anew: int = 64
+    client: int = 64
+    waiting: int = 512
 
 
 class Spool:

@@ -5,40 +5,46 @@ of CPU time (``Limits.crowded`` where others wait). One that takes longer goes o
 lane, at low priority, and another worker takes its place; where the slow lane is full it is
 halted until there is room, and where too many are it is begun anew then; one whose turn has not
 come by its wall-clock limit is refused (503). At that limit, or when its client is gone, its
-worker is killed: nothing else stops the engine. A free worker goes
-to who is due first (``_Claims``), whoever asks more often, and one worker is kept for clients
-whose queries are known to be short.
+worker is killed: nothing else stops the engine. A free worker goes to who is due first
+(``turns.Claims``), whoever asks more often, and one worker is kept for clients whose queries are
+known to be short.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import os
 import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Self, TypeAlias, cast
+from typing import Final, Self
 
 from essgraph import query as queries
 from essgraph import workers
-from essgraph.engine import FUNCTIONS, Answer, Dataset, Spool, dataset_of
+from essgraph.engine import FUNCTIONS, MIB, Answer, Dataset, Limits, dataset_of
 from essgraph.errors import EngineError, EssgraphError, LimitExceeded, Overloaded, Text
 from essgraph.formats import JSON, Format
 from essgraph.query import Query
+from essgraph.turns import Claims, Queue, Turn
+from essgraph.zygote import (
+    Asked,
+    Loading,
+    Moved,
+    Worker,
+    Zygote,
+    cpu_time,
+    load,
+    no_process,
+    not_loaded,
+)
 
 _LOG: Final = logging.getLogger("essgraph")
-MIB: Final = 2**20
 #: A worker that ends so soon after it was asked, in seconds, was hardly ended by the query.
 _SOON: Final = 0.5
 #: How often such a query is asked again.
@@ -54,80 +60,6 @@ _PAUSE: Final = 0.5
 _TRIAL: Final = 600.0
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a query may take. Times in seconds, sizes in bytes; ``memory`` is above what the
-    workers share, ``slow`` the number of places in the slow lane, ``halted`` how many may wait for
-    one with what they have done and ``anew`` how many without, ``client`` and ``waiting`` how many
-    queries one client and all clients may have in the pool."""
-
-    timeout: float = 10.0
-    memory: int = 512 * MIB
-    result: int = 64 * MIB
-    fast: float = 0.25
-    crowded: float = 0.03
-    slow: int = 2
-    halted: int = 4
-    anew: int = 64
-    client: int = 64
-    waiting: int = 512
-
-
-class Loading(NamedTuple):
-    """A process that loads a snapshot, for a pool to take over."""
-
-    quads: Path
-    control: socket.socket
-    process: subprocess.Popen[bytes]
-
-
-def load(quads: Path, limits: Limits) -> Loading:
-    """Begins to load a snapshot, which goes on while the service is still being imported. Raises
-    EngineError where the system refuses another process."""
-    try:
-        ours, its = socket.socketpair()
-    except OSError as error:
-        raise _no_process(error) from error
-    arguments = (its.fileno(), quads, limits.memory, limits.result)
-    with its:
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "essgraph.workers", *map(str, arguments)],
-                pass_fds=[its.fileno()],
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,  # a Ctrl-C is for the service, which drains
-            )
-        except OSError as error:
-            ours.close()
-            raise _no_process(error) from error
-    ours.setblocking(False)
-    return Loading(quads, ours, process)
-
-
-def _no_process(error: OSError) -> EngineError:
-    return EngineError(
-        Text(
-            f"le système refuse des processus de requête : {error.strerror}",
-            f"the system refuses query processes: {error.strerror}",
-        )
-    )
-
-
-def _not_loaded(quads: Path) -> EngineError:
-    return EngineError(
-        Text(
-            f"les processus de requête n'ont pas pu charger {quads} ou le magasin à côté ; "
-            "relancez essgraph build",
-            f"the query processes could not load {quads} or the store beside it; "
-            "run essgraph build again",
-        )
-    )
-
-
-class _Moved(Exception):
-    """A query was not begun where it waited: it is asked elsewhere."""
-
-
 class _Crowded(Exception):
     """There was no room for a query in the slow lane: it is begun anew when there is."""
 
@@ -137,194 +69,6 @@ class _Lost(Exception):
 
     def __init__(self, error: EssgraphError) -> None:
         self.error = error
-
-
-class _Asked:
-    """A query that a worker has, or will have when it has answered those before."""
-
-    def __init__(self, deadline: float, answer: asyncio.Future[Answer]) -> None:
-        self.deadline = deadline
-        self.answer = answer
-        self.since = 0.0  # when it was begun
-        self.begun: float | None = None  # the worker's CPU time when it was first looked at
-
-
-class _Worker(asyncio.Protocol):
-    """One worker process as the service sees it."""
-
-    def __init__(self, spool: int) -> None:
-        self.pid = 0
-        self.spool = spool
-        self.slow = False
-        self.halted = False  # until there is room in the slow lane
-        self.long = False  # has a query, in the fast lane, that may not be short
-        self.ended: str | None = None  # why we killed it: time, busy, left
-        self.asked: deque[_Asked] = deque()  # the first is the one that runs
-        self.users = 0  # queries that it was given to
-        self._loop = asyncio.get_running_loop()
-        self.gone: asyncio.Future[int] = self._loop.create_future()
-        self.lost = False
-        self._transport: asyncio.Transport | None = None
-        self._data = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-
-    @property
-    def usable(self) -> bool:
-        """Whether it is in the fast lane and will answer more than what runs."""
-        return self.spool >= 0 and not (self.slow or self.halted or self.ended)
-
-    def ask(self, frame: bytes, deadline: float) -> _Asked:
-        """Asks a query, which waits for those asked before."""
-        assert self._transport is not None
-        asked = _Asked(deadline, self._loop.create_future())
-        if self.lost:  # since it was given
-            asked.answer.set_exception(ConnectionResetError())
-            return asked
-        self.asked.append(asked)
-        if len(self.asked) == 1:
-            asked.since = time.monotonic()
-        self._transport.write(frame)
-        return asked
-
-    def move(self, keep: int = 1) -> None:
-        """Those that wait behind the one that runs go elsewhere."""
-        while len(self.asked) > keep:
-            waiting = self.asked.pop().answer
-            if not waiting.done():
-                waiting.set_exception(_Moved())
-
-    def data_received(self, data: bytes) -> None:
-        data = self._data + data if self._data else data
-        while len(data) >= workers.HEAD.size:
-            kind, size, rows = workers.HEAD.unpack_from(data)
-            end = workers.HEAD.size + (size if kind != b"S" else 0)
-            if len(data) < end:
-                break
-            if self.asked:  # else it answers what was moved
-                self._answered(kind, size, rows, data[workers.HEAD.size : end])
-            data = data[end:]
-        self._data = data
-
-    def _answered(self, kind: bytes, size: int, rows: int, body: bytes) -> None:
-        answer = self.asked.popleft().answer
-        if kind == b"S":
-            self.move(keep=0)  # its file is in use: it ends
-        elif self.asked:
-            self.asked[0].since = time.monotonic()
-        if answer.done():
-            return
-        if kind == b"E":
-            answer.set_exception(workers.unpack_error(body))
-        elif kind == b"S":
-            spool, self.spool = self.spool, -1
-            answer.set_result(Answer(rows=rows, size=size, spool=Spool(spool)))
-        else:
-            answer.set_result(Answer(body, rows, size))
-
-    def connection_lost(self, _: Exception | None) -> None:
-        self.lost = True
-        self.move()
-        if self.spool >= 0:
-            os.close(self.spool)
-            self.spool = -1
-        self.give_up()
-
-    def give_up(self) -> None:
-        """The query that runs has no answer."""
-        if self.asked and not self.asked[0].answer.done():
-            self.asked[0].answer.set_exception(ConnectionResetError())
-
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-        elif self.spool >= 0:  # it was never connected
-            os.close(self.spool)
-            self.spool = -1
-
-
-def _cpu_time(pid: int) -> float:
-    """The CPU time of a process, in seconds; elsewhere than on Linux the time of day. For what is
-    gone it is infinite."""
-    if sys.platform != "linux":
-        return time.monotonic()
-    try:
-        return time.clock_gettime(~pid << 3 | 2)  # clock_getcpuclockid(3)
-    except OSError:
-        return math.inf
-
-
-class _Claims:
-    """Whose turn it is: each client's queries are due a while after they came, the longer the
-    more time its last ones took. So a client of short queries passes by those of long ones, and
-    those still have their turn."""
-
-    #: How long a client waits for others, in times of what its queries take.
-    _PATIENCE: Final = 500.0
-    _REMEMBERED: Final = 4096
-
-    def __init__(self, most: float) -> None:
-        self._most = most
-        self._mean: dict[str, float] = {}
-
-    def due(self, client: str, came: float) -> float:
-        """A point in time to compare with others. Of a newcomer nothing bad is known."""
-        return came + self._PATIENCE * self._mean.get(client, self._most / 2)
-
-    def short(self, client: str) -> bool:
-        """Whether its queries are known to be short."""
-        return self._mean.get(client, self._most) < self._most / 4
-
-    def took(self, client: str, seconds: float) -> None:
-        """How long a query of the client had a worker."""
-        mean = self._mean.pop(client, self._most / 2)
-        self._mean[client] = mean + (min(seconds, self._most) - mean) / 8
-        if len(self._mean) > self._REMEMBERED:
-            del self._mean[next(iter(self._mean))]
-
-
-#: When a query came, and what it waits for.
-_Turn: TypeAlias = tuple[float, asyncio.Future[_Worker]]
-
-
-class _Queue:
-    """Queries that wait for a worker, by client and in the order in which they came."""
-
-    def __init__(self, claims: _Claims) -> None:
-        self._claims = claims
-        self._turns: dict[str, deque[_Turn]] = {}
-
-    def __len__(self) -> int:
-        return sum(map(len, self._turns.values()))
-
-    def join(self, client: str) -> _Turn:
-        turn = time.monotonic(), asyncio.get_running_loop().create_future()
-        self._turns.setdefault(client, deque()).append(turn)
-        return turn
-
-    def leave(self, client: str, turn: _Turn) -> None:
-        turns = self._turns.get(client)
-        if turns is not None and turn in turns:
-            turns.remove(turn)
-            if not turns:
-                del self._turns[client]
-
-    def due(self, may: Callable[[str], bool] = lambda _: True) -> str | None:
-        """Whose turn it is, of the clients that may."""
-        if not self._turns:
-            return None
-        waiting = (client for client in self._turns if may(client))
-        return min(waiting, key=self._when, default=None)
-
-    def _when(self, client: str) -> float:
-        return self._claims.due(client, self._turns[client][0][0])
-
-    def pop(self, client: str) -> asyncio.Future[_Worker]:
-        """Takes out the first query of a client, which may just have been given up."""
-        turn = self._turns[client][0]
-        self.leave(client, turn)
-        return turn[1]
 
 
 class Pool:
@@ -343,18 +87,18 @@ class Pool:
         self._loading = loading
         self.limits = limits
         self._size = workers
-        self._zygote: _Zygote | None = None
-        self._idle: list[_Worker] = []
+        self._zygote: Zygote | None = None
+        self._idle: list[Worker] = []
         self._slow = 0
-        self._halted: deque[_Worker] = deque()
+        self._halted: deque[Worker] = deque()
         self._long = 0
         self._clients: dict[str, int] = {}
-        self._claims = _Claims(limits.crowded)
-        self._queue = _Queue(self._claims)
-        self._anew = _Queue(self._claims)  # for the slow lane
+        self._claims = Claims(limits.crowded)
+        self._queue: Queue[Worker] = Queue(self._claims)
+        self._anew: Queue[Worker] = Queue(self._claims)  # for the slow lane
         self._waiting = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._running: set[_Worker] = set()
+        self._running: set[Worker] = set()
         self._looking = False
         self._closing = False
         self._refused = False  # a process, by the system, when one was last to be made
@@ -372,7 +116,7 @@ class Pool:
             await self._try()
         except OSError as error:
             await self.__aexit__(None, None, None)
-            raise _no_process(error) from error
+            raise no_process(error) from error
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
@@ -389,7 +133,7 @@ class Pool:
 
     async def _start(self) -> None:
         loading, self._loading = self._loading or load(self._quads, self.limits), None
-        self._zygote = await _Zygote.take(loading, self._zygote_gone)
+        self._zygote = await Zygote.take(loading, self._zygote_gone)
         # One more than asked for: it is kept for short queries.
         await asyncio.gather(*(self._fork() for _ in range(self._size + 1)))
 
@@ -401,7 +145,7 @@ class Pool:
         try:
             await worker.ask(frame, deadline).answer
         except (ConnectionError, EngineError):
-            raise _not_loaded(self._quads) from None
+            raise not_loaded(self._quads) from None
         finally:
             self._give_back(worker)
 
@@ -439,7 +183,7 @@ class Pool:
         if worker is not None:
             self._offer(worker)
 
-    async def _new(self) -> _Worker | None:
+    async def _new(self) -> Worker | None:
         """A new worker, as soon as the system grants one; None where the zygote is gone: `_start`
         makes all workers anew."""
         zygote = self._zygote
@@ -456,10 +200,10 @@ class Pool:
                 return worker
         return None
 
-    async def _made(self, zygote: _Zygote) -> _Worker:
+    async def _made(self, zygote: Zygote) -> Worker:
         """A new worker. Raises OSError: there may be no descriptor, process or memory left."""
         with tempfile.TemporaryFile(buffering=0) as spool:
-            worker = _Worker(os.dup(spool.fileno()))
+            worker = Worker(os.dup(spool.fileno()))
             try:
                 await zygote.fork(worker, spool.fileno())
             except BaseException:
@@ -467,7 +211,7 @@ class Pool:
                 raise
         return worker
 
-    async def _watch(self, worker: _Worker) -> None:
+    async def _watch(self, worker: Worker) -> None:
         """Notices at once when an idle worker dies, and puts another in its place."""
         await worker.gone
         worker.close()
@@ -475,7 +219,7 @@ class Pool:
             self._idle.remove(worker)
             await self._replace(worker)
 
-    async def _replace(self, worker: _Worker) -> None:
+    async def _replace(self, worker: Worker) -> None:
         """Another for one that is lost; later where it could not begin, for so might the next."""
         if await worker.gone == workers.UNFIT:
             await asyncio.sleep(_PAUSE)
@@ -507,14 +251,14 @@ class Pool:
         """One worker is kept for those whose queries are known to be short."""
         return self._long < self._size or self._claims.short(client)
 
-    def _give(self, worker: _Worker, client: str) -> _Worker:
+    def _give(self, worker: Worker, client: str) -> Worker:
         worker.users += 1
         self._running.add(worker)
         worker.long = not self._claims.short(client)
         self._long += worker.long
         return worker
 
-    def _give_back(self, worker: _Worker) -> None:
+    def _give_back(self, worker: Worker) -> None:
         """A query is over, or was given up before it was asked."""
         worker.users -= 1
         if worker.users:
@@ -525,12 +269,12 @@ class Pool:
         self._running.discard(worker)
         self._release(worker)
 
-    def _no_longer(self, worker: _Worker) -> None:
+    def _no_longer(self, worker: Worker) -> None:
         """The worker is free again, or has left the fast lane."""
         self._long -= worker.long
         worker.long = False
 
-    def _offer(self, worker: _Worker) -> None:
+    def _offer(self, worker: Worker) -> None:
         """A free worker: to the query that is due first, or to the idle ones."""
         if self._closing:
             worker.close()
@@ -548,7 +292,7 @@ class Pool:
                 return
         self._idle.append(worker)
 
-    def _share(self, worker: _Worker) -> None:
+    def _share(self, worker: Worker) -> None:
         """Lets short queries that are due wait behind those of a worker, which need then not be
         woken for each."""
         while worker.usable and not worker.long and worker.users < _BEHIND:
@@ -559,7 +303,7 @@ class Pool:
             if not waiter.done():
                 waiter.set_result(self._give(worker, client))
 
-    async def _take(self, client: str, deadline: float) -> _Worker:
+    async def _take(self, client: str, deadline: float) -> Worker:
         if self._claims.short(client) and len(short := self._short()) >= self._size:
             worker = min(short, key=lambda w: w.users)
             if not self._queue and worker.users < _BEHIND:
@@ -572,7 +316,7 @@ class Pool:
             self._spawn(self._replace(worker))
         return await self._wait(self._queue, client, deadline)
 
-    async def _wait(self, queue: _Queue, client: str, deadline: float) -> _Worker:
+    async def _wait(self, queue: Queue[Worker], client: str, deadline: float) -> Worker:
         came, waiter = turn = queue.join(client)
         patience = self._loop.call_later(
             max(0.0, deadline - came), self._turn_away, queue, client, turn
@@ -587,13 +331,13 @@ class Pool:
         finally:
             patience.cancel()
 
-    def _turn_away(self, queue: _Queue, client: str, turn: _Turn) -> None:
+    def _turn_away(self, queue: Queue[Worker], client: str, turn: Turn[Worker]) -> None:
         """It waited for as long as it might have run."""
         queue.leave(client, turn)
         if not turn[1].done():
             turn[1].set_exception(self._overloaded())
 
-    def _short(self) -> list[_Worker]:
+    def _short(self) -> list[Worker]:
         """The workers that have short queries. Where they are as many as should be, others wait
         behind those: to wake one more worker costs more, and it would take its time from them."""
         return [worker for worker in self._running if worker.usable and not worker.long]
@@ -665,7 +409,7 @@ class Pool:
                     if alone:
                         self._look_for_answer(worker, time.monotonic() + _LOOKS)
                     return await self._run(worker, frame, deadline, limit, client)
-                except _Moved:
+                except Moved:
                     continue
                 except _Crowded:
                     take = self._take_slow
@@ -680,7 +424,7 @@ class Pool:
                 del self._clients[client]
 
     async def _run(
-        self, worker: _Worker, frame: bytes, deadline: float, limit: float, client: str
+        self, worker: Worker, frame: bytes, deadline: float, limit: float, client: str
     ) -> Answer:
         asked = worker.ask(frame, deadline)
         if not self._looking:
@@ -703,18 +447,18 @@ class Pool:
                 self._claims.took(client, self._used(worker, asked))
             self._give_back(worker)
 
-    def _look_for_answer(self, worker: _Worker, until: float) -> None:
+    def _look_for_answer(self, worker: Worker, until: float) -> None:
         """Looks for the answer to the only query there is rather than sleep until it comes."""
         if worker.users and time.monotonic() < until:
             self._loop.call_soon(self._look_for_answer, worker, until)
 
-    def _used(self, worker: _Worker, asked: _Asked) -> float:
+    def _used(self, worker: Worker, asked: Asked) -> float:
         """What a query that is over took, in seconds; what is gone had its time and more."""
         if worker.lost or worker.ended:
             return self.limits.fast
         if asked.begun is None:
             return time.monotonic() - asked.since
-        return _cpu_time(worker.pid) - asked.begun
+        return cpu_time(worker.pid) - asked.begun
 
     def _look_again(self) -> None:
         """One timer for all queries, which are many and mostly over before it rings."""
@@ -730,14 +474,14 @@ class Pool:
             asked = worker.asked[0]
             if asked.begun is None:
                 # Not when it was begun: most are over by now, and to ask the system takes time.
-                asked.begun = _cpu_time(worker.pid)
+                asked.begun = cpu_time(worker.pid)
             if now >= asked.deadline:
                 self._kill(worker, "time")
             elif now - asked.since >= self.limits.crowded and worker.usable:
-                self._look_at(worker, _cpu_time(worker.pid) - asked.begun)
+                self._look_at(worker, cpu_time(worker.pid) - asked.begun)
         self._look_again()
 
-    def _look_at(self, worker: _Worker, used: float) -> None:
+    def _look_at(self, worker: Worker, used: float) -> None:
         """Whether a query has used up its time in the fast lane, which is less where others wait.
 
         It is CPU time: a query is not ended for what its neighbours do.
@@ -772,12 +516,12 @@ class Pool:
                 return
             self._slow += 1
 
-    def _slow_down(self, worker: _Worker) -> None:
+    def _slow_down(self, worker: Worker) -> None:
         worker.slow = True
         with suppress(OSError):  # it may be gone
             os.setpriority(os.PRIO_PROCESS, worker.pid, 15)
 
-    async def _begin_anew(self, waiter: asyncio.Future[_Worker]) -> None:
+    async def _begin_anew(self, waiter: asyncio.Future[Worker]) -> None:
         """A worker in the slow lane, where a place is kept, for a query that waits for it."""
         worker = await self._new()
         if worker is None:
@@ -793,15 +537,15 @@ class Pool:
             self._running.add(worker)
             waiter.set_result(worker)
 
-    async def _take_slow(self, client: str, deadline: float) -> _Worker:
+    async def _take_slow(self, client: str, deadline: float) -> Worker:
         self._loop.call_soon(self._fill_slow_lane)  # there may be room already
         return await self._wait(self._anew, client, deadline)
 
-    def _signal(self, worker: _Worker, kind: bytes) -> None:
+    def _signal(self, worker: Worker, kind: bytes) -> None:
         if self._zygote is not None:
             self._zygote.signal(worker, kind)
 
-    def _kill(self, worker: _Worker, reason: str) -> None:
+    def _kill(self, worker: Worker, reason: str) -> None:
         if worker.ended:
             return
         worker.ended = reason
@@ -812,7 +556,7 @@ class Pool:
             self._no_longer(worker)
             self._spawn(self._replace(worker) if worker.lost else self._fork())
 
-    def _release(self, worker: _Worker) -> None:
+    def _release(self, worker: Worker) -> None:
         self._no_longer(worker)
         if worker.slow:
             worker.close()  # its priority cannot be raised again
@@ -829,13 +573,13 @@ class Pool:
         else:
             self._offer(worker)
 
-    async def _make_room(self, worker: _Worker) -> None:
+    async def _make_room(self, worker: Worker) -> None:
         """In the slow lane, when the worker is gone, and with it what memory it had."""
         await worker.gone
         self._slow -= 1
         self._fill_slow_lane()
 
-    async def _why(self, worker: _Worker, limit: float) -> EssgraphError:
+    async def _why(self, worker: Worker, limit: float) -> EssgraphError:
         """The error for a query whose worker is gone."""
         if worker.ended == "busy":
             return self._overloaded()
@@ -880,112 +624,3 @@ class Pool:
                 retry_after=1,
             )
         return EngineError(Text("le moteur a échoué", "the engine failed"))
-
-
-class _Zygote:
-    """The zygote as the service sees it (see ``workers``)."""
-
-    def __init__(self, control: socket.socket, process: subprocess.Popen[bytes]) -> None:
-        self._control = control
-        self._process = process
-        self._loop = asyncio.get_running_loop()
-        self._ready: asyncio.Future[None] = self._loop.create_future()
-        self._forks: deque[tuple[_Worker, asyncio.Future[None]]] = deque()
-        self._workers: dict[int, _Worker] = {}
-        self._data = b""
-
-    @classmethod
-    async def take(cls, loading: Loading, gone: Callable[[], None]) -> Self:
-        """Waits until the snapshot is loaded. ``gone`` is called when the process ends. Raises
-        EngineError where it ends at once."""
-        zygote = cls(loading.control, loading.process)
-        zygote._loop.add_reader(loading.control, zygote._readable, gone)
-        try:
-            await zygote._ready
-        except ConnectionError:
-            raise _not_loaded(loading.quads) from None
-        return zygote
-
-    async def fork(self, worker: _Worker, spool: int) -> None:
-        """Forks a worker process and connects it. Raises ConnectionError if the zygote is gone,
-        and OSError where the system refuses what it takes."""
-        ours, its = socket.socketpair()
-        forked: asyncio.Future[None] = self._loop.create_future()
-        try:
-            with its:
-                command = workers.COMMAND.pack(b"F", 0)
-                socket.send_fds(self._control, [command], [its.fileno(), spool])
-            self._forks.append((worker, forked))
-            ours.setblocking(False)
-            await self._loop.create_unix_connection(lambda: worker, sock=ours)
-        except BaseException:
-            ours.close()
-            forked.cancel()
-            raise
-        await forked
-
-    @property
-    def manned(self) -> bool:
-        """Whether any of its workers lives."""
-        return bool(self._workers)
-
-    def signal(self, worker: _Worker, kind: bytes) -> None:
-        with suppress(OSError):  # the zygote is gone, and so are its workers
-            self._control.send(workers.COMMAND.pack(kind, worker.pid))
-
-    def _readable(self, gone: Callable[[], None]) -> None:
-        try:
-            data = self._control.recv(4096)
-        except (BlockingIOError, InterruptedError):
-            return
-        except ConnectionError:
-            data = b""
-        if not data:
-            began = self._ready.done()
-            self._lost()
-            if began:  # else who waits for it is told
-                gone()
-            return
-        self._data += data
-        while len(self._data) >= workers.REPORT.size:
-            kind, pid, status = workers.REPORT.unpack_from(self._data)
-            self._data = self._data[workers.REPORT.size :]
-            self._heard(kind, pid, status)
-
-    def _heard(self, kind: bytes, pid: int, status: int) -> None:
-        if kind == b"R":
-            self._ready.set_result(None)
-        elif kind == b"P":
-            worker, forked = self._forks.popleft()
-            worker.pid = pid
-            self._workers[pid] = worker
-            if not forked.done():
-                forked.set_result(None)
-        elif kind == b"N":
-            _, forked = self._forks.popleft()
-            if not forked.done():
-                forked.set_exception(OSError(status, os.strerror(status)))
-        elif kind == b"X" and (gone := self._workers.pop(pid, None)):
-            gone.gone.set_result(status)
-
-    def _lost(self) -> None:
-        self._loop.remove_reader(self._control)
-        self._control.close()
-        self._process.wait()
-        if not self._ready.done():
-            self._ready.set_exception(ConnectionResetError())
-        for _, forked in self._forks:
-            if not forked.done():
-                forked.set_exception(ConnectionResetError())
-        for worker in self._workers.values():
-            worker.gone.set_result(-signal.SIGKILL)
-        self._forks.clear()
-        self._workers.clear()
-
-    async def stop(self) -> None:
-        """Ends the zygote and with it its workers."""
-        if self._control.fileno() >= 0:
-            self._loop.remove_reader(self._control)
-            self._control.close()
-        while self._process.poll() is None:
-            await asyncio.sleep(0.005)

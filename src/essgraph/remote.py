@@ -28,10 +28,9 @@ from essgraph import names, paths, results
 from essgraph import query as queries
 from essgraph.dialects import DEFAULT, NONE, STATE
 from essgraph.endpoint import Endpoint
-from essgraph.engine import Answer, Dataset, Spool, dataset_of
+from essgraph.engine import Answer, Dataset, Limits, Spool, dataset_of
 from essgraph.errors import EngineError, LimitExceeded, Overloaded, QueryError, SyntaxFault, Text
 from essgraph.formats import Format
-from essgraph.pool import Limits
 from essgraph.query import Query
 
 #: An answer above this size, in bytes, waits in a file; one above the lower is written in a thread.

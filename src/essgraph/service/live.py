@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from essgraph import search
+from essgraph.engine import Limits
 from essgraph.errors import EngineError, EssgraphError, Overloaded, SnapshotError, Text
-from essgraph.pool import Limits, Loading, Pool
+from essgraph.pool import Pool
 from essgraph.service.answers import Answers
 from essgraph.snapshot import CURRENT, Snapshot, kept, open_snapshot
+from essgraph.zygote import Loading
 
 if TYPE_CHECKING:  # it brings an HTTP client, which takes long to import
     from essgraph.mirror import Names

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import uvicorn
 
-from essgraph.pool import Limits
+from essgraph.engine import Limits
 from essgraph.service import edge
 from essgraph.service.access import Access, AccessLog, Metrics, remembered_line
 from essgraph.service.app import create_app
