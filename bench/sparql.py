@@ -82,7 +82,7 @@ class Plan:
     slow_seconds: float  # of a round with scans over a million triples
 
 
-FULL = Plan((10_000, 100_000, 1_000_000), 2, 1, 4)
+FULL = Plan((10_000, 100_000, 1_000_000), 3, 1, 4)
 QUICK = Plan((10_000,), 1, 1, 1)
 
 
