@@ -108,6 +108,39 @@ def test_escapes_are_read_first(server: str) -> None:
     assert post(server, 'ASK { FILTER("\\u0053ERVICE" != "") }').json()["boolean"] is True
 
 
+@pytest.mark.parametrize(
+    ("query", "column"),
+    [
+        ("\\u0053ELECT ?s WHRE {}", 16),
+        ("ASK { ?\\u0061 <http://e/p>?b . ?c ?d }", 38),
+        ("ASK { ?\\u0061?b?c . ?d ?e }", 27),
+        ("ASK { ?\\U0001F30D ?b 'c\\u0027' ?d }", 32),
+        ("ASK { ?\\u0061 ?b 'c' FILTER(COALESCE (?\\u00e9) }", 48),
+        ("ASK { { BIND(1 AS ?\\u0061) BIND(2 AS ?a) } }", 45),
+    ],
+)
+def test_after_escapes_places_are_those_of_the_text_sent(
+    server: str, query: str, column: int
+) -> None:
+    assert problem(post(server, query), 400)["position"] == {"line": 1, "column": column}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "ASK { FILTER(COALESCE (?x, 1) = 1) }",
+        "ASK { FILTER(concat # ( \" '\n\t( 'a' , \"COALESCE (\" ) = 'aCOALESCE (') }",
+        "ASK { FILTER(CONCAT () = '' && ISBLANK(BNODE () )) }",
+        "ASK { FILTER(TRUE && !False) VALUES ?x { TRUE false } FILTER(?x = true) }",
+        'ASK { FILTER(CONCAT (\'TRUE\', """FALSE""") = \'TRUEFALSE\') }',
+    ],
+)
+def test_what_the_engine_reads_too_strictly(server: str, query: str) -> None:
+    """Blanks before the bracket of some functions, keywords in capitals (19.8)."""
+    assert post(server, query).json()["boolean"] is True
+    assert post(server, f"{query} # read whole").json()["boolean"] is True
+
+
 def test_a_query_of_a_shape_that_passed_may_still_be_refused(server: str) -> None:
     """Queries that differ only in what stands between signs that look like an IRI's."""
     for part in ("?b&&?c", "1||SERVICE"):
