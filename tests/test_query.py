@@ -131,12 +131,14 @@ def test_after_escapes_places_are_those_of_the_text_sent(
         "ASK { FILTER(COALESCE (?x, 1) = 1) }",
         "ASK { FILTER(concat # ( \" '\n\t( 'a' , \"COALESCE (\" ) = 'aCOALESCE (') }",
         "ASK { FILTER(CONCAT () = '' && ISBLANK(BNODE () )) }",
+        "ASK { OPTIONAL { [ # ]\n] ?p (\t#)\r) } FILTER(CONCAT # (\n(\n# )\r\n) = '') }",
         "ASK { FILTER(TRUE && !False) VALUES ?x { TRUE false } FILTER(?x = true) }",
         'ASK { FILTER(CONCAT (\'TRUE\', """FALSE""") = \'TRUEFALSE\') }',
     ],
 )
 def test_what_the_engine_reads_too_strictly(server: str, query: str) -> None:
-    """Blanks before the bracket of some functions, keywords in capitals (19.8)."""
+    """Blanks before the bracket of some functions, comments between brackets, keywords in
+    capitals (19.4, 19.8)."""
     assert post(server, query).json()["boolean"] is True
     assert post(server, f"{query} # read whole").json()["boolean"] is True
 

@@ -771,9 +771,8 @@ class _Reader:
             parent.inside = False
         elif token == "(":
             if self.previous[1] in _TIGHT:
-                _, name, offset = self.tokens[-1]
-                offset += len(name)
-                self.mends.append((offset, "(" + self.text[offset:start]))
+                offset, between = self._between(start)
+                self.mends.append((offset, "(" + between))
             kind = "expression" if self._opens_expression(parent) else "list"
             frame = _Frame(kind, parent.region, ")", start, "")
             if kind == "list":
@@ -794,6 +793,12 @@ class _Reader:
                 ),
                 f"{MAX_DEPTH} levels",
             )
+
+    def _between(self, start: int) -> tuple[int, str]:
+        """Where the token before this one ends, and blanks for what stands between them."""
+        _, token, offset = self.tokens[-1]
+        offset += len(token)
+        return offset, _NO_END.sub(" ", self.text[offset:start])
 
     def _open_brace(self, parent: _Frame, start: int) -> _Frame:
         if parent.region == "values":
@@ -825,6 +830,8 @@ class _Reader:
         if token != frame.closing:
             self._misplaced(start, Text(f"« {token} » ne ferme rien", f'"{token}" closes nothing'))
         self.stack.pop()
+        if self.previous[1] in ("(", "["):  # a comment is white space (19.4) in NIL and ANON too
+            self.mends.append(self._between(start))
         if frame.kind != "group":
             return
         parent = self.stack[-1]
@@ -1014,6 +1021,7 @@ class _Reader:
         _fault(self.text, offset, message)
 
 
+_NO_END = re.compile(r"[^\r\n]")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
