@@ -54,6 +54,7 @@ def problem(response: httpx.Response, status: int) -> Any:
         "ASK { OPTIONAL { _:SERVICE ?p ?o } }",
         "SELECT (1 AS ?DELETE) {}",
         "ASK { FILTER(?a <1 && ?b> 2 || true) }",
+        "ASK { FILTER(EXISTS {}<<http://e/> || true) }",
         "ASK { FILTER('it\\'s SERVICE' != \"#\") }",
     ],
 )
@@ -79,6 +80,16 @@ def test_the_word_is_harmless_where_it_is_no_keyword(server: str, query: str) ->
         (f"ASK {{ FILTER(1 <2) SERVICE {NOWHERE} {{}} FILTER(3> 2) }}", 1, 20, "SERVICE"),
         (f"ASK {{ FILTER('a' != \"'\") SERVICE {NOWHERE} {{}} }}", 1, 26, "SERVICE"),
         (f"ASK {{ BIND(1 AS ?x) SERVICE {NOWHERE} {{}} BIND('# ' AS ?y) }}", 1, 21, "SERVICE"),
+        # What looks like an IRI and a string compares, and a comment follows.
+        *(
+            (f"{before}<#>'''\n1) {inside} #''')\n{after}", 2, column, "SERVICE")
+            for before, inside, after, column in (
+                ("ASK { FILTER(EXISTS {}", f"SERVICE {NOWHERE} {{}}", "}", 4),
+                ("ASK { FILTER(<<(?s ?p ?o)>>", f"SERVICE {NOWHERE} {{}}", "}", 4),
+                ("DESCRIBE <a:a> ORDER BY ?x (?x", f"(EXISTS {{SERVICE {NOWHERE} {{}}}})", "", 13),
+                ("DESCRIBE <a:a> HAVING <a:b>(1", f"(EXISTS {{SERVICE {NOWHERE} {{}}}})", "", 13),
+            )
+        ),
         ("LOAD <http://127.0.0.1:9/>", 1, 1, "LOAD"),
         ("\n\n INSERT DATA { <a:a> <a:b> <a:c> }", 3, 2, "INSERT"),
         ("PREFIX e: <http://e/>\nDELETE WHERE { ?s ?p ?o }", 2, 1, "DELETE"),

@@ -725,6 +725,8 @@ class _Reader:
             self._opens_query(frame, word)
         elif word in ("FROM", "WHERE"):
             frame.region = "dataset"
+        elif word in ("GROUP", "HAVING", "ORDER"):
+            frame.region = "modifiers"  # DESCRIBE may have no group before them
         elif word == "VALUES":
             frame.region = "values"
             self._pattern()
@@ -889,8 +891,8 @@ class _Reader:
     # --- what is told from the tokens before ------------------------------------------------
 
     def _after_term(self) -> bool:
-        kind, token = self.previous
-        return kind in _TERMS or token in (")", "]", "TRUE", "FALSE")
+        kind, token = self.previous  # a brace in an expression ends an EXISTS
+        return kind in _TERMS or token in _CLOSING or token in ("TRUE", "FALSE")
 
     def _compares(self) -> bool:
         """Whether ``<`` here is the operator, though an IRI could begin with it.
