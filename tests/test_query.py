@@ -463,6 +463,46 @@ def test_graphs_are_resolved() -> None:
     assert query.named_graphs == ("http://h/z", "http://e/g/a/b")
 
 
+@pytest.mark.parametrize("base", ["http://e", "http://e//a/b//c?q=1#f", "http://é/a/c;p/d"])
+@pytest.mark.parametrize(
+    "iri",
+    [
+        *(
+            "",
+            "?",
+            "#",
+            "?#",
+            "?q",
+            "#f",
+            "x",
+            "./x?#",
+            "../x",
+            "../../../..",
+            "..",
+            ".",
+            "x//../y",
+        ),
+        *(
+            "/",
+            "/x/./y/../z",
+            "//h",
+            "//h/x?q#",
+            "//h//x",
+            "a:b",
+            "http://h/a/../b",
+            "x/..?y/../z",
+        ),
+    ],
+)
+def test_graphs_are_those_that_the_engine_means(base: str, iri: str) -> None:
+    """RFC 3986, 5.2: the engine resolves all IRIs but these."""
+    (row,) = ox.Store().query(f"BASE <{base}> SELECT (<{iri}> AS ?x) {{}}")  # type: ignore[misc]
+    try:
+        assert inspect(f"BASE <{base}> ASK FROM <{iri}> {{}}").default_graphs == (row[0].value,)
+    except QueryRefused:
+        assert iri == "a:b"
+
+
 # --- parameters -----------------------------------------------------------------------------
 
 

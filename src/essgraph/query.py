@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, NoReturn
-from urllib.parse import urljoin
 
 from essgraph import grammar
 from essgraph.errors import LimitExceeded, Position, QueryError, QueryRefused, SyntaxFault, Text
@@ -679,13 +678,13 @@ class _Reader:
     def _iri(self, token: str, start: int) -> None:
         iri = re.sub(_UCHAR, _uchar, token[1:-1]) if "\\" in token else token[1:-1]
         if self.previous[1] == "BASE":
-            self.base = self._resolve(iri, start)
+            self.base = self._resolve(iri)
         elif self.before[1] == "PREFIX":
-            self.prefixes[self.previous[1][:-1]] = self._resolve(iri, start)
+            self.prefixes[self.previous[1][:-1]] = self._resolve(iri)
         else:
             self._term()
             if self._names_graph():
-                self._graph(self._resolve(iri, start), start)
+                self._graph(self._resolve(iri), start)
 
     def _plain(self, token: str, start: int) -> None:
         if token.startswith("_:"):
@@ -933,17 +932,10 @@ class _Reader:
         """Whether what stands here is the name of a graph of the dataset."""
         return self.previous in (("word", "FROM"), ("word", "NAMED"))
 
-    def _resolve(self, iri: str, start: int) -> str:
+    def _resolve(self, iri: str) -> str:
         if len(iri) > MAX_IRI or len(self.base) > MAX_IRI:
             raise _long_iri()
-        try:
-            if _ABSOLUTE.match(iri):
-                return iri
-            whole = urljoin(self.base, iri)
-            # urljoin leaves out a query or fragment that is there, but empty (RFC 3986, 5.3).
-            return whole + iri[-1] if iri[-1:] in ("#", "?") and whole[-1:] != iri[-1] else whole
-        except ValueError:
-            self._fault(start, Text(f"IRI mal formé : <{iri}>", f"ill-formed IRI: <{iri}>"))
+        return iri if _ABSOLUTE.match(iri) else _resolved(self.base, iri)
 
     def _check_service_name(self, start: int) -> None:
         """Refuses ``SERVICE:x {``, which is no SPARQL, but which the engine would call."""
@@ -1025,6 +1017,43 @@ class _Reader:
 
 _NO_END = re.compile(r"[^\r\n]")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+#: Authority, path, query and fragment (RFC 3986, appendix B).
+_PIECES = re.compile(r"(?://([^/?#]*))?([^?#]*)(\?[^#]*)?(#.*)?")
+
+
+def _resolved(base: str, iri: str) -> str:
+    """An IRI without a scheme as its base makes it (RFC 3986, 5.2.2), which ``urljoin`` does not
+    where segments or a query are empty."""
+    scheme, _, rest = base.partition(":")
+    found, own = _PIECES.match(rest), _PIECES.match(iri)
+    assert found
+    assert own
+    host, path, query = found[1], found[2], own[3]
+    if own[1] is not None:
+        host, path = own[1], _without_dots(own[2])
+    elif own[2]:
+        above = path.rpartition("/")[0] + "/" if path or host is not None else ""
+        path = _without_dots(own[2] if own[2].startswith("/") else above + own[2])
+    elif query is None:
+        query = found[3]
+    start = scheme + ":" if host is None else f"{scheme}://{host}"
+    return f"{start}{path}{query or ''}{own[4] or ''}"
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986, 5.2.4."""
+    kept: list[str] = []
+    segments = path.split("/")
+    for segment in segments:
+        if segment == ".." and len(kept) > 1:
+            kept.pop()
+        elif segment not in (".", ".."):
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/".join(kept)
 
 
 def _goes_on(rest: str) -> bool:
