@@ -213,6 +213,8 @@ def _compiled(pattern: str, ascii: bool) -> re.Pattern[str]:
 _OPENING: Final = {"(": ")", "{": "}", "[": "]", "<<": ">>", "<<(": ")>>", "{|": "|}"}
 _CLOSING: Final = frozenset(_OPENING.values())
 _OPERATORS: Final = frozenset(("&&", "||", "!=", "<=", ">=", *"*/+-=<>!|^"))
+#: Functions before whose bracket the engine allows no blank.
+_TIGHT: Final = frozenset(("BNODE", "COALESCE", "CONCAT"))
 _TERMS: Final = frozenset(("var", "pname", "iri", "string", "lang", "number", "blank"))
 
 
@@ -335,6 +337,8 @@ def _shape(rest: str, kinds: str) -> _Shape | None:
     # What is in the key in pieces was no IRI here, but an operator and more.
     if tokens[1::2] != fillings or query.default_graphs or query.named_graphs:
         return None
+    if query.text != filled:
+        return None  # the engine is given something else
     key = "%s".join(piece.replace("%", "%%") for piece in tokens[::2])
     return _Shape(query.form, key, query.volatile)
 
@@ -476,16 +480,36 @@ def _substitute(text: str, at: Occurrence, term: str, projected: set[str]) -> st
     return f" {term} "
 
 
+#: Where blanks may stand, outside IRIs, strings and comments.
+_BREAK = re.compile(r"(?<!\\)[ \t\r\n{}()\[\],;]|\Z")
+_NAMES = re.compile(f"[{_PN_CHARS}]*")
+
+
 def _unescape(text: str) -> str:
-    """Codepoint escapes (19.2) outside IRIs and strings, where the engine does them itself."""
+    """Codepoint escapes (19.2) outside IRIs and strings, where the engine does them itself.
+
+    What a name loses in length is made up by blanks behind it, so that messages have the columns
+    of the text that was sent. Where an escape is more than part of a name, nothing is made up.
+    """
     if "\\u" not in text and "\\U" not in text:
         return text
-
-    def character(match: re.Match[str]) -> str:
-        code = 0x110000 if match["keep"] else int(match[2][2:], 16)
-        return chr(code) if code < 0x110000 else match[0]
-
-    return _ESCAPES.sub(character, text)
+    found = list(_ESCAPES.finditer(text))
+    keeps = _NAMES.fullmatch("".join([_character(m[2]) for m in found if m[2]])) is not None
+    pieces: list[str] = []
+    end = lost = 0
+    for match in found:
+        between, end = text[end : match.start()], match.end()
+        place = _BREAK.search(between)
+        if lost and place and (place[0] or match["keep"]):
+            pieces += (between[: place.start()], " " * lost)
+            between, lost = between[place.start() :], 0
+        character = match["keep"] or _character(match[2])
+        pieces += (between, character)
+        lost += keeps and len(match[0]) - len(character)
+    between = text[end:]
+    place = _BREAK.search(between) if lost else None
+    cut = place.start() if place else len(between)
+    return "".join((*pieces, between[:cut], " " * lost, between[cut:]))
 
 
 def _position(text: str, offset: int) -> Position:
@@ -539,6 +563,7 @@ class _Reader:
         self.graphs: dict[str, list[str]] = {"FROM": [], "NAMED": []}
         self.variables: list[Occurrence] = []
         self.tokens: list[tuple[str, str, int]] = []  # kind, text, offset
+        self.mends: list[tuple[int, str]] = []  # offset, what the engine is given there
         self.clauses = 0
         self.operators = 0
         self.volatile = False
@@ -596,13 +621,22 @@ class _Reader:
         if self.form is None:
             self._misplaced(len(self.text), Text("requête incomplète", "incomplete query"))
         return Query(
-            self.text,
+            self._mended(),
             self.form,
             tuple(self.graphs["FROM"]),
             tuple(self.graphs["NAMED"]),
             " ".join([token for _, token, _ in self.tokens]),
             self.volatile,
         )
+
+    def _mended(self) -> str:
+        """The text with what the engine reads too strictly in its own words, of the same length."""
+        pieces: list[str] = []
+        end = 0
+        for start, instead in self.mends:
+            pieces += (self.text[end:start], instead)
+            end = start + len(instead)
+        return "".join((*pieces, self.text[end:]))
 
     # --- one function for each kind of token ------------------------------------------------
 
@@ -648,7 +682,7 @@ class _Reader:
             self._graph(self.prefixes[prefix] + re.sub(r"\\(.)", r"\1", local), start)
 
     def _iri(self, token: str, start: int) -> None:
-        iri = re.sub(_UCHAR, _character, token[1:-1]) if "\\" in token else token[1:-1]
+        iri = re.sub(_UCHAR, _uchar, token[1:-1]) if "\\" in token else token[1:-1]
         if self.previous[1] == "BASE":
             self.base = self._resolve(iri, start)
         elif self.before[1] == "PREFIX":
@@ -696,6 +730,8 @@ class _Reader:
             self._opens_query(frame, word)
         elif word in ("FROM", "WHERE"):
             frame.region = "dataset"
+        elif word in ("GROUP", "HAVING", "ORDER"):
+            frame.region = "modifiers"  # DESCRIBE may have no group before them
         elif word == "VALUES":
             frame.region = "values"
             self._pattern()
@@ -704,6 +740,8 @@ class _Reader:
             frame.patterns, frame.last = frame.patterns - frame.last, 0
         elif word in _VOLATILE:
             self.volatile = True
+        if word in ("TRUE", "FALSE"):
+            self.mends.append((start, word.lower()))  # keywords have any case (19.8)
         if word in ("a", "TRUE", "FALSE", "UNDEF"):
             self._term()
         else:
@@ -739,6 +777,9 @@ class _Reader:
             frame = self._open_brace(parent, start)
             parent.inside = False
         elif token == "(":
+            if self.previous[1] in _TIGHT:
+                offset, between = self._between(start)
+                self.mends.append((offset, "(" + between))
             kind = "expression" if self._opens_expression(parent) else "list"
             frame = _Frame(kind, parent.region, ")", start, "")
             if kind == "list":
@@ -759,6 +800,12 @@ class _Reader:
                 ),
                 f"{MAX_DEPTH} levels",
             )
+
+    def _between(self, start: int) -> tuple[int, str]:
+        """Where the token before this one ends, and blanks for what stands between them."""
+        _, token, offset = self.tokens[-1]
+        offset += len(token)
+        return offset, _NO_END.sub(" ", self.text[offset:start])
 
     def _open_brace(self, parent: _Frame, start: int) -> _Frame:
         if parent.region == "values":
@@ -790,6 +837,8 @@ class _Reader:
         if token != frame.closing:
             self._misplaced(start, Text(f"« {token} » ne ferme rien", f'"{token}" closes nothing'))
         self.stack.pop()
+        if self.previous[1] in ("(", "["):  # a comment is white space (19.4) in NIL and ANON too
+            self.mends.append(self._between(start))
         if frame.kind != "group":
             return
         parent = self.stack[-1]
@@ -847,8 +896,8 @@ class _Reader:
     # --- what is told from the tokens before ------------------------------------------------
 
     def _after_term(self) -> bool:
-        kind, token = self.previous
-        return kind in _TERMS or token in (")", "]", "TRUE", "FALSE")
+        kind, token = self.previous  # a brace in an expression ends an EXISTS
+        return kind in _TERMS or token in _CLOSING or token in ("TRUE", "FALSE")
 
     def _compares(self) -> bool:
         """Whether ``<`` here is the operator, though an IRI could begin with it.
@@ -979,6 +1028,7 @@ class _Reader:
         _fault(self.text, offset, message)
 
 
+_NO_END = re.compile(r"[^\r\n]")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
@@ -987,9 +1037,14 @@ def _goes_on(rest: str) -> bool:
     return not rest[:1].isalpha() or rest[0] == "a" or _LONGEST_KEYWORD.match(rest) is not None
 
 
-def _character(match: re.Match[str]) -> str:
-    code = int(match[0][2:], 16)
-    return chr(code) if code < 0x110000 else match[0]
+def _uchar(match: re.Match[str]) -> str:
+    return _character(match[0])
+
+
+def _character(escape: str) -> str:
+    """The character of an escape; one beyond Unicode stands for itself."""
+    code = int(escape[2:], 16)
+    return chr(code) if code < 0x110000 else escape
 
 
 def require_web_iri(iri: str) -> None:
