@@ -482,7 +482,7 @@ def _substitute(text: str, at: Occurrence, term: str, projected: set[str]) -> st
 
 #: Where blanks may stand, outside IRIs, strings and comments.
 _BREAK = re.compile(r"(?<!\\)[ \t\r\n{}()\[\],;]|\Z")
-_NAMES = re.compile(f"[{_PN_CHARS}]*")
+_NAMES = f"[{_PN_CHARS}]*"
 
 
 def _unescape(text: str) -> str:
@@ -494,7 +494,7 @@ def _unescape(text: str) -> str:
     if "\\u" not in text and "\\U" not in text:
         return text
     found = list(_ESCAPES.finditer(text))
-    keeps = _NAMES.fullmatch("".join([_character(m[2]) for m in found if m[2]])) is not None
+    keeps = re.fullmatch(_NAMES, "".join([_character(m[2]) for m in found if m[2]])) is not None
     pieces: list[str] = []
     end = lost = 0
     for match in found:
