@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, Literal, NamedTuple, NoReturn
 
 from essgraph import grammar
@@ -184,8 +184,7 @@ _STRING = (
     r"|(?!''')'(?:[^'\\\n\r]|\\[^\n\r])*+'"
 )
 _NUMBER = r"[+-]?(?:[0-9]+\.[0-9]*[eE][+-]?[0-9]+|\.?[0-9]+[eE][+-]?[0-9]+|[0-9]*\.[0-9]+|[0-9]+)"
-_TOKEN = re.compile(
-    rf"""(?:[ \t\r\n]++|\#[^\r\n]*+)*+(?:
+_TOKEN = rf"""(?x:(?:[ \t\r\n]++|\#[^\r\n]*+)*+(?:
       (?P<var>[?$][{_PN_CHARS_U}0-9][{_VARNAME}]*+)
     # A prefix of more than nine dotted parts is not read as one: that would be quadratic.
     | (?P<pname>(?:[{_PN_CHARS_BASE}][{_PN_CHARS}]*+(?:\.++[{_PN_CHARS}]++){{0,8}}+)?+
@@ -198,11 +197,17 @@ _TOKEN = re.compile(
     | (?P<blank>_:[{_PN_CHARS_U}0-9][{_PN_CHARS}]*+(?:\.++[{_PN_CHARS}]++)*+)
     | (?P<op><<\(|\)>>|<<|>>|\{{\||\|\}}|\^\^|&&|\|\||!=|<=|>=|[{{}}()\[\].,;*/+\-=<>!|^?~])
     | (?P<end>\Z)
-    )""",
-    re.VERBOSE,
-)
+    ))"""
 _ESCAPES = re.compile(rf"(?P<keep>{_IRIREF}|{_STRING}|\#[^\r\n]*+)|({_UCHAR})")
 _BLANKS = re.compile(r"(?:[ \t\r\n]++|#[^\r\n]*+)*+")
+
+
+@cache
+def _compiled(pattern: str, ascii: bool) -> re.Pattern[str]:
+    """A pattern, for any text or for one in ASCII: without the characters beyond, which few queries
+    have, it is compiled in a tenth of the time, and each start needs it."""
+    return re.compile(re.sub("[^\0-\x7f](-[^\0-\x7f])?", "", pattern) if ascii else pattern)
+
 
 _OPENING: Final = {"(": ")", "{": "}", "[": "]", "<<": ">>", "<<(": ")>>", "{|": "|}"}
 _CLOSING: Final = frozenset(_OPENING.values())
@@ -419,7 +424,7 @@ _STAR = re.compile(
     rf"{_BLANK}(?i:SELECT){_BLANK}(?:(?i:DISTINCT|REDUCED){_BLANK})?(\*)"
 )
 #: A variable, where it is not part of something else.
-_MENTION = re.compile(rf"{_IRIREF}|{_STRING}|#[^\r\n]*+|[?$]([{_PN_CHARS_U}0-9][{_VARNAME}]*+)")
+_MENTION = rf"{_IRIREF}|{_STRING}|#[^\r\n]*+|[?$]([{_PN_CHARS_U}0-9][{_VARNAME}]*+)"
 #: With more mentions of variables, a query may be too dear to plan a second time.
 _MAX_MENTIONS: Final = 40
 
@@ -432,7 +437,7 @@ def spell_out(text: str, names: Sequence[str]) -> str | None:
     star = _STAR.match(text) if len(names) > 1 and "*" in text else None
     if star is None:
         return None
-    mentions = list(filter(None, _MENTION.findall(text, star.end())))
+    mentions = list(filter(None, _compiled(_MENTION, text.isascii()).findall(text, star.end())))
     ordered = [name for name in dict.fromkeys(mentions) if name in names]
     if len(mentions) > _MAX_MENTIONS or len(ordered) != len(names) or ordered == list(names):
         return None
@@ -476,7 +481,7 @@ def _substitute(text: str, at: Occurrence, term: str, projected: set[str]) -> st
 
 #: Where blanks may stand, outside IRIs, strings and comments.
 _BREAK = re.compile(r"(?<!\\)[ \t\r\n{}()\[\],;]|\Z")
-_NAMES = re.compile(f"[{_PN_CHARS}]*")
+_NAMES = f"[{_PN_CHARS}]*"
 
 
 def _unescape(text: str) -> str:
@@ -488,7 +493,7 @@ def _unescape(text: str) -> str:
     if "\\u" not in text and "\\U" not in text:
         return text
     found = list(_ESCAPES.finditer(text))
-    keeps = _NAMES.fullmatch("".join([_character(m[2]) for m in found if m[2]])) is not None
+    keeps = re.fullmatch(_NAMES, "".join([_character(m[2]) for m in found if m[2]])) is not None
     pieces: list[str] = []
     end = lost = 0
     for match in found:
@@ -568,7 +573,7 @@ class _Reader:
 
     def query(self) -> Query:
         """Reads the text whole."""
-        text, match = self.text, _TOKEN.match
+        text, match = self.text, _compiled(_TOKEN, self.text.isascii()).match
         readers: dict[str, Callable[[str, int], None]] = {
             "var": self._var,
             "pname": self._pname,
