@@ -159,7 +159,9 @@ _KEYWORDS: Final = (
 )
 _LONGEST_WORD: Final = 256
 _LONGEST_KEYWORD = re.compile(
-    "a(?![A-Za-z])|(?i:" + "|".join(sorted(_KEYWORDS, key=len, reverse=True)) + ")"
+    # Of the letters of ASCII alone: some others have theirs as capitals.
+    "a(?![A-Za-z])|(?i:" + "|".join(sorted(_KEYWORDS, key=len, reverse=True)) + ")",
+    re.ASCII,
 )
 
 # The terminals, by their names in 19.8. Quantifiers are possessive or bounded: linear time.
@@ -908,7 +910,7 @@ class _Reader:
 
     def _keyword(self, word: str, start: int) -> str:
         """The keyword that a word is or begins with: by the longest match, as in 19.8."""
-        if word == "a" or word.upper() in _KEYWORDS:
+        if word == "a" or (word.isascii() and word.upper() in _KEYWORDS):
             return word
         # Keywords may stand together; reading a very long word one by one would be quadratic.
         found = _LONGEST_KEYWORD.match(word) if len(word) <= _LONGEST_WORD else None
