@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from essgraph.errors import EssgraphError, LimitExceeded, QueryError, QueryRefused, SyntaxFault
-from essgraph.query import Query, bind, inspect
+from essgraph.query import Query, inspect
+from essgraph.rewriting import bind
 
 NOWHERE = "<http://127.0.0.1:9/sparql>"
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from essgraph.formats import Format
+from essgraph.iris import require_web_iri
 from essgraph.names import XSD
-from essgraph.query import Query, require_web_iri
+from essgraph.query import Query
 
 _GEO: Final = "http://www.opengis.net/def/function/geosparql/"
 #: The functions that our engine has beyond SPARQL 1.1: constructors of more types (17.5 has seven),

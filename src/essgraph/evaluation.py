@@ -13,8 +13,9 @@ from essgraph.engine import Dataset
 from essgraph.errors import EngineError, Position, QueryError, SnapshotError, SyntaxFault, Text
 from essgraph.formats import Format
 from essgraph.names import BASE
-from essgraph.query import explain, spell_out
+from essgraph.query import explain
 from essgraph.results import Writer
+from essgraph.rewriting import spell_out
 from essgraph.snapshot import STORE
 
 Graph: TypeAlias = ox.NamedNode | ox.BlankNode | ox.DefaultGraph

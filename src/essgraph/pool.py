@@ -26,12 +26,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from essgraph import query as queries
 from essgraph import workers
 from essgraph.engine import FUNCTIONS, MIB, Answer, Dataset, Limits, dataset_of
 from essgraph.errors import EngineError, EssgraphError, LimitExceeded, Overloaded, Text
 from essgraph.formats import JSON, Format
 from essgraph.query import Query
+from essgraph.rewriting import bind
 from essgraph.turns import Claims, Queue, Turn
 from essgraph.zygote import (
     Asked,
@@ -399,7 +399,7 @@ class Pool:
         client: str = "",
     ) -> Answer:
         """See ``engine.Engine.query``. ``timeout`` only lowers the limit of the pool."""
-        bound = queries.bind(query, bindings)
+        bound = bind(query, bindings)
         alone = not self._waiting and time.monotonic() >= self._looks
         frame = workers.request(bound.text, dataset_of(bound, dataset), format, alone)
         self._admit(client)

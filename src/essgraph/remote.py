@@ -32,6 +32,7 @@ from essgraph.engine import Answer, Dataset, Limits, Spool, dataset_of
 from essgraph.errors import EngineError, LimitExceeded, Overloaded, QueryError, SyntaxFault, Text
 from essgraph.formats import Format
 from essgraph.query import Query
+from essgraph.rewriting import bind
 
 #: An answer above this size, in bytes, waits in a file; one above the lower is written in a thread.
 _INLINE: Final = 256 * 1024
@@ -137,7 +138,7 @@ class Remote:
         client: str = "",
     ) -> Answer:
         """See ``engine.Engine.query``. ``timeout`` only lowers the limit of the engine."""
-        bound = queries.bind(query, bindings)
+        bound = bind(query, bindings)
         fault = _fault(bound.text)
         if fault is not None:
             # By our grammar, before the engine's own: some read what is no SPARQL.

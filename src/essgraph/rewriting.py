@@ -1,0 +1,105 @@
+"""Queries in other words: with variables fixed, with the variables of ``SELECT *`` spelt out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+from essgraph.errors import QueryError, Text
+from essgraph.reader import Occurrence, Query, Reader, position
+from essgraph.terminals import BLANKS, IRIREF, PN_CHARS_U, STRING, VARNAME, compiled
+
+
+def bind(query: Query, bindings: Mapping[str, str]) -> Query:
+    """The query with variables fixed: each occurrence of ``?name`` becomes the given term.
+
+    Takes a mapping of variable name to N-Triples term (an IRI or a literal). The variable stays
+    in the result of a SELECT that names it. Works on tokens, never by pasting text, and on any
+    engine. Raises QueryError where the query itself assigns the variable, or the term is none.
+    """
+    if not bindings:
+        return query
+    for name, term in bindings.items():
+        if not _TERM.fullmatch(term):
+            raise QueryError(
+                Text(
+                    f"la valeur de ?{name} n'est ni un IRI ni un littéral : {term[:80]}",
+                    f"the value of ?{name} is neither an IRI nor a literal: {term[:80]}",
+                )
+            )
+    pieces: list[str] = []
+    end = 0
+    occurrences = _occurrences(query.text)
+    projected = {occurrence.name for occurrence in occurrences if occurrence.role == "project"}
+    for occurrence in occurrences:
+        if occurrence.name in bindings:
+            pieces.append(query.text[end : occurrence.start])
+            pieces.append(_substitute(query.text, occurrence, bindings[occurrence.name], projected))
+            end = occurrence.end
+    pieces.append(query.text[end:])
+    fixed = "\n".join(f"{name} {term}" for name, term in sorted(bindings.items()))
+    return query._replace(text="".join(pieces), key=f"{query.key}\n{fixed}")
+
+
+_BLANK = BLANKS.pattern
+#: ``SELECT *`` after the prologue, and the star in it.
+_STAR = re.compile(
+    rf"(?:{_BLANK}(?i:PREFIX{_BLANK}[^\s<#]*+{_BLANK}{IRIREF}|BASE{_BLANK}{IRIREF}))*+"
+    rf"{_BLANK}(?i:SELECT){_BLANK}(?:(?i:DISTINCT|REDUCED){_BLANK})?(\*)"
+)
+#: A variable, where it is not part of something else.
+_MENTION = rf"{IRIREF}|{STRING}|#[^\r\n]*+|[?$]([{PN_CHARS_U}0-9][{VARNAME}]*+)"
+#: With more mentions of variables, a query may be too dear to plan a second time.
+_MAX_MENTIONS: Final = 40
+
+
+def spell_out(text: str, names: Sequence[str]) -> str | None:
+    """The query with the variables that ``SELECT *`` stands for, in the order in which it first
+    names them; the engine has them in the order of the alphabet. Takes their names; None where
+    nothing is to change.
+    """
+    star = _STAR.match(text) if len(names) > 1 and "*" in text else None
+    if star is None:
+        return None
+    mentions = list(filter(None, compiled(_MENTION, text.isascii()).findall(text, star.end())))
+    ordered = [name for name in dict.fromkeys(mentions) if name in names]
+    if len(mentions) > _MAX_MENTIONS or len(ordered) != len(names) or ordered == list(names):
+        return None
+    listed = "".join(f" ?{name}" for name in ordered)
+    return f"{text[: star.start(1)]}{listed} {text[star.end() :]}"
+
+
+@lru_cache(maxsize=256)
+def _occurrences(text: str) -> tuple[Occurrence, ...]:
+    """The variables of a query that was inspected."""
+    reader = Reader(text)
+    reader.query()
+    return tuple(reader.variables)
+
+
+_TERM = re.compile(rf'{IRIREF}|"(?:[^"\\\n\r]|\\[^\n\r])*+"(?:@[A-Za-z0-9-]+|\^\^{IRIREF})?')
+
+
+def _substitute(text: str, at: Occurrence, term: str, projected: set[str]) -> str:
+    if at.role == "assign":
+        raise QueryError(
+            Text(
+                f"?{at.name} est un paramètre : la requête ne peut pas lui donner de valeur",
+                f"?{at.name} is a parameter: the query cannot assign it",
+            ),
+            at=position(text, at.start),
+        )
+    if at.role == "project":
+        return f" ({term} AS ?{at.name}) "
+    if at.role == "inner":
+        # Of the sub-SELECT, which must not give its name to what the outer SELECT assigns.
+        return f" ({term} AS ?{at.name}{'__' if at.name in projected else ''}) "
+    if at.role == "by":
+        return f" ({term}) "
+    if at.role == "bound":
+        # BOUND takes only a variable (rule 121), and this one has a value. SPARQL has no constant
+        # variable, so the question is put to something that is always bound.
+        return f"{text[at.start : at.end]}__) || (true"
+    return f" {term} "
