@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -400,3 +401,26 @@ def test_an_answer_that_the_disk_has_no_room_for_is_never_cut_short(
         assert len(smaller.json()["results"]["bindings"]) == 3000
         assert len(smaller.content) > 2**18
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT ?o (COUNT(*) AS ?n) { ?s ?p ?o } GROUP BY ?o ORDER BY ?o",
+        "SELECT * { ?s ?p ?o } ORDER BY DESC(?o) ?s",
+        "SELECT ?o { GRAPH ?g { ?s ?p ?o } } order by # by what?\n COALESCE(?x, ?o) asc (?s)",
+    ],
+)
+def test_values_of_many_types_are_put_in_order(server: str, query: str) -> None:
+    """The engine's sort ends the process where it finds that its comparisons contradict one
+    another, which those of literals of different types do."""
+    whole, unordered = (
+        httpx.get(f"{server}/sparql", params={"query": q, "format": "json"})
+        for q in (query, query[: query.lower().index("order")])
+    )
+    assert whole.status_code == 200, whole.text
+    rows, expected = (a.json()["results"]["bindings"] for a in (whole, unordered))
+    assert sorted(map(repr, rows)) == sorted(map(repr, expected))
+    kinds = [kind for kind, _ in groupby(row["o"]["type"] for row in rows)]
+    upward = ["bnode", "uri", "literal"]
+    assert kinds == [k for k in upward[:: -1 if "DESC" in query else 1] if k in kinds]

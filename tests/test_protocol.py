@@ -898,3 +898,11 @@ def test_browsers_get_a_page(endpoint: str) -> None:
     assert response.status_code == 400
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert "<script>" not in response.text
+
+
+def test_two_graphs_in_one_parameter_are_none(graphs: str) -> None:
+    """Whatever is remembered of the two."""
+    both = ("default-graph-uri", graph(1)), ("default-graph-uri", graph(2))
+    assert get(graphs, ("query", "ASK {}"), *both).status_code == 200
+    one = ("default-graph-uri", f"{graph(1)}\0{graph(2)}")
+    assert get(graphs, ("query", "ASK {}"), one).status_code == 400

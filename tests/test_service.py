@@ -361,7 +361,9 @@ def build(project: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["signal", "watch"])
-def test_a_new_snapshot_is_taken_up_without_a_dropped_request(tmp_path: Path, how: str) -> None:
+def test_a_new_snapshot_is_taken_up_without_a_dropped_request(
+    tmp_path: Path, how: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     project = copy_project(tmp_path / "project")
     build(project)
     out = project / "build"
@@ -386,6 +388,7 @@ def test_a_new_snapshot_is_taken_up_without_a_dropped_request(tmp_path: Path, ho
                 time.sleep(0.005)
         assert changed
         assert httpx.get(f"{server.url}/health").json()["version"] != before
+    assert "Task was destroyed" not in capfd.readouterr().err
 
 
 def test_an_answer_of_the_version_before_is_not_given_after_the_change(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from essgraph.engine import FUNCTIONS, MIB, Answer, Dataset, Limits, dataset_of
 from essgraph.errors import EngineError, EssgraphError, LimitExceeded, Overloaded, Text
 from essgraph.formats import JSON, Format
 from essgraph.query import Query
-from essgraph.rewriting import bind
+from essgraph.rewriting import bind, order_by_type
 from essgraph.turns import Claims, Queue, Turn
 from essgraph.zygote import (
     Asked,
@@ -137,6 +137,8 @@ class Pool:
             worker.close()
         if self._zygote is not None:
             await self._zygote.stop()
+        for task in self._tasks:
+            task.cancel()
 
     async def _start(self) -> None:
         loading, self._loading = self._loading or load(self._quads, self.limits), None
@@ -401,7 +403,8 @@ class Pool:
         """See ``engine.Engine.query``. ``timeout`` only lowers the limit of the pool."""
         bound = bind(query, bindings)
         alone = not self._waiting and time.monotonic() >= self._looks
-        frame = workers.request(bound.text, dataset_of(bound, dataset), format, alone)
+        graphs = dataset_of(bound, dataset)
+        frame = workers.request(bound.text, graphs, format, alone)
         self._admit(client)
         self._clients[client] = self._clients.get(client, 0) + 1
         self._waiting += 1
@@ -409,7 +412,7 @@ class Pool:
             # It counts from now, whatever is waited for: an answer in time, or none.
             limit = min(timeout or self.limits.timeout, self.limits.timeout)
             deadline = time.monotonic() + limit
-            again, take = _AGAIN, self._take
+            again, take, aborted = _AGAIN, self._take, False
             while True:
                 worker = await take(client, deadline)
                 try:
@@ -424,6 +427,14 @@ class Pool:
                     if not again:
                         raise lost.error from None
                     again -= 1
+                except LimitExceeded as error:
+                    # The engine aborts for want of memory, and where its sort finds no order.
+                    mended = order_by_type(bound) if error.limit == "memory" else None
+                    if mended is None or aborted:
+                        self._count(error.limit)
+                        raise
+                    aborted = True
+                    frame = workers.request(mended.text, graphs, format, alone)
         finally:
             self._waiting -= 1
             self._clients[client] -= 1
@@ -596,7 +607,6 @@ class Pool:
         if worker.ended == "busy":
             return self._overloaded()
         if worker.ended == "time":
-            self._count("time")
             return LimitExceeded(
                 Text(
                     f"la requête a dépassé la limite de temps de {limit:g} s",
@@ -607,7 +617,6 @@ class Pool:
             )
         code = await worker.gone
         if code == -signal.SIGABRT:
-            self._count("memory")
             value = f"{self.limits.memory // MIB} MiB"
             return LimitExceeded(
                 Text(
@@ -618,7 +627,6 @@ class Pool:
                 value=value,
             )
         if code in (-signal.SIGSEGV, -signal.SIGBUS):
-            self._count("stack")
             return LimitExceeded(
                 Text(
                     "la requête est trop profondément imbriquée pour le moteur",

@@ -77,8 +77,7 @@ class Answers:
         version, query, dataset and format give the same bytes."""
         said = f"{self._version}\0{format.name}\0{format.media_type}\0{query.key}"
         if dataset or bindings:
-            bound = (f"{name}={term}" for name, term in sorted(bindings.items()))
-            said = "\0".join((said, *dataset.default, "|", *dataset.named, *bound))
+            said = f"{said}\0{dataset!r}{sorted(bindings.items())!r}"
         return hashlib.blake2b(said.encode(), digest_size=15).hexdigest()
 
     async def ask(
