@@ -26,6 +26,7 @@ TERRITORIES = "data/register/territories.ttl"
 ORGANIZATIONS = "data/register/organizations.ttl"
 PEOPLE = "data/register/people.ttl"
 EVENTS = "data/register/events.ttl"
+WITHDRAWN = "data/withdrawn.ttl"
 THEMES = "data/schemes/theme.ttl"
 
 SHA = "0" * 64
@@ -170,6 +171,16 @@ FAULTS = [
           'id:Ada a ess:Person ; rdfs:label "Ada"@fr , "Ada"@en .', "E3"),
     Fault("entity without a class", PEOPLE, "id:kevin-ossah a ess:Person ;\n", "id:kevin-ossah\n",
           "E3"),
+    Fault("person and city", PEOPLE, "id:kevin-ossah a ess:Person ;",
+          "id:kevin-ossah a ess:Person , ess:City ;", "E3"),
+    Fault("two entities with one identity", TERRITORIES, "<http://www.wikidata.org/entity/Q639674>",
+          "<http://www.wikidata.org/entity/Q3703>", "E3"),
+    Fault("name withdrawn and in use", WITHDRAWN, "core#>",
+          'core#>\nid:aimf owl:deprecated true ; skos:changeNote "x"@fr , "x"@en .', "E3",
+          "id:aimf owl"),
+    Fault("name withdrawn for an unknown one", WITHDRAWN, "core#>",
+          "core#>\nid:amif owl:deprecated true ; dcterms:isReplacedBy id:amf .", "E3",
+          "id:amif owl"),
     # EDTF and terms
     Fault("not an EDTF date", ARTICLE, '"../2019-07-09"', '"vers juillet 2019"', "EDTF",
           "vers juillet"),

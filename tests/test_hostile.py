@@ -66,9 +66,24 @@ def test_a_file_as_large_as_allowed(project: Path) -> None:
         (b"\n\n<a:a> <a:b> " + b"(" * 200_000, 3, "Unexpected end"),
         (b"<a:a> <a:b> " + b"[<a:b> " * 200_000, 1, "Unexpected end"),
         (b"<a:a> <a:b> " + b"<<( <a:a> <a:b> " * 100_000, 1, "too many triple terms"),
+        (b"\n<a:a> <a:b> <<( <a:a> <a:b> <a:c> )>> .", 2, "RDF 1.2"),
+        (b'\n<a:a> <a:b> "a"@fr--ltr .', 2, "RDF 1.2"),
+        (b"\n<a:a> <a:b> <a:c> {| <a:d> <a:e> |} .", 2, "RDF 1.2"),
         (b'<a:a> <a:b> "\x1b[2J" ;;; ]\r\n', 1, "not well-formed"),
     ],
-    ids=["binary", "utf-16", "bom", "latin-1", "lists", "blank nodes", "triple terms", "escapes"],
+    ids=[
+        "binary",
+        "utf-16",
+        "bom",
+        "latin-1",
+        "lists",
+        "blank-nodes",
+        "triple-terms",
+        "one-triple-term",
+        "direction",
+        "annotation",
+        "escapes",
+    ],
 )
 def test_a_file_that_is_no_turtle(
     data: bytes, line: int, said: str, project: Path, run: Run
@@ -122,6 +137,31 @@ def test_what_is_no_regular_file(kind: str, project: Path, run: Run) -> None:
     outcome = run("validate", "--project", project)
     assert outcome.code == 2
     assert "data/register/odd.ttl is not a regular file" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "sh:path 'x'",
+        "sh:pattern '('",
+        "sh:sparql [ sh:select 'SELEC' ]",
+    ],
+)
+def test_shapes_that_are_none(said: str, project: Path, run: Run) -> None:
+    """They cannot be used, so nothing can be checked."""
+    (project / "shapes/odd.ttl").write_text(
+        "PREFIX sh: <http://www.w3.org/ns/shacl#> PREFIX e: <https://w3id.org/essgraph/ontology#>\n"
+        f"<a:a> a sh:NodeShape ; sh:targetClass e:Person ; sh:property [ {said} ] .",
+        "utf-8",
+    )
+    outcome = run("validate", "--project", project)
+    assert outcome.code == 2
+    assert "invalid SHACL shapes: " in outcome.err
+    for path in (project / "shapes").iterdir():
+        path.unlink()
+    outcome = run("validate", "--project", project)
+    assert outcome.code == 2
+    assert "files missing: shapes/*.ttl" in outcome.err
 
 
 @pytest.mark.parametrize("name", [".#people.ttl", "._people.ttl"])

@@ -47,6 +47,11 @@ RUN = 8
 SOURCE = ox.NamedNode(names.DCTERMS + "source")
 LOCATED_IN = ox.NamedNode(names.ESS + "locatedIn")
 RETAINS = ox.NamedNode(names.ESS + "retains")
+SAME = ox.NamedNode(names.SCHEMA + "sameAs")
+SUBCLASS = ox.NamedNode(names.RDFS + "subClassOf")
+DISJOINT = ox.NamedNode(names.OWL + "disjointWith")
+DEPRECATED = ox.NamedNode(names.OWL + "deprecated")
+REPLACED = ox.NamedNode(names.DCTERMS + "isReplacedBy")
 LABEL = ox.NamedNode(names.RDFS + "label")
 
 #: What a document's file describes outside its graphs, and with which properties.
@@ -306,6 +311,8 @@ def entries(sources: Sources) -> Iterator[Finding]:
                 "subject",
                 [subject],
             )
+    yield from _one_thing(sources)
+    yield from _withdrawn(sources)
     for fact in (fact for document in sources.documents for fact in document.facts):
         for term, part in ((fact.subject, _SUBJECT), (fact.object, _OBJECT)):
             if isinstance(term, ox.NamedNode) and not _ours(term):
@@ -319,6 +326,73 @@ def entries(sources: Sources) -> Iterator[Finding]:
                     part=part,
                     suspects=[term],
                 )
+
+
+def _one_thing(sources: Sources) -> Iterator[Finding]:
+    """E3: an entity of the register is one thing, and it is one entity: no two of its classes are
+    disjoint in the ontology, and no other entity has its identity elsewhere."""
+    above: dict[Term, set[Term]] = defaultdict(set)
+    apart: set[frozenset[Term]] = set()
+    for s in sources.ontology:
+        if s.predicate == SUBCLASS:
+            above[s.subject].add(s.object)
+        elif s.predicate == DISJOINT:
+            apart.add(frozenset((s.subject, s.object)))
+    classes: dict[Term, set[Term]] = defaultdict(set)
+    same: dict[Term, Term] = {}
+    for s in sources.register:
+        if s.predicate == TYPE:
+            mine = {s.object}
+            reach(mine, above)
+            if any(
+                frozenset((one, other)) in apart for one in mine for other in classes[s.subject]
+            ):
+                yield _finding(
+                    "E3",
+                    Text(
+                        f"{_show(s.subject)} est déjà d'une classe qui exclut {_show(s.object)}",
+                        f"{_show(s.subject)} is already of a class that excludes {_show(s.object)}",
+                    ),
+                    s,
+                    suspects=[s.subject],
+                )
+            classes[s.subject] |= mine
+        elif s.predicate == SAME and same.setdefault(s.object, s.subject) != s.subject:
+            yield _finding(
+                "E3",
+                Text(
+                    f"c'est aussi l'identité de {_show(same[s.object])}",
+                    f"this is the identity of {_show(same[s.object])} too",
+                ),
+                s,
+                Text("une seule entité : gardez un nom", "one entity: keep one name"),
+            )
+
+
+def _withdrawn(sources: Sources) -> Iterator[Finding]:
+    """E3: a name that was withdrawn is not in use, and what took its place is."""
+    used = {s.subject for s in sources.register}
+    for s in sources.withdrawn:
+        if s.predicate == DEPRECATED and s.subject in used:
+            yield _finding(
+                "E3",
+                Text(
+                    f"{_show(s.subject)} est retiré, et pourtant dans le registre",
+                    f"{_show(s.subject)} is withdrawn, and yet in the register",
+                ),
+                s,
+                part="subject",
+            )
+        elif s.predicate == REPLACED and s.object not in used:
+            yield _finding(
+                "E3",
+                Text(
+                    f"{_show(s.object)} n'est pas dans le registre",
+                    f"{_show(s.object)} is not in the register",
+                ),
+                s,
+                _nearest(getattr(s.object, "value", ""), [getattr(u, "value", "") for u in used]),
+            )
 
 
 def e3(sources: Sources) -> Iterator[Finding]:

@@ -167,6 +167,8 @@ def parse(data: bytes, file: str) -> Iterator[Statement]:
     _refuse(source)
     try:
         for number, quad in enumerate(ox.parse(data, format=ox.RdfFormat.TRIG)):
+            if isinstance(quad.object, ox.Triple) or getattr(quad.object, "direction", None):
+                raise _newer(source)
             yield Statement(
                 quad.subject, quad.predicate, quad.object, quad.graph_name, source, number
             )
@@ -192,6 +194,20 @@ def _refuse(source: SourceFile) -> None:
     else:
         return
     raise SyntaxFault(said, file=source.name, at=Position(1), mend=mend)
+
+
+def _newer(source: SourceFile) -> SyntaxFault:
+    """Of what RDF 1.1 has not: neither SHACL nor most SPARQL engines could read it."""
+    odd = next((token.start for token in source.tokens if token.kind == "error"), 0)
+    return SyntaxFault(
+        Text(
+            "triplet cité, ou sens d'écriture : c'est du RDF 1.2",
+            "a triple term or a base direction: that is RDF 1.2",
+        ),
+        file=source.name,
+        at=source.position(odd),
+        mend=Text("le relevé s'en tient à RDF 1.1", "the mapping keeps to RDF 1.1"),
+    )
 
 
 #: What the parser says, in French, with what it names; it knows English only.
