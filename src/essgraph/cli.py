@@ -242,7 +242,8 @@ def _new(arguments: argparse.Namespace, language: str) -> int:
     project = _project(arguments)
     path: Path = arguments.text
     try:
-        text = read_bytes(path, str(path)).decode("utf-8")
+        # A byte-order mark is no part of the first word.
+        text = read_bytes(path, str(path)).decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise ProjectError(
             Text(
