@@ -267,6 +267,8 @@ FAULTS = [
           "\"Adama Sangaré is mayor of Bamako.\"@en ;\n    ess:evidenceLevel ev:explicit .",
           "\"Adama Sangaré is mayor of Bamako.\"@en .", "shape:evidenceLevel",
           "p:8 a ess:Passage"),
+    Fault("property of a set-aside on a passage", ARTICLE, "p:8 a ess:Passage ;",
+          "p:8 a ess:Passage ; ess:reason reason:heading ;", "shape:Passage"),
     Fault("set-aside without a reason", ARTICLE,
           'ess:firstWords "Partagez cet article" ;\n    ess:reason reason:furniture .',
           'ess:firstWords "Partagez cet article" .', "shape:reason",
