@@ -133,6 +133,8 @@ FAULTS = [
           "E4", needs_texts=True),
     Fault("words that are not in the text", ARTICLE, "Ces articles pourraient vous intéresser",
           "Ces articles pourraient vous plaire", "E4", needs_texts=True),
+    Fault("text under another name", ARTICLE, '"000_34e40e40657aa1aa.txt"',
+          '"000_34e40e40657aa1ab.txt"', "E4", needs_texts=True),
     Fault("a gap in the text", SESSION, 'ess:lastWords "SSE Ecosystems in the Territories"',
           'ess:lastWords "SSE Ecosystems in"', "E4", "p:5 a ess:Passage", needs_texts=True),
     Fault("copied sentence", ARTICLE, "Adama Sangaré est maire de Bamako.",
@@ -345,10 +347,10 @@ def test_seeded_fault(
     line = seed(fault, project, texts)
     options: list[object] = ["--texts", texts] if texts else []
     outcome = run("validate", "--project", project, "--format", "json", *options)
-    assert outcome.code == 1
     findings = json.loads(outcome.out)["findings"]
     assert len(findings) == 1, findings
     (finding,) = findings
+    assert outcome.code == (finding["severity"] == "Violation")
     where = fault.where or fault.file
     assert (finding["rule"], finding["file"], finding["line"]) == (fault.rule, where, line), finding
     assert finding["excerpt"] == (project / where).read_text("utf-8").splitlines()[line - 1]
