@@ -35,6 +35,8 @@ READ_DEADLINE: Final = 60.0
 #: For how long the next request of the only client is looked for, in seconds: to be woken for it
 #: would take a third of the time of an answer from the memo. With one core it needs that itself.
 LOOKS: Final = 0.0001 if (os.cpu_count() or 1) > 1 else 0.0
+#: For how long it is not, in seconds, where it was looked for in vain.
+SLEEPS: Final = 0.02
 #: How long a refused client may go on sending, so that it reads the answer before the reset.
 LINGER: Final = 2.0
 #: The longest URL (the parser's own bound), the most that all header fields may have, and the
@@ -102,6 +104,7 @@ class _Edge(HttpToolsProtocol):
         self._reading: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._resting = 0.0  # since when it waits for another request
+        self._looks = 0.0  # when the next one may be looked for again
         self._fault = _MALFORMED  # why the parser was stopped
         self._refused = False
         self._parting: Fault | None = None  # what is said when it was
@@ -269,13 +272,16 @@ class _Edge(HttpToolsProtocol):
         self._resting = time.monotonic()
         if self.timeout_keep_alive_task is None:
             self._set_keep_alive(self.timeout_keep_alive)
-        if len(self.connections) == 1:
+        if len(self.connections) == 1 and self._resting >= self._looks:
             self._look(self._resting)
 
     def _look(self, resting: float) -> None:
         """Looks for the next request of the only client rather than sleep until it comes."""
-        if self._resting == resting and self._between and time.monotonic() < resting + LOOKS:
-            self.loop.call_soon(self._look, resting)
+        if self._resting == resting and self._between:
+            if (now := time.monotonic()) < resting + LOOKS:
+                self.loop.call_soon(self._look, resting)
+            else:
+                self._looks = now + SLEEPS
 
     def _set_keep_alive(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(
