@@ -117,6 +117,27 @@ def test_a_revision_that_is_none(revision: str, repository: Path, run: Run) -> N
     assert "Traceback" not in outcome.err
 
 
+def test_a_link_out_of_the_project_in_the_revision(
+    repository: Path, run: Run, tmp_path: Path
+) -> None:
+    link = repository / "data/texts"
+    link.symlink_to(tmp_path)
+    git(repository, "add", "--force", "data/texts")
+    git(repository, "commit", "--quiet", "--message", "link")
+    link.unlink()
+    outcome = run("validate", "--project", repository, "--since", "HEAD")
+    assert outcome.code == 0
+    assert "since HEAD: 0 new finding(s)" in outcome.out
+
+
+def test_a_revision_without_the_project(repository: Path, run: Run) -> None:
+    git(repository, "rm", "--quiet", "-r", "--cached", "ontology")
+    git(repository, "commit", "--quiet", "--message", "none")
+    outcome = run("validate", "--project", repository, "--since", "HEAD")
+    assert outcome.code == 2
+    assert "at the revision HEAD: file missing: ontology/essgraph.ttl" in outcome.err
+
+
 def test_no_repository(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(project.parent.parent))
     outcome = run("validate", "--project", project, "--since", "HEAD")

@@ -106,3 +106,14 @@ def test_bad_input(
     assert outcome.code == (2 if said else 0)
     assert (said or "") in outcome.err
     assert "Traceback" not in outcome.err
+
+
+def test_a_byte_order_mark_is_no_part_of_a_word(project: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("\ufeffTitre\n\nLe maire de Bamako parle.\n", "utf-8")
+    said = draft(run, project, tmp_path / "text.txt")
+    assert "\ufeff" not in said
+    for path in (project / "data/documents").iterdir():
+        path.unlink()
+    (project / "data/documents/text.trig").write_text(said, "utf-8")
+    for command in ("anchor", "coverage"):
+        assert run(command, "--project", project, "--texts", tmp_path).code == 0

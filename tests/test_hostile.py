@@ -66,9 +66,24 @@ def test_a_file_as_large_as_allowed(project: Path) -> None:
         (b"\n\n<a:a> <a:b> " + b"(" * 200_000, 3, "Unexpected end"),
         (b"<a:a> <a:b> " + b"[<a:b> " * 200_000, 1, "Unexpected end"),
         (b"<a:a> <a:b> " + b"<<( <a:a> <a:b> " * 100_000, 1, "too many triple terms"),
+        (b"\n<a:a> <a:b> <<( <a:a> <a:b> <a:c> )>> .", 2, "RDF 1.2"),
+        (b'\n<a:a> <a:b> "a"@fr--ltr .', 2, "RDF 1.2"),
+        (b"\n<a:a> <a:b> <a:c> {| <a:d> <a:e> |} .", 2, "RDF 1.2"),
         (b'<a:a> <a:b> "\x1b[2J" ;;; ]\r\n', 1, "not well-formed"),
     ],
-    ids=["binary", "utf-16", "bom", "latin-1", "lists", "blank nodes", "triple terms", "escapes"],
+    ids=[
+        "binary",
+        "utf-16",
+        "bom",
+        "latin-1",
+        "lists",
+        "blank-nodes",
+        "triple-terms",
+        "one-triple-term",
+        "direction",
+        "annotation",
+        "escapes",
+    ],
 )
 def test_a_file_that_is_no_turtle(
     data: bytes, line: int, said: str, project: Path, run: Run
@@ -122,6 +137,96 @@ def test_what_is_no_regular_file(kind: str, project: Path, run: Run) -> None:
     outcome = run("validate", "--project", project)
     assert outcome.code == 2
     assert "data/register/odd.ttl is not a regular file" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "sh:path 'x'",
+        "sh:pattern '('",
+        "sh:sparql [ sh:select 'SELEC' ]",
+    ],
+)
+def test_shapes_that_are_none(said: str, project: Path, run: Run) -> None:
+    """They cannot be used, so nothing can be checked."""
+    (project / "shapes/odd.ttl").write_text(
+        "PREFIX sh: <http://www.w3.org/ns/shacl#> PREFIX e: <https://w3id.org/essgraph/ontology#>\n"
+        f"<a:a> a sh:NodeShape ; sh:targetClass e:Person ; sh:property [ {said} ] .",
+        "utf-8",
+    )
+    outcome = run("validate", "--project", project)
+    assert outcome.code == 2
+    assert "invalid SHACL shapes: " in outcome.err
+    for path in (project / "shapes").iterdir():
+        path.unlink()
+    outcome = run("validate", "--project", project)
+    assert outcome.code == 2
+    assert "files missing: shapes/*.ttl" in outcome.err
+
+
+@pytest.mark.parametrize("name", [".#people.ttl", "._people.ttl"])
+def test_what_editors_and_systems_put_beside_a_file(name: str, project: Path, run: Run) -> None:
+    (project / "data/register" / name).symlink_to("somebody@somewhere.1234")
+    (project / "data/documents" / name.replace(".ttl", ".trig")).write_bytes(b"\0\5\26\7")
+    assert run("validate", "--project", project).code == 0
+
+
+@pytest.mark.parametrize("name", [b"my text", b"Notes", b"\xc3\xa9t\xc3\xa9", b"\xe9t\xe9", b"a.b"])
+@pytest.mark.parametrize("command", ["validate", "build", "anchor"])
+def test_a_document_whose_name_is_no_slug(
+    name: bytes, command: str, project: Path, run: Run, tmp_path: Path
+) -> None:
+    (project / f"data/documents/{os.fsdecode(name)}.trig").write_text("", "utf-8")
+    options = ["--texts", tmp_path] if command == "anchor" else []
+    outcome = run(command, "--project", project, *options)
+    assert outcome.code == 1
+    said = outcome.err if command == "anchor" else outcome.out + outcome.err
+    assert "the name of this file is not a slug" in said
+    assert ".trig: " in said
+
+
+def test_a_question_whose_name_is_no_slug(project: Path, run: Run) -> None:
+    (project / "queries/cities.rq").rename(project / "queries/all cities.rq")
+    outcome = run("validate", "--project", project)
+    assert outcome.code == 1
+    assert "queries/all cities.rq: violation [syntax] the name of this file is not a slug" in (
+        outcome.out
+    )
+
+
+def test_a_file_whose_name_is_not_in_utf_8(project: Path, run: Run) -> None:
+    (project / PEOPLE).rename(project / "data/register" / os.fsdecode(b"\xe9lus.ttl"))
+    assert run("validate", "--project", project).code == 0
+    assert run("build", "--project", project).code == 0
+
+
+def test_numbers_that_no_one_counts_to(project: Path, run: Run) -> None:
+    path = project / "data/documents/aimf-article-2019.trig"
+    path.write_text(path.read_text("utf-8").replace("p:8 ", f"p:{'8' * 5000} "), "utf-8")
+    outcome = run("validate", "--project", project)
+    assert outcome.code == 1
+    assert "pieces are numbered in order: 8 was expected" in outcome.out
+    anchors = path.with_suffix(".anchors.ttl")
+    anchors.write_text(
+        anchors.read_text("utf-8").replace("oa:end ", f"oa:end {'1' * 5000}", 1), "utf-8"
+    )
+    assert run("validate", "--project", project).code == 1
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "004.txt"])
+def test_a_text_that_is_not_there_is_told_of(
+    name: str, project: Path, run: Run, tmp_path: Path
+) -> None:
+    for path in (project / "data/documents").glob("*.trig"):
+        if path.stem != "aimf-article-2019":
+            path.unlink()
+    path = project / "data/documents/aimf-article-2019.trig"
+    path.write_text(re.sub('(identifier ").*"', rf'\g<1>{name}"', path.read_text("utf-8")), "utf-8")
+    outcome = run("validate", "--project", project, "--texts", tmp_path, path)
+    assert re.search(r"\.trig:\d+:24: warning \[E4\] .*this text is not at hand", outcome.out)
+    outcome = run("coverage", "--project", project, "--texts", tmp_path)
+    assert outcome.code == 2
+    assert f"the text {name} of aimf-article-2019 is not at hand" in outcome.err
 
 
 def test_an_unreadable_file(project: Path, run: Run) -> None:

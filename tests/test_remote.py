@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -293,3 +294,48 @@ def other(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     out = tmp_path_factory.mktemp("other")
     return with_quads(built, out, '<http://e/a> <http://e/p> "new" .\n')
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://[::1", "http://127.0.0.1:99999/", "http://127.0.0.1:9/a b", "http://127.0.0.1:9/é"],
+)
+@pytest.mark.parametrize("command", ["query", "push", "serve"])
+def test_an_address_that_is_none_is_told_in_a_sentence(
+    command: str, url: str, built: Path, run: Run
+) -> None:
+    arguments: dict[str, list[object]] = {
+        "query": ["query", "cities", "--endpoint", url],
+        "push": ["push", url, "--out", built],
+        "serve": ["serve", "--endpoint", url, "--port", free_port()],
+    }
+    left = run(*arguments[command])
+    assert left.code in (1, 2)
+    assert url.split("/")[2] in left.err
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"HTTP/1.0 200 OK\r\n\r\n<html>", "does not answer with SPARQL results"),
+        (b'HTTP/1.0 200 OK\r\n\r\n{"head": []}', "does not answer with SPARQL results"),
+        (b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\n<", "does not answer: "),
+        (b"SSH-2.0\r\n", "does not answer: "),
+        (b"", "does not answer: "),
+    ],
+)
+def test_a_question_to_what_is_no_endpoint(answer: bytes, said: str, run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        left = run("query", "cities", "--endpoint", f"http://127.0.0.1:{server.getsockname()[1]}/")
+        thread.join()
+    assert left.code == 2
+    assert said in left.err

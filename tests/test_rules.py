@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, find_texts
-from test_faults import COPIED, FAULTS, Fault, words_of_the_text
+from test_faults import COPIED, FAULTS, WITHDRAWN, Fault, words_of_the_text
 
 from essgraph import evidence, sources
 from essgraph.errors import SyntaxFault
@@ -93,6 +93,7 @@ def with_file(file: str, statements: list[Statement]) -> Sources:
         register=swap(found.register),
         schemes=swap(found.schemes),
         dataset=swap(found.dataset),
+        withdrawn=statements if file == WITHDRAWN else found.withdrawn,
         ontology=swap(found.ontology),
     )
 

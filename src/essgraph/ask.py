@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Final
 from urllib.parse import urlencode
@@ -31,7 +33,7 @@ def read(name: str, values: Mapping[str, str], project: Project, stdin: IO[str])
     path = Path(name)
     if name == "-":
         text, file = stdin.read(), "-"
-    elif path.suffix == ".rq" or path.is_file():
+    elif path.suffix == ".rq" or os.path.isfile(name):  # noqa: PTH113 - of any length
         text, file = project.read(path).decode("utf-8", "replace"), name
     else:
         return catalog.find(catalog.load(project.queries), name).ask(values)
@@ -64,7 +66,17 @@ def ask(
     else:
         assert snapshot is not None
         body = _local(snapshot, query, chosen)
-    return _table(body).encode() if table and chosen is formats.JSON else body
+    if not (table and chosen is formats.JSON):
+        return body
+    try:
+        return _table(body).encode()
+    except (ValueError, KeyError, TypeError) as error:
+        raise EngineError(
+            Text(
+                f"{endpoint} ne répond pas par des résultats SPARQL",
+                f"{endpoint} does not answer with SPARQL results",
+            )
+        ) from error
 
 
 def _local(snapshot: Snapshot, query: Query, format: Format) -> bytes:
@@ -78,13 +90,14 @@ def _local(snapshot: Snapshot, query: Query, format: Format) -> bytes:
 def _remote(endpoint: str, query: Query, format: Format) -> bytes:
     """SPARQL 1.1 Protocol, 2.1.2: query by POST with URL-encoded parameters."""
     if not endpoint.startswith(("http://", "https://")):
-        raise ProjectError(
-            Text(
-                f"une adresse http(s) est attendue, pas {endpoint}",
-                f"an http(s) address is expected, not {endpoint}",
-            )
-        )
+        raise ProjectError(_no_address(endpoint))
     return send(endpoint, format.media_type, urlencode({"query": query.text}).encode())
+
+
+def _no_address(url: str) -> Text:
+    return Text(
+        f"une adresse http(s) est attendue, pas {url}", f"an http(s) address is expected, not {url}"
+    )
 
 
 def send(url: str, media_type: str, body: bytes | None = None) -> bytes:
@@ -95,8 +108,8 @@ def send(url: str, media_type: str, body: bytes | None = None) -> bytes:
     """
     # Labels without a language of their own are in French, as they are from a folder.
     headers = {"Accept": media_type, "Accept-Language": "fr", "User-Agent": "essgraph"}
-    request = urllib.request.Request(url, data=body, headers=headers)
     try:
+        request = urllib.request.Request(url, data=body, headers=headers)
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return bytes(answer.read())
     except urllib.error.HTTPError as error:
@@ -107,7 +120,9 @@ def send(url: str, media_type: str, body: bytes | None = None) -> bytes:
         if explained and error.code < 500:
             raise QueryError(message) from error
         raise (SyntaxFault if error.code == 400 else EngineError)(message) from error
-    except OSError as error:
+    except ValueError as error:
+        raise ProjectError(_no_address(url)) from error
+    except (OSError, HTTPException) as error:
         raise EngineError(
             Text(f"{url[:200]} ne répond pas : {error}", f"{url[:200]} does not answer: {error}")
         ) from error

@@ -275,6 +275,7 @@ class _Build:
     def read(self) -> None:
         """Reads and judges the units that are not kept."""
         self.questions, self.faults = _questions(self.project)
+        self.faults += self.layout.faults
         names_ = [FRAME, *self.layout.documents]
         for path in self.project.shapes:  # no unit's, but the snapshot is made from them too
             self.files[path]

@@ -30,7 +30,7 @@ from typing import Final
 
 from essgraph import names
 from essgraph.errors import Position, QueryError, SyntaxFault, Text, UnknownName
-from essgraph.project import read_bytes
+from essgraph.project import no_slug, read_bytes
 
 _HEAD = re.compile(r"#\s*(title|description|keywords|parameter)(?:@(fr|en))?:\s*(.+)")
 _PARAMETER = re.compile(r"(\w+)\s+(\w+)\s*\|\s*([^|]+?)\s*\|\s*([^|]+)")
@@ -261,7 +261,13 @@ def _parameter(value: str, text: str, file: str, line: int) -> Parameter:
 
 def load(files: list[Path]) -> dict[str, Question]:
     """The questions of a folder's ``.rq`` files by name. Raises SyntaxFault."""
-    return {path.stem: read(path.stem, _text(path), f"queries/{path.name}") for path in files}
+    return {_name(path): read(path.stem, _text(path), f"queries/{path.name}") for path in files}
+
+
+def _name(path: Path) -> str:
+    if not names.SLUG.fullmatch(path.stem):
+        raise no_slug(f"queries/{path.name}")
+    return path.stem
 
 
 def _text(path: Path) -> str:

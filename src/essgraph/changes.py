@@ -69,8 +69,23 @@ def since(revision: str, project: Project, texts: Path | None, now: Checked) -> 
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             wanted = [m for m in tar.getmembers() if Path(m.name).parts[:1][0] in _PARTS]
-            tar.extractall(folder, wanted, filter="data")
-        return _compare(revision, check(Project(Path(folder)), texts), now)
+            tar.extractall(folder, wanted, filter=_inside)
+        try:
+            before = check(Project(Path(folder)), texts)
+        except ProjectError as error:
+            fr, en = error.text
+            raise ProjectError(
+                Text(f"à la révision {revision} : {fr}", f"at the revision {revision}: {en}")
+            ) from error
+        return _compare(revision, before, now)
+
+
+def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    """What can be taken from an archive; a link that leads out of it, to the texts say, is not."""
+    try:
+        return tarfile.data_filter(member, folder)
+    except tarfile.FilterError:
+        return None
 
 
 def _commit(root: Path, revision: str) -> str:

@@ -12,10 +12,12 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from io import TextIOWrapper
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TextIO, TypeVar
 
+from essgraph import names
 from essgraph import project as projects
 from essgraph.errors import (
     EssgraphError,
@@ -39,6 +41,7 @@ REPORTS = ("text", "json", "turtle", "sarif", "junit", "github", "html", "markdo
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Runs one command and exits."""
+    _streams()
     language = _language(os.environ)
     arguments = _parser(language).parse_args(argv)
     try:
@@ -48,17 +51,41 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         place = ""
         if isinstance(error, SyntaxFault | QueryError) and error.at:
             place = f"{error.at.line}:{error.at.column}: "
-            if isinstance(error, SyntaxFault) and error.file:
-                place = f"{error.file}:{place}"
+        if isinstance(error, SyntaxFault) and error.file:
+            place = f"{error.file}:{place or ' '}"
         print(f"essgraph: {place}{error.text.in_language(language)}", file=sys.stderr)
         code = 1 if isinstance(error, QueryError | SyntaxFault) else 2
     except BrokenPipeError:
         # The reader has seen enough (`| head`); nothing more can be written.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _to_nowhere(sys.stdout)
         code = 0
+    except OSError as error:
+        # The disk is full, say: what was written of a result is not whole.
+        _to_nowhere(sys.stdout)
+        said = Text(f"le système refuse : {error}", f"the system refuses: {error}")
+        with suppress(OSError):
+            print(f"essgraph: {said.in_language(language)}", file=sys.stderr)
+        code = 2
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
+
+
+def _streams() -> None:
+    """Results are in UTF-8 whatever the terminal is: RDF and SPARQL results are, and most end in a
+    file. A stream that was closed (`>&-`) takes what is written and keeps nothing."""
+    sys.stdin = sys.stdin or Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if isinstance(sys.stderr, TextIOWrapper):
+        sys.stderr.reconfigure(errors="backslashreplace")
+
+
+def _to_nowhere(stream: TextIO) -> None:
+    """What is still to be written to a stream is not."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _language(environment: Mapping[str, str]) -> str:
@@ -215,7 +242,8 @@ def _new(arguments: argparse.Namespace, language: str) -> int:
     project = _project(arguments)
     path: Path = arguments.text
     try:
-        text = read_bytes(path, str(path)).decode("utf-8")
+        # A byte-order mark is no part of the first word.
+        text = read_bytes(path, str(path)).decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         raise ProjectError(
             Text(
@@ -227,7 +255,7 @@ def _new(arguments: argparse.Namespace, language: str) -> int:
     if faults:
         raise faults[0]
     slug = arguments.slug or _slug(path.stem)
-    if not _SLUG.fullmatch(slug):
+    if not names.SLUG.fullmatch(slug):
         raise ProjectError(
             Text(
                 f"« {slug} » : un nom court : minuscules ASCII, chiffres, tirets (--slug)",
@@ -237,9 +265,6 @@ def _new(arguments: argparse.Namespace, language: str) -> int:
     title = next((line.strip() for line in text.splitlines() if line.strip()), "…")
     sys.stdout.write(draft.trig(slug, path.name, text, found, " ".join(title.split()[:7])))
     return 0
-
-
-_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def _slug(name: str) -> str:

@@ -132,8 +132,11 @@ class Endpoint:
     def __init__(
         self, url: str, *, authorization: str | None = None, connections: int = 16
     ) -> None:
-        parsed = httpx.URL(url) if url.startswith(("http://", "https://")) else None
-        if parsed is None or not parsed.host:
+        try:
+            parsed = httpx.URL(url) if url.startswith(("http://", "https://")) else None
+        except httpx.InvalidURL:
+            parsed = None
+        if parsed is None or not parsed.host or (parsed.port or 0) >= 2**16:
             raise ProjectError(
                 Text(
                     f"une adresse http(s) est attendue, pas {url}",

@@ -6,13 +6,14 @@ the rule. ``check_sources`` and ``check_dataset`` run them all.
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
-from decimal import Decimal
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import pyoxigraph as ox
 from rapidfuzz import fuzz, process
@@ -20,12 +21,15 @@ from rapidfuzz import fuzz, process
 from essgraph import anchors, names
 from essgraph.anchors import Located
 from essgraph.errors import Text
-from essgraph.findings import Finding, Place
+from essgraph.findings import Finding, Place, Severity
 from essgraph.sources import (
     DOCUMENT,
     FIRST_WORDS,
+    IDENTIFIER,
     IDENTITY,
     LAST_WORDS,
+    PASSAGE,
+    SET_ASIDE,
     TYPE,
     Document,
     Part,
@@ -43,8 +47,27 @@ RUN = 8
 SOURCE = ox.NamedNode(names.DCTERMS + "source")
 LOCATED_IN = ox.NamedNode(names.ESS + "locatedIn")
 RETAINS = ox.NamedNode(names.ESS + "retains")
+SAME = ox.NamedNode(names.SCHEMA + "sameAs")
+SUBCLASS = ox.NamedNode(names.RDFS + "subClassOf")
+DISJOINT = ox.NamedNode(names.OWL + "disjointWith")
+DEPRECATED = ox.NamedNode(names.OWL + "deprecated")
+REPLACED = ox.NamedNode(names.DCTERMS + "isReplacedBy")
 LABEL = ox.NamedNode(names.RDFS + "label")
 
+#: What a document's file describes outside its graphs, and with which properties.
+_RECORDS = {DOCUMENT, PASSAGE, SET_ASIDE, ox.NamedNode(names.ESS + "EditorialNote")}
+_RECORD = {
+    names.RDF + "type",
+    names.RDFS + "label",
+    names.ESS + "summary",
+    names.ESS + "evidenceLevel",
+    names.ESS + "firstWords",
+    names.ESS + "lastWords",
+    names.ESS + "reason",
+    names.ESS + "retains",
+    names.OA + "bodyValue",
+    names.OA + "hasTarget",
+}
 _REFERENCE = {
     names.ESS + "locatedIn",
     names.ESS + "isoCode",
@@ -60,6 +83,8 @@ _OWN_WORDS = {
     names.SKOS + "definition",
 }
 _POSITION = re.compile(r"#position$")
+_SUBJECT: Final[Part] = "subject"
+_OBJECT: Final[Part] = "object"
 
 
 def _finding(
@@ -195,6 +220,7 @@ def e2(sources: Sources) -> Iterator[Finding]:
                     part="predicate",
                     suspects=[fact.subject],
                 )
+        yield from _outside(document)
     told = {s.subject for s in sources.register if s.predicate == SOURCE}
     for statement in sources.register:
         if statement.predicate.value not in _REGISTER:
@@ -218,6 +244,154 @@ def e2(sources: Sources) -> Iterator[Finding]:
                     "a reference fact names its source (dcterms:source)",
                 ),
                 statement,
+            )
+
+
+def _outside(document: Document) -> Iterator[Finding]:
+    """E2: outside the graphs, a document's file holds records alone."""
+    kinds = {s.subject for s in document.records if s.predicate == TYPE and s.object in _RECORDS}
+    for statement in document.records:
+        predicate = statement.predicate.value
+        subject = getattr(statement.subject, "value", "")
+        if predicate in IDENTITY and statement.subject not in kinds:
+            if subject.startswith((names.DOC, names.PASSAGE)):
+                continue  # E1 says what is missing
+            yield _finding(
+                "E2",
+                Text(
+                    f"{_show(statement.predicate)} relève du registre, non d'un document",
+                    f"{_show(statement.predicate)} belongs in the register, not in a document",
+                ),
+                statement,
+                part="predicate",
+                suspects=[statement.subject],
+            )
+        elif not (predicate in _RECORD or predicate.startswith(names.DCTERMS)):
+            yield _finding(
+                "E2",
+                Text("un fait hors de tout passage", "a fact outside any passage"),
+                statement,
+                Text(
+                    "mettez-le dans le graphe du passage qui le dit",
+                    "put it into the graph of the passage that says so",
+                ),
+                "predicate",
+            )
+
+
+def entries(sources: Sources) -> Iterator[Finding]:
+    """E3: what the register and the passages speak of has a name of ours, and in the register a
+    class: a flat one, so that it has one address, the same in every spelling."""
+    classes = {s.subject for s in sources.register if s.predicate == TYPE}
+    for subject, statement in {s.subject: s for s in reversed(sources.register)}.items():
+        if not isinstance(subject, ox.NamedNode):
+            continue  # E9
+        slug = subject.value.removeprefix(names.ID)
+        if slug == subject.value or not names.SLUG.fullmatch(slug):
+            yield _finding(
+                "E3",
+                Text(
+                    f"{_show(subject)} n'est pas un nom d'entité",
+                    f"{_show(subject)} is not the name of an entity",
+                ),
+                statement,
+                Text(
+                    "id: et des minuscules ASCII, des chiffres, des tirets",
+                    "id: and lower-case ASCII letters, digits, hyphens",
+                ),
+                "subject",
+                [subject],
+            )
+        elif subject not in classes:
+            yield _finding(
+                "E3",
+                Text(f"{_show(subject)} n'a pas de classe", f"{_show(subject)} has no class"),
+                statement,
+                Text("ajoutez-la : a ess:…", "add it: a ess:…"),
+                "subject",
+                [subject],
+            )
+    yield from _one_thing(sources)
+    yield from _withdrawn(sources)
+    for fact in (fact for document in sources.documents for fact in document.facts):
+        for term, part in ((fact.subject, _SUBJECT), (fact.object, _OBJECT)):
+            if isinstance(term, ox.NamedNode) and not _ours(term):
+                yield _finding(
+                    "E3",
+                    Text(
+                        f"{_show(term)} n'est pas un nom d'entité, de document ni de passage",
+                        f"{_show(term)} is no name of an entity, a document or a passage",
+                    ),
+                    fact,
+                    part=part,
+                    suspects=[term],
+                )
+
+
+def _one_thing(sources: Sources) -> Iterator[Finding]:
+    """E3: an entity of the register is one thing, and it is one entity: no two of its classes are
+    disjoint in the ontology, and no other entity has its identity elsewhere."""
+    above: dict[Term, set[Term]] = defaultdict(set)
+    apart: set[frozenset[Term]] = set()
+    for s in sources.ontology:
+        if s.predicate == SUBCLASS:
+            above[s.subject].add(s.object)
+        elif s.predicate == DISJOINT:
+            apart.add(frozenset((s.subject, s.object)))
+    classes: dict[Term, set[Term]] = defaultdict(set)
+    same: dict[Term, Term] = {}
+    for s in sources.register:
+        if s.predicate == TYPE:
+            mine = {s.object}
+            reach(mine, above)
+            if any(
+                frozenset((one, other)) in apart for one in mine for other in classes[s.subject]
+            ):
+                yield _finding(
+                    "E3",
+                    Text(
+                        f"{_show(s.subject)} est déjà d'une classe qui exclut {_show(s.object)}",
+                        f"{_show(s.subject)} is already of a class that excludes {_show(s.object)}",
+                    ),
+                    s,
+                    suspects=[s.subject],
+                )
+            classes[s.subject] |= mine
+        elif s.predicate == SAME and same.setdefault(s.object, s.subject) != s.subject:
+            yield _finding(
+                "E3",
+                Text(
+                    f"c'est aussi l'identité de {_show(same[s.object])}",
+                    f"this is the identity of {_show(same[s.object])} too",
+                ),
+                s,
+                Text("une seule entité : gardez un nom", "one entity: keep one name"),
+            )
+
+
+def _withdrawn(sources: Sources) -> Iterator[Finding]:
+    """E3: a name that was withdrawn is not in use, and what took its place is."""
+    used = {s.subject for s in sources.register}
+    for s in sources.withdrawn:
+        if s.predicate == DEPRECATED and s.subject in used:
+            yield _finding(
+                "E3",
+                Text(
+                    f"{_show(s.subject)} est retiré, et pourtant dans le registre",
+                    f"{_show(s.subject)} is withdrawn, and yet in the register",
+                ),
+                s,
+                part="subject",
+            )
+        elif s.predicate == REPLACED and s.object not in used:
+            yield _finding(
+                "E3",
+                Text(
+                    f"{_show(s.object)} n'est pas dans le registre",
+                    f"{_show(s.object)} is not in the register",
+                ),
+                s,
+                _nearest(getattr(s.object, "value", ""), [getattr(u, "value", "") for u in used]),
             )
 
 
@@ -343,6 +517,8 @@ def e4(sources: Sources, texts: Path | None) -> Iterator[Finding]:
         text = document.text(texts)
         if text is None:
             yield from _stale(document)
+            if texts is not None:
+                yield from _not_at_hand(document)
         else:
             yield from _derived(document, text)
 
@@ -399,7 +575,7 @@ def _stale(document: Document) -> Iterator[Finding]:
     def position(piece: Piece, predicate: ox.NamedNode) -> int | None:
         statement = stored.get((ox.NamedNode(piece.iri.value + "#position"), predicate))
         value = getattr(statement and statement.object, "value", "")
-        return int(value) if value.isdecimal() else None
+        return int(value) if re.fullmatch(r"[0-9]{1,18}", value) else None
 
     cursor = -1
     orphans = True
@@ -432,6 +608,25 @@ def _stale(document: Document) -> Iterator[Finding]:
         cursor = max(cursor, end or 0)
     if orphans:
         yield from _orphans(document)
+
+
+def _not_at_hand(document: Document) -> Iterator[Finding]:
+    """A folder of texts was named, and this one is not there: a misspelt name must not pass."""
+    for statement in document.records:
+        if statement.subject == document.iri and statement.predicate == IDENTIFIER:
+            yield replace(
+                _finding(
+                    "E4",
+                    Text(
+                        "ce texte n'est pas à portée : les positions et la règle E5 n'ont pas été "
+                        "vérifiées sur lui",
+                        "this text is not at hand: positions and rule E5 were not checked "
+                        "against it",
+                    ),
+                    statement,
+                ),
+                severity=Severity.WARNING,
+            )
 
 
 def _changed(piece: Piece) -> Finding:
@@ -605,9 +800,12 @@ _REWRITTEN = {
 
 
 def _decimal(value: str) -> str:
-    number = Decimal(value)
-    text = format(number.normalize(), "f")
-    return "0" if text in ("-0", "0") else text
+    match = re.fullmatch(r"([+-]?)0*(\d*)(?:\.(\d*?)0*)?", value)
+    if match is None or not any(c.isdigit() for c in value):
+        raise ValueError(value)
+    sign, whole, part = match.groups()
+    text = f"{whole or '0'}.{part}" if part else whole or "0"
+    return f"-{text}" if sign == "-" and text != "0" else text
 
 
 def e9(sources: Sources) -> Iterator[Finding]:
@@ -669,7 +867,7 @@ def _canonical(statement: Statement, literal: ox.Literal) -> Iterator[Finding]:
     elif datatype.startswith(names.XSD):
         try:
             canonical = _CANONICAL.get(datatype, str)(literal.value)
-        except (ValueError, ArithmeticError):
+        except ValueError:
             return  # not of its datatype at all: SHACL says so
         if canonical == literal.value and literal.value.endswith(("+00:00", ".000Z")):
             canonical = re.sub(r"(\.000)?(Z|\+00:00)$", "Z", literal.value)
@@ -711,49 +909,76 @@ def edtf_dates(sources: Sources) -> Iterator[Finding]:
             )
 
 
+#: Half of a month or day unspecified is level 2; the library fails on it ("2020-1X").
+_HALF_KNOWN = re.compile(r"-\dX|-X\d")
+
+
 @lru_cache(maxsize=1024)
 def _is_edtf(value: str) -> bool:
     # Imported here: only data with such dates pays for the parser.
     from edtf import EDTFParseException, parse_edtf
 
-    try:
-        return type(parse_edtf(value)).__name__ in _LEVEL_1
-    except EDTFParseException:
+    if _HALF_KNOWN.search(value):
         return False
+    try:
+        date = parse_edtf(value)
+    except (EDTFParseException, AttributeError, TypeError, ValueError):
+        return False  # where it does not just refuse, it stumbles
+    if type(date).__name__ not in _LEVEL_1:
+        return False
+    # It takes 29 February of any year, and an interval that ends before it begins.
+    days = [day for day in re.findall(r"-?\d{4}-\d\d-\d\d", value) if day.endswith("02-29")]
+    if not all(calendar.isleap(int(day[:-6])) for day in days):
+        return False
+    start, slash, end = value.partition("/")
+    if not slash or "" in (start, end) or ".." in (start, end):
+        return True
+    return bool(date.lower_strict() <= date.upper_strict())
 
 
 def vocabulary(sources: Sources) -> Iterator[Finding]:
-    """O1: every predicate and class that the data uses is declared in the ontology."""
+    """O1: every predicate and class that the data uses is declared in the ontology as such."""
     declared = sources.elsewhere.declared | declared_in(sources)
-    texts = [t.value for t in declared if isinstance(t, ox.NamedNode)]
     said: set[tuple[str, Term]] = set()
     for statement in sources.statements():
-        for term in (
-            statement.predicate,
-            statement.object if statement.predicate == TYPE else statement.predicate,
-        ):
+        used: list[tuple[Term, bool]] = [(statement.predicate, False)]
+        if statement.predicate == TYPE:
+            used.append((statement.object, True))
+        for term, as_class in used:
             builtin = isinstance(term, ox.NamedNode) and term.value.startswith(
                 (names.RDF, names.RDFS, names.OWL)
             )
-            if term in declared or builtin or (statement.file, term) in said:
+            if (term, as_class) in declared or builtin or (statement.file, term) in said:
                 continue
             said.add((statement.file, term))
+            alike = [t.value for t, a in declared if a is as_class and isinstance(t, ox.NamedNode)]
+            text = Text(
+                f"{_show(term)} n'est pas déclaré dans l'ontologie",
+                f"{_show(term)} is not declared in the ontology",
+            )
+            if (term, not as_class) in declared:
+                text = Text(
+                    f"{_show(term)} est une {'propriété' if as_class else 'classe'}",
+                    f"{_show(term)} is a {'property' if as_class else 'class'}",
+                )
             yield _finding(
                 "O1",
-                Text(
-                    f"{_show(term)} n'est pas déclaré dans l'ontologie",
-                    f"{_show(term)} is not declared in the ontology",
-                ),
+                text,
                 statement,
-                _nearest(getattr(term, "value", ""), texts),
-                "predicate" if term == statement.predicate else "object",
+                _nearest(getattr(term, "value", ""), alike),
+                "object" if as_class else "predicate",
                 [statement.subject],
             )
 
 
-def declared_in(sources: Sources) -> frozenset[Term]:
-    """The terms of the ontology."""
-    return frozenset(s.subject for s in sources.ontology if s.predicate == TYPE)
+def declared_in(sources: Sources) -> frozenset[tuple[Term, bool]]:
+    """The terms of the ontology, each with whether it is a class."""
+    return frozenset(
+        (s.subject, s.object in _CLASSES) for s in sources.ontology if s.predicate == TYPE
+    )
+
+
+_CLASSES = {ox.NamedNode(names.OWL + "Class"), ox.NamedNode(names.RDFS + "Class")}
 
 
 def documents(sources: Sources) -> Iterator[Finding]:
@@ -784,6 +1009,7 @@ def alone(sources: Sources, texts: Path | None) -> list[Finding]:
         *documents(sources),
         *e1(sources),
         *e2(sources),
+        *entries(sources),
         *e4(sources, texts),
         *e9(sources),
         *edtf_dates(sources),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 BASE: Final = "https://w3id.org/essgraph/"
@@ -33,6 +34,9 @@ PROV: Final = "http://www.w3.org/ns/prov#"
 FOAF: Final = "http://xmlns.com/foaf/0.1/"
 GEO: Final = "http://www.w3.org/2003/01/geo/wgs84_pos#"
 SH: Final = "http://www.w3.org/ns/shacl#"
+
+#: The local name of an entity, a document or a question.
+SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
 #: The concept schemes: each is a prefix of its own, because entity slugs are flat.
 SCHEMES: Final = (

@@ -13,11 +13,14 @@
     queries/*.rq                     one question a file
     tests/golden/{question}.csv      what a question must answer, read by hand
     build/                           the snapshots
+
+Hidden files are none of these: editors and systems put theirs beside those that they show.
 """
 
 from __future__ import annotations
 
 import hashlib
+import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,7 +44,7 @@ class Digests(dict[Path, bytes]):
     def whole(self) -> str:
         """SHA-256 (hex) of all files that were asked for, with their names."""
         named = sorted((f"{p.parent.name}/{p.name}", it) for p, it in self.items() if it)
-        return hashlib.sha256(b"".join(f"{n}\n".encode() + it for n, it in named)).hexdigest()
+        return hashlib.sha256(b"".join(os.fsencode(f"{n}\n") + it for n, it in named)).hexdigest()
 
     def __missing__(self, path: Path) -> bytes:
         try:
@@ -75,24 +78,24 @@ class Project:
 
     @property
     def documents(self) -> list[Path]:
-        found = (self.root / "data" / "documents").glob("*.trig")
+        found = (self.root / "data" / "documents").glob("[!.]*.trig")
         return sorted(found, key=lambda path: path.name)  # paths take longer to compare
 
     @property
     def register(self) -> list[Path]:
-        return sorted((self.root / "data" / "register").glob("*.ttl"))
+        return sorted((self.root / "data" / "register").glob("[!.]*.ttl"))
 
     @property
     def schemes(self) -> list[Path]:
-        return sorted((self.root / "data" / "schemes").glob("*.ttl"))
+        return sorted((self.root / "data" / "schemes").glob("[!.]*.ttl"))
 
     @property
     def shapes(self) -> list[Path]:
-        return sorted((self.root / "shapes").glob("*.ttl"))
+        return sorted((self.root / "shapes").glob("[!.]*.ttl"))
 
     @property
     def queries(self) -> list[Path]:
-        return sorted((self.root / "queries").glob("*.rq"))
+        return sorted((self.root / "queries").glob("[!.]*.rq"))
 
     @property
     def golden(self) -> Path:
@@ -156,6 +159,17 @@ class Project:
         than a file of a project can be.
         """
         return read_bytes(path, self.name(path))
+
+
+def no_slug(name: str) -> SyntaxFault:
+    """Of a file, by the name that messages show, which is named after something that has an IRI."""
+    return SyntaxFault(
+        Text("le nom de ce fichier n'est pas un nom court", "the name of this file is not a slug"),
+        file=name,
+        mend=Text(
+            "minuscules ASCII, chiffres, tirets", "lower-case ASCII letters, digits, hyphens"
+        ),
+    )
 
 
 def read_bytes(path: Path, name: str) -> bytes:

@@ -89,7 +89,10 @@ def version() -> str:
 
 
 def shapes(project: Project) -> rdflib.Graph:
-    """The shapes of a project as one graph. Raises SyntaxFault."""
+    """The shapes of a project as one graph. Raises SyntaxFault; ProjectError where there are none,
+    for then nothing would be checked."""
+    if not project.shapes:
+        raise ProjectError(Text("fichiers manquants : shapes/*.ttl", "files missing: shapes/*.ttl"))
     return _shapes(tuple((project.name(path), project.read(path)) for path in project.shapes))
 
 
@@ -132,7 +135,10 @@ def fast(shapes_graph: rdflib.Graph) -> Engine:
         from pyshacl_turbo.rdf import Input
     except ImportError:
         return reference(shapes_graph)
-    compiled = CompiledShapes(shapes_graph)  # type: ignore[no-untyped-call]
+    try:
+        compiled = CompiledShapes(shapes_graph)  # type: ignore[no-untyped-call]
+    except (ValueError, RuntimeError) as error:
+        raise _invalid(error) from error
 
     def report(triples: Iterable[bytes], nodes: Iterable[str] | None = None) -> rdflib.Graph:
         data = Input(b"".join(triples).decode(), "nt", None, {})
@@ -142,6 +148,10 @@ def fast(shapes_graph: rdflib.Graph) -> Engine:
         return found
 
     return report
+
+
+def _invalid(error: Exception) -> ProjectError:
+    return ProjectError(Text(f"formes SHACL invalides : {error}", f"invalid SHACL shapes: {error}"))
 
 
 def results(report: rdflib.Graph) -> list[Result]:
@@ -277,9 +287,7 @@ def _run(engine: Engine, triples: Iterable[bytes], foci: Iterable[bytes]) -> lis
     try:
         found = results(engine((triple + b" .\n" for triple in sorted(triples)), nodes))
     except (ValueError, RuntimeError) as error:  # what both engines raise for bad shapes
-        raise ProjectError(
-            Text(f"formes SHACL invalides : {error}", f"invalid SHACL shapes: {error}")
-        ) from error
+        raise _invalid(error) from error
     wrong = {r.focus for r in found if r.component != SH.SPARQLConstraintComponent}
     return [
         r for r in found if not (r.component == SH.SPARQLConstraintComponent and r.focus in wrong)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import hashlib
+import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ from rapidfuzz import fuzz, process
 from essgraph import names, turtle
 from essgraph.errors import Position, ProjectError, SyntaxFault, Text
 from essgraph.findings import Place
-from essgraph.project import Project, read_bytes
+from essgraph.project import Project, no_slug, read_bytes
 
 Term: TypeAlias = ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple
 Graph: TypeAlias = ox.NamedNode | ox.BlankNode | ox.DefaultGraph
@@ -166,6 +167,8 @@ def parse(data: bytes, file: str) -> Iterator[Statement]:
     _refuse(source)
     try:
         for number, quad in enumerate(ox.parse(data, format=ox.RdfFormat.TRIG)):
+            if isinstance(quad.object, ox.Triple) or getattr(quad.object, "direction", None):
+                raise _newer(source)
             yield Statement(
                 quad.subject, quad.predicate, quad.object, quad.graph_name, source, number
             )
@@ -191,6 +194,20 @@ def _refuse(source: SourceFile) -> None:
     else:
         return
     raise SyntaxFault(said, file=source.name, at=Position(1), mend=mend)
+
+
+def _newer(source: SourceFile) -> SyntaxFault:
+    """Of what RDF 1.1 has not: neither SHACL nor most SPARQL engines could read it."""
+    odd = next((token.start for token in source.tokens if token.kind == "error"), 0)
+    return SyntaxFault(
+        Text(
+            "triplet cité, ou sens d'écriture : c'est du RDF 1.2",
+            "a triple term or a base direction: that is RDF 1.2",
+        ),
+        file=source.name,
+        at=source.position(odd),
+        mend=Text("le relevé s'en tient à RDF 1.1", "the mapping keeps to RDF 1.1"),
+    )
 
 
 #: What the parser says, in French, with what it names; it knows English only.
@@ -345,7 +362,7 @@ class Document:
         number = subject.value.rpartition("/")[2]
         return Piece(
             iri=subject,
-            number=int(number) if number.isdecimal() else 0,
+            number=int(number) if re.fullmatch(r"[1-9][0-9]{0,8}", number) else 0,
             is_passage=PASSAGE in by_key,
             first=literal(FIRST_WORDS) or "",
             last=literal(LAST_WORDS),
@@ -368,7 +385,7 @@ class Document:
         if folder is None or self.text_name is None:
             return None
         path = folder / self.text_name
-        if not path.exists():
+        if not os.path.lexists(path):
             return None
         try:
             return read_bytes(path, str(path)).decode("utf-8")
@@ -387,7 +404,7 @@ class Elsewhere:
     ontology declares, the entities that have an entry and those of which a passage speaks, and
     the passages that are doubtful."""
 
-    declared: frozenset[Term] = frozenset()
+    declared: frozenset[tuple[Term, bool]] = frozenset()
     known: frozenset[Term] = frozenset()
     spoken: frozenset[Term] = frozenset()
     doubtful: frozenset[Graph] = frozenset()
@@ -476,6 +493,7 @@ class Layout:
     project: Project
     documents: dict[str, Path]
     further: list[Path]  # of the register
+    faults: list[SyntaxFault]  # documents whose names are no slugs
 
     def files(self, slug: str) -> list[Path]:
         """A document's own file, and its derived one if it is there."""
@@ -492,8 +510,13 @@ def layout(project: Project, files: Sequence[Path] = ()) -> Layout:
     documents |= {path.stem: path for path in further if path.suffix == ".trig"}
     return Layout(
         project,
-        dict(sorted(documents.items())),
+        {slug: path for slug, path in sorted(documents.items()) if names.SLUG.fullmatch(slug)},
         [path for path in further if path.suffix != ".trig"],
+        [
+            no_slug(project.name(path))
+            for slug, path in sorted(documents.items())
+            if not names.SLUG.fullmatch(slug)
+        ],
     )
 
 
@@ -556,4 +579,5 @@ def read(project: Project, files: Sequence[Path] = ()) -> tuple[Sources, list[Sy
     Raises ProjectError for what is missing or cannot be read.
     """
     found = layout(project, files)
-    return read_some(found, found.documents)
+    whole, faults = read_some(found, found.documents)
+    return whole, [*found.faults, *faults]
