@@ -259,7 +259,10 @@ def test_methods_conditions_and_formats(http: httpx.Client) -> None:
         assert refused.headers["allow"] == "GET, HEAD, OPTIONS"
     assert http.get(path, headers={"Accept": "image/png"}).status_code == 406
     assert http.get(path, params={"format": "trig"}).status_code == 406
-    for unknown in ("/queries/nothing", "/queries/talks/", "/queries/talks/other"):
+    for empty in ("", " "):  # a field of a form that was left as it was
+        assert http.get(path, params={"format": empty}).content == whole.content
+        assert http.get("/queries", params={"format": empty}).status_code == 200
+    for unknown in ("/queries/nothing", "/queries/talks/other"):
         assert http.get(unknown).status_code == 404, unknown
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from typing import Final
+from urllib.parse import parse_qsl
 
 from starlette.responses import Response
 from starlette.types import Scope
@@ -27,6 +28,7 @@ from essgraph.errors import (
 from essgraph.formats import HTML, Format, negotiate
 from essgraph.service.encodings import fields
 
+LANGUAGES: Final = ("fr", "en")
 PROBLEM: Final = Format("problem", "application/problem+json", "json", ("application/json",), False)
 
 #: The first class that fits decides.
@@ -118,16 +120,24 @@ def preferred_language(values: Sequence[str]) -> str:
 
 
 def respond(error: EssgraphError, scope: Scope) -> Response:
-    """The answer to a request that failed: problem+json, or a short page for browsers."""
+    """The answer to a request that failed: problem+json, or a short page for browsers.
+
+    In the language that its address names, else by ``Accept-Language``.
+    """
     # For the log and the metrics.
     busy = "busy" if isinstance(error, Overloaded) else None
     scope["essgraph.limit"] = getattr(error, "limit", busy)
     if error.tag:
         scope["essgraph.query"] = error.tag
     accept = fields(scope["headers"], b"accept")
-    languages = fields(scope["headers"], b"accept-language")
     status = status_of(error)
-    language = preferred_language(languages)
+    query = tuple(parse_qsl(scope["query_string"].decode("latin-1")))
+    named = dict(query).get("lang")
+    language = (
+        named
+        if named in LANGUAGES
+        else preferred_language(fields(scope["headers"], b"accept-language"))
+    )
     title = TITLES.get(status, TITLES[500]).in_language(language)
     detail = error.text.in_language(language)
     body: dict[str, object] = {
@@ -160,7 +170,7 @@ def respond(error: EssgraphError, scope: Scope) -> Response:
         # Imported here: pages answer what goes wrong with this module.
         from essgraph.service.pages import frame
 
-        v = frame.View(language, False, scope["path"][:80], ())
+        v = frame.View(language, named in LANGUAGES, scope["path"][:80], query)
         said = {"title": title, "status": status, "detail": detail, "links": links}
         headers["Content-Security-Policy"] = frame.POLICY
         return Response(frame.render("problem.html", v, said), status, headers, HTML.content_type)
