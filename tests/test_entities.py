@@ -426,6 +426,7 @@ def test_each_format_and_language_has_a_tag_of_its_own(client: httpx.Client) -> 
         ("de", "fr"),
         ("fr-CA, en;q=0.9", "fr"),
         ("*", "fr"),
+        ("fr;Q=0.4, en;Q=0.5", "en"),
     ],
 )
 def test_the_language_of_a_page(client: httpx.Client, wanted: str | None, language: str) -> None:

@@ -123,7 +123,7 @@ def choose(form: str, scope: Scope, offers: Sequence[Format]) -> Format:
     """
     chosen = (
         formats.by_name(form, offers)
-        if form.strip()
+        if form
         else formats.negotiate(fields(scope["headers"], b"accept"), offers)
     )
     if chosen is None:
