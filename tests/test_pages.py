@@ -123,6 +123,13 @@ def test_every_page_is_whole_safe_and_from_one_host(
     assert len(page.text.split()) > 40
 
 
+@pytest.mark.parametrize("slug", ["aimf-recommendations-2013", "gsef-session-report"])
+def test_no_identifier_stands_twice_on_a_page(client: httpx.Client, slug: str) -> None:
+    elements = Reader(client.get(f"/doc/{slug}").text).elements
+    named = [attributes["id"] for _, attributes in elements if "id" in attributes]
+    assert len(named) == len(set(named))
+
+
 def test_all_that_a_page_loads_is_there(client: httpx.Client) -> None:
     if not BUILT.exists():
         pytest.skip("python hatch_build.py has not been run")
