@@ -285,9 +285,19 @@ def test_pages_of_an_answer_go_from_the_first_to_the_last(client: httpx.Client) 
     assert visited > 1
 
 
-def test_questions_stand_in_the_order_of_the_alphabet(client: httpx.Client) -> None:
-    text = Reader(client.get("/queries?lang=fr").text).text
-    assert text.index("À quelles heures") < text.index("Combien")
+@pytest.mark.parametrize(
+    ("path", "first", "second"),
+    [
+        ("/queries", ">À quelles heures", ">Combien de mandats"),
+        ("/page/answer-of-honore-quantchi", ">économie circulaire<", ">engagement politique<"),
+        ("/ontology", "<h3>événement", "<h3>groupe"),
+    ],
+)
+def test_lists_are_in_the_order_of_the_alphabet(
+    client: httpx.Client, path: str, first: str, second: str
+) -> None:
+    page = client.get(f"{path}?lang=fr").text
+    assert 0 < page.index(first) < page.index(second)
 
 
 def test_english_has_no_space_before_a_colon(client: httpx.Client) -> None:
