@@ -6,48 +6,57 @@ import ast
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
 
-import essgraph
 
-PACKAGE = ROOT / "src" / "essgraph"
-
-
-def layers() -> list[set[str]]:
-    """The layers that ``essgraph.__doc__`` names, lowest first."""
-    sentence = re.search(r"those before it:\s*(.+?)\.\s*$", essgraph.__doc__ or "", re.DOTALL)
+def layers(package: str) -> dict[str, int]:
+    """How low each module of a package is in the order that its docstring states."""
+    told = import_module(package).__doc__ or ""
+    sentence = re.search(r"those before it:\s*(.+?)\.\s*$", told, re.DOTALL)
     assert sentence, "the package's docstring states the order"
-    return [set(re.findall(r"[a-z_]+", layer)) for layer in sentence[1].split("→")]
+    ordered = enumerate(sentence[1].split("→"))
+    return {module: depth for depth, layer in ordered for module in re.findall("[a-z_]+", layer)}
 
 
-def imports(path: Path) -> set[str]:
-    """Our own modules that a file imports, at the top or inside functions."""
-    found: set[str] = set()
+def module(name: str, package: str) -> str | None:
+    """The module of a package that a qualified name belongs to, be it of ``pages``."""
+    if not name.startswith(f"{package}."):
+        return None
+    parts = name.removeprefix(f"{package}.").split(".")
+    return parts[1 if parts[0] == "pages" else 0]
+
+
+def imports(path: Path, package: str) -> set[str]:
+    """The modules of a package that a file imports, at the top or inside functions."""
+    names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            head, _, rest = node.module.partition(".")
-            if head == "essgraph":
-                found |= {rest.split(".")[0]} if rest else {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
         elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.startswith("essgraph."):
-                    found.add(alias.name.split(".")[1])
-    return found
+            names |= {alias.name for alias in node.names}
+    return {found for name in names if (found := module(name, package))}
 
 
-MODULES = sorted(p for p in PACKAGE.rglob("*.py") if p.name != "__init__.py")
+def files(package: str) -> list[Path]:
+    folder = ROOT / "src" / package.replace(".", "/")
+    return sorted(path for path in folder.rglob("*.py") if path.name != "__init__.py")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_imports_follow_the_order(path: Path) -> None:
-    level = {module: depth for depth, layer in enumerate(layers()) for module in layer}
-    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    assert own in level, f"{own} is missing from the order in essgraph/__init__.py"
-    for module in imports(path) - {own}:
-        assert level[module] < level[own], f"{own} imports {module}, which is not before it"
+@pytest.mark.parametrize(
+    ("package", "path"),
+    [(package, path) for package in ("essgraph", "essgraph.service") for path in files(package)],
+    ids=lambda value: getattr(value, "stem", value),
+)
+def test_imports_follow_the_order(package: str, path: Path) -> None:
+    level = layers(package)
+    own = module(".".join(path.relative_to(ROOT / "src").with_suffix("").parts), package)
+    assert own in level, f"{own} is missing from the order in the docstring of {package}"
+    for other in imports(path, package) - {own}:
+        assert level[other] < level[own], f"{own} imports {other}, which is not before it"
 
 
 def loaded_by(statement: str) -> set[str]:
@@ -66,6 +75,6 @@ def test_the_command_line_loads_nothing_before_it_knows_the_command() -> None:
 
 
 def test_only_the_command_line_reads_the_environment() -> None:
-    for path in MODULES:
+    for path in files("essgraph"):
         if path.name != "cli.py":
             assert "environ" not in path.read_text("utf-8"), path

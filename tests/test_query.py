@@ -54,6 +54,7 @@ def problem(response: httpx.Response, status: int) -> Any:
         "ASK { OPTIONAL { _:SERVICE ?p ?o } }",
         "SELECT (1 AS ?DELETE) {}",
         "ASK { FILTER(?a <1 && ?b> 2 || true) }",
+        "ASK { FILTER(EXISTS {}<<http://e/> || true) }",
         "ASK { FILTER('it\\'s SERVICE' != \"#\") }",
     ],
 )
@@ -79,6 +80,16 @@ def test_the_word_is_harmless_where_it_is_no_keyword(server: str, query: str) ->
         (f"ASK {{ FILTER(1 <2) SERVICE {NOWHERE} {{}} FILTER(3> 2) }}", 1, 20, "SERVICE"),
         (f"ASK {{ FILTER('a' != \"'\") SERVICE {NOWHERE} {{}} }}", 1, 26, "SERVICE"),
         (f"ASK {{ BIND(1 AS ?x) SERVICE {NOWHERE} {{}} BIND('# ' AS ?y) }}", 1, 21, "SERVICE"),
+        # What looks like an IRI and a string compares, and a comment follows.
+        *(
+            (f"{before}<#>'''\n1) {inside} #''')\n{after}", 2, column, "SERVICE")
+            for before, inside, after, column in (
+                ("ASK { FILTER(EXISTS {}", f"SERVICE {NOWHERE} {{}}", "}", 4),
+                ("ASK { FILTER(<<(?s ?p ?o)>>", f"SERVICE {NOWHERE} {{}}", "}", 4),
+                ("DESCRIBE <a:a> ORDER BY ?x (?x", f"(EXISTS {{SERVICE {NOWHERE} {{}}}})", "", 13),
+                ("DESCRIBE <a:a> HAVING <a:b>(1", f"(EXISTS {{SERVICE {NOWHERE} {{}}}})", "", 13),
+            )
+        ),
         ("LOAD <http://127.0.0.1:9/>", 1, 1, "LOAD"),
         ("\n\n INSERT DATA { <a:a> <a:b> <a:c> }", 3, 2, "INSERT"),
         ("PREFIX e: <http://e/>\nDELETE WHERE { ?s ?p ?o }", 2, 1, "DELETE"),
@@ -108,6 +119,41 @@ def test_escapes_are_read_first(server: str) -> None:
     assert post(server, 'ASK { FILTER("\\u0053ERVICE" != "") }').json()["boolean"] is True
 
 
+@pytest.mark.parametrize(
+    ("query", "column"),
+    [
+        ("\\u0053ELECT ?s WHRE {}", 16),
+        ("ASK { ?\\u0061 <http://e/p>?b . ?c ?d }", 38),
+        ("ASK { ?\\u0061?b?c . ?d ?e }", 27),
+        ("ASK { ?\\U0001F30D ?b 'c\\u0027' ?d }", 32),
+        ("ASK { ?\\u0061 ?b 'c' FILTER(COALESCE (?\\u00e9) }", 48),
+        ("ASK { { BIND(1 AS ?\\u0061) BIND(2 AS ?a) } }", 45),
+    ],
+)
+def test_after_escapes_places_are_those_of_the_text_sent(
+    server: str, query: str, column: int
+) -> None:
+    assert problem(post(server, query), 400)["position"] == {"line": 1, "column": column}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "ASK { FILTER(COALESCE (?x, 1) = 1) }",
+        "ASK { FILTER(concat # ( \" '\n\t( 'a' , \"COALESCE (\" ) = 'aCOALESCE (') }",
+        "ASK { FILTER(CONCAT () = '' && ISBLANK(BNODE () )) }",
+        "ASK { OPTIONAL { [ # ]\n] ?p (\t#)\r) } FILTER(CONCAT # (\n(\n# )\r\n) = '') }",
+        "ASK { FILTER(TRUE && !False) VALUES ?x { TRUE false } FILTER(?x = true) }",
+        'ASK { FILTER(CONCAT (\'TRUE\', """FALSE""") = \'TRUEFALSE\') }',
+    ],
+)
+def test_what_the_engine_reads_too_strictly(server: str, query: str) -> None:
+    """Blanks before the bracket of some functions, comments between brackets, keywords in
+    capitals (19.4, 19.8)."""
+    assert post(server, query).json()["boolean"] is True
+    assert post(server, f"{query} # read whole").json()["boolean"] is True
+
+
 def test_a_query_of_a_shape_that_passed_may_still_be_refused(server: str) -> None:
     """Queries that differ only in what stands between signs that look like an IRI's."""
     for part in ("?b&&?c", "1||SERVICE"):
@@ -123,6 +169,9 @@ FAULTS = [
     ("ASK }", 1, 5, 'expected: FROM, WHERE or "{"'),
     ("SELECT", 1, 7, 'expected: a variable, "("'),
     ("SELCT * {}", 1, 1, "expected: ASK, BASE, CONSTRUCT"),
+    ("ASK { \u017felect * {} }", 1, 7, "unknown word"),
+    ("SELECT * {} LIMIT 1 \u212a", 1, 21, "unknown word"),
+    ("ASK { ?s ?p ?o } GROUP BY ?s", 1, 29, "SELECT that names the variables"),
     ("SELECT * { ?s ?p }", 1, 18, "expected: a term or variable"),
     ("SELECT * {\n  ?s ?p ?o\n  FILTER }", 3, 10, 'expected: a function, an IRI or "("'),
     ("SELECT * { ?s ex:p ?o }", 1, 15, "not declared"),
@@ -415,6 +464,46 @@ def test_graphs_are_resolved() -> None:
     )
     assert query.default_graphs == ("http://e/a/x", "http://e/g/y")
     assert query.named_graphs == ("http://h/z", "http://e/g/a/b")
+
+
+@pytest.mark.parametrize("base", ["http://e", "http://e//a/b//c?q=1#f", "http://é/a/c;p/d"])
+@pytest.mark.parametrize(
+    "iri",
+    [
+        *(
+            "",
+            "?",
+            "#",
+            "?#",
+            "?q",
+            "#f",
+            "x",
+            "./x?#",
+            "../x",
+            "../../../..",
+            "..",
+            ".",
+            "x//../y",
+        ),
+        *(
+            "/",
+            "/x/./y/../z",
+            "//h",
+            "//h/x?q#",
+            "//h//x",
+            "a:b",
+            "http://h/a/../b",
+            "x/..?y/../z",
+        ),
+    ],
+)
+def test_graphs_are_those_that_the_engine_means(base: str, iri: str) -> None:
+    """RFC 3986, 5.2: the engine resolves all IRIs but these."""
+    (row,) = ox.Store().query(f"BASE <{base}> SELECT (<{iri}> AS ?x) {{}}")  # type: ignore[misc]
+    try:
+        assert inspect(f"BASE <{base}> ASK FROM <{iri}> {{}}").default_graphs == (row[0].value,)
+    except QueryRefused:
+        assert iri == "a:b"
 
 
 # --- parameters -----------------------------------------------------------------------------

@@ -40,7 +40,7 @@ _UCS = r"\u00a0-\ud7ff\uf900-\ufdcf\ufdf0-\uffef" + "".join(
 )
 _ICHAR = rf"[\w.~!$&'()*+,;=:@\-{_UCS}]|%[0-9A-Fa-f]{{2}}".replace(r"\w", "A-Za-z0-9_")
 #: RFC 3987, 2.2, but for IP literals and private characters: no thing has such a name.
-_IRI = re.compile(
+_IRI = (
     rf"[A-Za-z][A-Za-z0-9+.-]*:(//([A-Za-z0-9_.~!$&'()*+,;=@\-{_UCS}]|%[0-9A-Fa-f]{{2}})+"
     rf"(:[0-9]{{1,5}})?(?=[/?#]|\Z)|(?!//))({_ICHAR}|/)*(\?({_ICHAR}|[/?])*)?(#({_ICHAR}|[/?])*)?"
 )
@@ -61,7 +61,7 @@ def _iri(value: str) -> str | None:
     prefix, colon, local = value.partition(":")
     if colon and prefix in names.PREFIXES and not local.startswith("//"):
         value = names.PREFIXES[prefix] + local
-    return f"<{value}>" if _IRI.fullmatch(value) else None
+    return f"<{value}>" if re.fullmatch(_IRI, value) else None
 
 
 def is_text(value: str) -> bool:

@@ -38,8 +38,10 @@ _RULES: Final = {
     "Duplicated variable name in SELECT": _TWICE,
     "overrides an existing variable": _TWICE,
     "SELECT * is not authorized with GROUP BY": Text(
-        "SELECT * ne va pas avec GROUP BY : nommez les variables",
-        "SELECT * does not go with GROUP BY: name the variables",
+        "GROUP BY ne va qu'avec un SELECT qui nomme les variables ; pour ASK ou CONSTRUCT, groupez "
+        "dans un tel SELECT, entre accolades",
+        "GROUP BY goes only with a SELECT that names the variables; for ASK or CONSTRUCT, group in "
+        "such a SELECT, in braces",
     ),
     "language tag parsing failed": Text(
         "l'étiquette de langue avant ce point est mal formée (BCP 47)",

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import signal
 import tempfile
@@ -54,6 +55,10 @@ _BEHIND: Final = 5
 #: For how long the service looks for the answer to the only query there is, in seconds: to be
 #: woken would take it 40 µs more, a tenth of a short query. See ``workers.LOOKS``.
 _LOOKS: Final = 0.001
+#: For how long it does not, in seconds, where it looked in vain, and where it did again and again:
+#: the query is a long one, or something else wants the cores, and then waits for who looks.
+_SLEEPS: Final = 0.02
+_SLEEPS_ON: Final = 0.64
 #: After how long it is tried again to make a process that could not be made, in seconds.
 _PAUSE: Final = 0.5
 #: How long a snapshot may take to give its first answer, in seconds.
@@ -103,7 +108,9 @@ class Pool:
         self._closing = False
         self._refused = False  # a process, by the system, when one was last to be made
         self._loop = asyncio.get_running_loop()
-        self._looks = workers > 1  # else the worker needs the time for its answer
+        # When the service may look for an answer again; with one core the worker needs the time.
+        self._looks = 0.0 if workers > 1 else math.inf
+        self._sleeps = _SLEEPS
         self.ends: dict[str, int] = {}  # queries ended by a limit, by its name
 
     # --- life -------------------------------------------------------------------------------
@@ -393,7 +400,7 @@ class Pool:
     ) -> Answer:
         """See ``engine.Engine.query``. ``timeout`` only lowers the limit of the pool."""
         bound = queries.bind(query, bindings)
-        alone = self._looks and not self._waiting
+        alone = not self._waiting and time.monotonic() >= self._looks
         frame = workers.request(bound.text, dataset_of(bound, dataset), format, alone)
         self._admit(client)
         self._clients[client] = self._clients.get(client, 0) + 1
@@ -449,8 +456,13 @@ class Pool:
 
     def _look_for_answer(self, worker: Worker, until: float) -> None:
         """Looks for the answer to the only query there is rather than sleep until it comes."""
-        if worker.users and time.monotonic() < until:
+        if not worker.users:
+            self._sleeps = _SLEEPS
+        elif (now := time.monotonic()) < until:
             self._loop.call_soon(self._look_for_answer, worker, until)
+        else:
+            self._looks = now + self._sleeps
+            self._sleeps = min(2 * self._sleeps, _SLEEPS_ON)
 
     def _used(self, worker: Worker, asked: Asked) -> float:
         """What a query that is over took, in seconds; what is gone had its time and more."""

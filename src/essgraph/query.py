@@ -13,9 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, Literal, NamedTuple, NoReturn
-from urllib.parse import urljoin
 
 from essgraph import grammar
 from essgraph.errors import LimitExceeded, Position, QueryError, QueryRefused, SyntaxFault, Text
@@ -160,7 +159,9 @@ _KEYWORDS: Final = (
 )
 _LONGEST_WORD: Final = 256
 _LONGEST_KEYWORD = re.compile(
-    "a(?![A-Za-z])|(?i:" + "|".join(sorted(_KEYWORDS, key=len, reverse=True)) + ")"
+    # Of the letters of ASCII alone: some others have theirs as capitals.
+    "a(?![A-Za-z])|(?i:" + "|".join(sorted(_KEYWORDS, key=len, reverse=True)) + ")",
+    re.ASCII,
 )
 
 # The terminals, by their names in 19.8. Quantifiers are possessive or bounded: linear time.
@@ -185,8 +186,7 @@ _STRING = (
     r"|(?!''')'(?:[^'\\\n\r]|\\[^\n\r])*+'"
 )
 _NUMBER = r"[+-]?(?:[0-9]+\.[0-9]*[eE][+-]?[0-9]+|\.?[0-9]+[eE][+-]?[0-9]+|[0-9]*\.[0-9]+|[0-9]+)"
-_TOKEN = re.compile(
-    rf"""(?:[ \t\r\n]++|\#[^\r\n]*+)*+(?:
+_TOKEN = rf"""(?x:(?:[ \t\r\n]++|\#[^\r\n]*+)*+(?:
       (?P<var>[?$][{_PN_CHARS_U}0-9][{_VARNAME}]*+)
     # A prefix of more than nine dotted parts is not read as one: that would be quadratic.
     | (?P<pname>(?:[{_PN_CHARS_BASE}][{_PN_CHARS}]*+(?:\.++[{_PN_CHARS}]++){{0,8}}+)?+
@@ -199,15 +199,23 @@ _TOKEN = re.compile(
     | (?P<blank>_:[{_PN_CHARS_U}0-9][{_PN_CHARS}]*+(?:\.++[{_PN_CHARS}]++)*+)
     | (?P<op><<\(|\)>>|<<|>>|\{{\||\|\}}|\^\^|&&|\|\||!=|<=|>=|[{{}}()\[\].,;*/+\-=<>!|^?~])
     | (?P<end>\Z)
-    )""",
-    re.VERBOSE,
-)
+    ))"""
 _ESCAPES = re.compile(rf"(?P<keep>{_IRIREF}|{_STRING}|\#[^\r\n]*+)|({_UCHAR})")
 _BLANKS = re.compile(r"(?:[ \t\r\n]++|#[^\r\n]*+)*+")
+
+
+@cache
+def _compiled(pattern: str, ascii: bool) -> re.Pattern[str]:
+    """A pattern, for any text or for one in ASCII: without the characters beyond, which few queries
+    have, it is compiled in a tenth of the time, and each start needs it."""
+    return re.compile(re.sub("[^\0-\x7f](-[^\0-\x7f])?", "", pattern) if ascii else pattern)
+
 
 _OPENING: Final = {"(": ")", "{": "}", "[": "]", "<<": ">>", "<<(": ")>>", "{|": "|}"}
 _CLOSING: Final = frozenset(_OPENING.values())
 _OPERATORS: Final = frozenset(("&&", "||", "!=", "<=", ">=", *"*/+-=<>!|^"))
+#: Functions before whose bracket the engine allows no blank.
+_TIGHT: Final = frozenset(("BNODE", "COALESCE", "CONCAT"))
 _TERMS: Final = frozenset(("var", "pname", "iri", "string", "lang", "number", "blank"))
 
 
@@ -330,6 +338,8 @@ def _shape(rest: str, kinds: str) -> _Shape | None:
     # What is in the key in pieces was no IRI here, but an operator and more.
     if tokens[1::2] != fillings or query.default_graphs or query.named_graphs:
         return None
+    if query.text != filled:
+        return None  # the engine is given something else
     key = "%s".join(piece.replace("%", "%%") for piece in tokens[::2])
     return _Shape(query.form, key, query.volatile)
 
@@ -416,7 +426,7 @@ _STAR = re.compile(
     rf"{_BLANK}(?i:SELECT){_BLANK}(?:(?i:DISTINCT|REDUCED){_BLANK})?(\*)"
 )
 #: A variable, where it is not part of something else.
-_MENTION = re.compile(rf"{_IRIREF}|{_STRING}|#[^\r\n]*+|[?$]([{_PN_CHARS_U}0-9][{_VARNAME}]*+)")
+_MENTION = rf"{_IRIREF}|{_STRING}|#[^\r\n]*+|[?$]([{_PN_CHARS_U}0-9][{_VARNAME}]*+)"
 #: With more mentions of variables, a query may be too dear to plan a second time.
 _MAX_MENTIONS: Final = 40
 
@@ -429,7 +439,7 @@ def spell_out(text: str, names: Sequence[str]) -> str | None:
     star = _STAR.match(text) if len(names) > 1 and "*" in text else None
     if star is None:
         return None
-    mentions = list(filter(None, _MENTION.findall(text, star.end())))
+    mentions = list(filter(None, _compiled(_MENTION, text.isascii()).findall(text, star.end())))
     ordered = [name for name in dict.fromkeys(mentions) if name in names]
     if len(mentions) > _MAX_MENTIONS or len(ordered) != len(names) or ordered == list(names):
         return None
@@ -471,16 +481,36 @@ def _substitute(text: str, at: Occurrence, term: str, projected: set[str]) -> st
     return f" {term} "
 
 
+#: Where blanks may stand, outside IRIs, strings and comments.
+_BREAK = re.compile(r"(?<!\\)[ \t\r\n{}()\[\],;]|\Z")
+_NAMES = f"[{_PN_CHARS}]*"
+
+
 def _unescape(text: str) -> str:
-    """Codepoint escapes (19.2) outside IRIs and strings, where the engine does them itself."""
+    """Codepoint escapes (19.2) outside IRIs and strings, where the engine does them itself.
+
+    What a name loses in length is made up by blanks behind it, so that messages have the columns
+    of the text that was sent. Where an escape is more than part of a name, nothing is made up.
+    """
     if "\\u" not in text and "\\U" not in text:
         return text
-
-    def character(match: re.Match[str]) -> str:
-        code = 0x110000 if match["keep"] else int(match[2][2:], 16)
-        return chr(code) if code < 0x110000 else match[0]
-
-    return _ESCAPES.sub(character, text)
+    found = list(_ESCAPES.finditer(text))
+    keeps = re.fullmatch(_NAMES, "".join([_character(m[2]) for m in found if m[2]])) is not None
+    pieces: list[str] = []
+    end = lost = 0
+    for match in found:
+        between, end = text[end : match.start()], match.end()
+        place = _BREAK.search(between)
+        if lost and place and (place[0] or match["keep"]):
+            pieces += (between[: place.start()], " " * lost)
+            between, lost = between[place.start() :], 0
+        character = match["keep"] or _character(match[2])
+        pieces += (between, character)
+        lost += keeps and len(match[0]) - len(character)
+    between = text[end:]
+    place = _BREAK.search(between) if lost else None
+    cut = place.start() if place else len(between)
+    return "".join((*pieces, between[:cut], " " * lost, between[cut:]))
 
 
 def _position(text: str, offset: int) -> Position:
@@ -534,6 +564,7 @@ class _Reader:
         self.graphs: dict[str, list[str]] = {"FROM": [], "NAMED": []}
         self.variables: list[Occurrence] = []
         self.tokens: list[tuple[str, str, int]] = []  # kind, text, offset
+        self.mends: list[tuple[int, str]] = []  # offset, what the engine is given there
         self.clauses = 0
         self.operators = 0
         self.volatile = False
@@ -544,7 +575,7 @@ class _Reader:
 
     def query(self) -> Query:
         """Reads the text whole."""
-        text, match = self.text, _TOKEN.match
+        text, match = self.text, _compiled(_TOKEN, self.text.isascii()).match
         readers: dict[str, Callable[[str, int], None]] = {
             "var": self._var,
             "pname": self._pname,
@@ -591,13 +622,22 @@ class _Reader:
         if self.form is None:
             self._misplaced(len(self.text), Text("requête incomplète", "incomplete query"))
         return Query(
-            self.text,
+            self._mended(),
             self.form,
             tuple(self.graphs["FROM"]),
             tuple(self.graphs["NAMED"]),
             " ".join([token for _, token, _ in self.tokens]),
             self.volatile,
         )
+
+    def _mended(self) -> str:
+        """The text with what the engine reads too strictly in its own words, of the same length."""
+        pieces: list[str] = []
+        end = 0
+        for start, instead in self.mends:
+            pieces += (self.text[end:start], instead)
+            end = start + len(instead)
+        return "".join((*pieces, self.text[end:]))
 
     # --- one function for each kind of token ------------------------------------------------
 
@@ -643,15 +683,15 @@ class _Reader:
             self._graph(self.prefixes[prefix] + re.sub(r"\\(.)", r"\1", local), start)
 
     def _iri(self, token: str, start: int) -> None:
-        iri = re.sub(_UCHAR, _character, token[1:-1]) if "\\" in token else token[1:-1]
+        iri = re.sub(_UCHAR, _uchar, token[1:-1]) if "\\" in token else token[1:-1]
         if self.previous[1] == "BASE":
-            self.base = self._resolve(iri, start)
+            self.base = self._resolve(iri)
         elif self.before[1] == "PREFIX":
-            self.prefixes[self.previous[1][:-1]] = self._resolve(iri, start)
+            self.prefixes[self.previous[1][:-1]] = self._resolve(iri)
         else:
             self._term()
             if self._names_graph():
-                self._graph(self._resolve(iri, start), start)
+                self._graph(self._resolve(iri), start)
 
     def _plain(self, token: str, start: int) -> None:
         if token.startswith("_:"):
@@ -691,6 +731,8 @@ class _Reader:
             self._opens_query(frame, word)
         elif word in ("FROM", "WHERE"):
             frame.region = "dataset"
+        elif word in ("GROUP", "HAVING", "ORDER"):
+            frame.region = "modifiers"  # DESCRIBE may have no group before them
         elif word == "VALUES":
             frame.region = "values"
             self._pattern()
@@ -699,6 +741,8 @@ class _Reader:
             frame.patterns, frame.last = frame.patterns - frame.last, 0
         elif word in _VOLATILE:
             self.volatile = True
+        if word in ("TRUE", "FALSE"):
+            self.mends.append((start, word.lower()))  # keywords have any case (19.8)
         if word in ("a", "TRUE", "FALSE", "UNDEF"):
             self._term()
         else:
@@ -734,6 +778,9 @@ class _Reader:
             frame = self._open_brace(parent, start)
             parent.inside = False
         elif token == "(":
+            if self.previous[1] in _TIGHT:
+                offset, between = self._between(start)
+                self.mends.append((offset, "(" + between))
             kind = "expression" if self._opens_expression(parent) else "list"
             frame = _Frame(kind, parent.region, ")", start, "")
             if kind == "list":
@@ -754,6 +801,12 @@ class _Reader:
                 ),
                 f"{MAX_DEPTH} levels",
             )
+
+    def _between(self, start: int) -> tuple[int, str]:
+        """Where the token before this one ends, and blanks for what stands between them."""
+        _, token, offset = self.tokens[-1]
+        offset += len(token)
+        return offset, _NO_END.sub(" ", self.text[offset:start])
 
     def _open_brace(self, parent: _Frame, start: int) -> _Frame:
         if parent.region == "values":
@@ -785,6 +838,8 @@ class _Reader:
         if token != frame.closing:
             self._misplaced(start, Text(f"« {token} » ne ferme rien", f'"{token}" closes nothing'))
         self.stack.pop()
+        if self.previous[1] in ("(", "["):  # a comment is white space (19.4) in NIL and ANON too
+            self.mends.append(self._between(start))
         if frame.kind != "group":
             return
         parent = self.stack[-1]
@@ -842,8 +897,8 @@ class _Reader:
     # --- what is told from the tokens before ------------------------------------------------
 
     def _after_term(self) -> bool:
-        kind, token = self.previous
-        return kind in _TERMS or token in (")", "]", "TRUE", "FALSE")
+        kind, token = self.previous  # a brace in an expression ends an EXISTS
+        return kind in _TERMS or token in _CLOSING or token in ("TRUE", "FALSE")
 
     def _compares(self) -> bool:
         """Whether ``<`` here is the operator, though an IRI could begin with it.
@@ -855,7 +910,7 @@ class _Reader:
 
     def _keyword(self, word: str, start: int) -> str:
         """The keyword that a word is or begins with: by the longest match, as in 19.8."""
-        if word == "a" or word.upper() in _KEYWORDS:
+        if word == "a" or (word.isascii() and word.upper() in _KEYWORDS):
             return word
         # Keywords may stand together; reading a very long word one by one would be quadratic.
         found = _LONGEST_KEYWORD.match(word) if len(word) <= _LONGEST_WORD else None
@@ -884,17 +939,10 @@ class _Reader:
         """Whether what stands here is the name of a graph of the dataset."""
         return self.previous in (("word", "FROM"), ("word", "NAMED"))
 
-    def _resolve(self, iri: str, start: int) -> str:
+    def _resolve(self, iri: str) -> str:
         if len(iri) > MAX_IRI or len(self.base) > MAX_IRI:
             raise _long_iri()
-        try:
-            if _ABSOLUTE.match(iri):
-                return iri
-            whole = urljoin(self.base, iri)
-            # urljoin leaves out a query or fragment that is there, but empty (RFC 3986, 5.3).
-            return whole + iri[-1] if iri[-1:] in ("#", "?") and whole[-1:] != iri[-1] else whole
-        except ValueError:
-            self._fault(start, Text(f"IRI mal formé : <{iri}>", f"ill-formed IRI: <{iri}>"))
+        return iri if _ABSOLUTE.match(iri) else _resolved(self.base, iri)
 
     def _check_service_name(self, start: int) -> None:
         """Refuses ``SERVICE:x {``, which is no SPARQL, but which the engine would call."""
@@ -974,7 +1022,45 @@ class _Reader:
         _fault(self.text, offset, message)
 
 
+_NO_END = re.compile(r"[^\r\n]")
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+#: Authority, path, query and fragment (RFC 3986, appendix B).
+_PIECES = re.compile(r"(?://([^/?#]*))?([^?#]*)(\?[^#]*)?(#.*)?")
+
+
+def _resolved(base: str, iri: str) -> str:
+    """An IRI without a scheme as its base makes it (RFC 3986, 5.2.2), which ``urljoin`` does not
+    where segments or a query are empty."""
+    scheme, _, rest = base.partition(":")
+    found, own = _PIECES.match(rest), _PIECES.match(iri)
+    assert found
+    assert own
+    host, path, query = found[1], found[2], own[3]
+    if own[1] is not None:
+        host, path = own[1], _without_dots(own[2])
+    elif own[2]:
+        above = path.rpartition("/")[0] + "/" if path or host is not None else ""
+        path = _without_dots(own[2] if own[2].startswith("/") else above + own[2])
+    elif query is None:
+        query = found[3]
+    start = scheme + ":" if host is None else f"{scheme}://{host}"
+    return f"{start}{path}{query or ''}{own[4] or ''}"
+
+
+def _without_dots(path: str) -> str:
+    """RFC 3986, 5.2.4."""
+    kept: list[str] = []
+    segments = path.split("/")
+    for segment in segments:
+        if segment == ".." and len(kept) > 1:
+            kept.pop()
+        elif segment not in (".", ".."):
+            kept.append(segment)
+    if segments[-1] in (".", ".."):
+        kept.append("")
+    return "/".join(kept)
 
 
 def _goes_on(rest: str) -> bool:
@@ -982,9 +1068,14 @@ def _goes_on(rest: str) -> bool:
     return not rest[:1].isalpha() or rest[0] == "a" or _LONGEST_KEYWORD.match(rest) is not None
 
 
-def _character(match: re.Match[str]) -> str:
-    code = int(match[0][2:], 16)
-    return chr(code) if code < 0x110000 else match[0]
+def _uchar(match: re.Match[str]) -> str:
+    return _character(match[0])
+
+
+def _character(escape: str) -> str:
+    """The character of an escape; one beyond Unicode stands for itself."""
+    code = int(escape[2:], 16)
+    return chr(code) if code < 0x110000 else escape
 
 
 def require_web_iri(iri: str) -> None:

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from essgraph.errors import EssgraphError, Text, UnknownName
-from essgraph.service import openapi, problems, sparql
+from essgraph.service import details, openapi, sparql
 from essgraph.service.access import Metrics
 from essgraph.service.collections import Collections
 from essgraph.service.entities import SEGMENTS, Entities
@@ -153,10 +153,10 @@ async def _unknown(request: Request, error: Any) -> Response:
                 f"nothing at {request.url.path[:80]}",
             )
         )
-    return problems.respond(problem, request.scope)
+    return details.respond(problem, request.scope)
 
 
 async def _failed(request: Request, _: Exception) -> Response:
     # Starlette re-raises after this answer, so that the server's log has the trace.
     problem = HttpProblem(500, Text("le service a échoué ici", "the service failed here"))
-    return problems.respond(problem, request.scope)
+    return details.respond(problem, request.scope)

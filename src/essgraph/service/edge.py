@@ -1,11 +1,10 @@
-"""The HTTP edge: what uvicorn's protocol lacks, and a memory of whole exchanges.
+"""The HTTP edge: what uvicorn's protocol lacks.
 
 - Deadlines that hold whatever trickles in: for a request's head, for its body, for a reader that
   does not read (uvicorn has none; its issue 157).
 - Limits on the size of the head (RFC 6585, 431; RFC 9110, 414).
 - A client that goes away cancels its request.
-- The *memo*: the service is a function of the request's bytes and the data version, so a request
-  that was answered before, byte for byte, is answered again before anything is parsed.
+- What was asked before, byte for byte, is answered from the ``memo`` before anything is parsed.
 """
 
 from __future__ import annotations
@@ -14,8 +13,6 @@ import asyncio
 import json
 import os
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias, cast
 
 import httptools
@@ -27,6 +24,7 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from essgraph.errors import Text
+from essgraph.service.memo import LARGEST_REQUEST, Exchange, Memo
 from essgraph.service.problems import TITLES
 from essgraph.service.reply import Headers, Reply
 
@@ -37,6 +35,8 @@ READ_DEADLINE: Final = 60.0
 #: For how long the next request of the only client is looked for, in seconds: to be woken for it
 #: would take a third of the time of an answer from the memo. With one core it needs that itself.
 LOOKS: Final = 0.0001 if (os.cpu_count() or 1) > 1 else 0.0
+#: For how long it is not, in seconds, where it was looked for in vain.
+SLEEPS: Final = 0.02
 #: How long a refused client may go on sending, so that it reads the answer before the reset.
 LINGER: Final = 2.0
 #: The longest URL (the parser's own bound), the most that all header fields may have, and the
@@ -44,10 +44,6 @@ LINGER: Final = 2.0
 MAX_URL: Final = 2**16 - 1
 MAX_FIELDS: Final = 32 * 2**10
 MAX_HEAD: Final = 96 * 2**10
-#: What the memo may hold in all, and the largest request and response it holds, in bytes.
-MEMO: Final = 12 * 2**20
-MEMO_REQUEST: Final = 16 * 2**10
-MEMO_RESPONSE: Final = 256 * 2**10
 
 #: What is refused here: a status, the limit that was met, and what is said.
 Fault: TypeAlias = tuple[int, str | None, Text]
@@ -89,70 +85,6 @@ _HOST: Final[Fault] = (
 _MALFORMED: Final[Fault] = (400, None, Text("requête HTTP mal formée", "malformed HTTP request"))
 
 
-#: A status, the head of the response but for the status line and the date, the body, the tag of
-#: the query and its rows, and what the log says of it, once it was said.
-Exchange: TypeAlias = tuple[int, bytes, bytes, str | None, int | None, str | None]
-
-
-class Memo:
-    """Whole responses by the exact bytes of the request; least recently used out first."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[bytes, Exchange] = OrderedDict()
-        self._size = 0
-        #: Of the version of the data: who asks takes it then, and ``put`` knows it again.
-        self.generation = 0
-        #: What the log says of an exchange: takes the request, the status, the body's size, the
-        #: tag of the query and its rows.
-        self.line: Callable[[bytes, int, int, str | None, int | None], str] = lambda *_: ""
-        #: Called with that and the seconds it took for each exchange answered from here.
-        self.heard: Callable[[str, float], None] = lambda *_: None
-        #: Called for each refusal of the edge, with what is known of the request's head, the
-        #: status, the body's size and the limit.
-        self.refused: Callable[[bytes, int, int, str | None], None] = lambda *_: None
-
-    def get(self, request: bytes) -> Exchange | None:
-        """The response to a request, if it is here."""
-        kept = self._kept.get(request)
-        if kept is None:
-            return None
-        self._kept.move_to_end(request)
-        if kept[5] is None:  # most requests come once, and need none
-            status, head, body, query, rows, _ = kept
-            line = self.line(request, status, len(body), query, rows)
-            kept = self._kept[request] = status, head, body, query, rows, line
-        return kept
-
-    def put(
-        self,
-        generation: int,
-        request: bytes,
-        status: int,
-        head: bytes,
-        body: bytes,
-        scope: Mapping[str, Any],
-    ) -> None:
-        """Keeps a response, ``head`` being all between the status line and date and the body;
-        ``scope`` tells of the query.
-
-        One that was begun before the last change may be of the version before: it is not kept.
-        """
-        if generation != self.generation or len(body) > MEMO_RESPONSE or request in self._kept:
-            return
-        query, rows = scope.get("essgraph.query"), scope.get("essgraph.rows")
-        self._kept[request] = status, head, body, query, rows, None
-        self._size += len(request) + len(head) + len(body)
-        while self._size > MEMO:
-            old, (_, head, body, *_) = self._kept.popitem(last=False)
-            self._size -= len(old) + len(head) + len(body)
-
-    def clear(self) -> None:
-        """For another version of the data."""
-        self._kept.clear()
-        self._size = 0
-        self.generation += 1
-
-
 def protocol(memo: Memo) -> type[asyncio.Protocol]:
     """The protocol class for uvicorn's ``http`` setting, over one memo."""
     return cast("type[asyncio.Protocol]", type("Edge", (_Edge,), {"memo": memo}))
@@ -172,6 +104,7 @@ class _Edge(HttpToolsProtocol):
         self._reading: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._resting = 0.0  # since when it waits for another request
+        self._looks = 0.0  # when the next one may be looked for again
         self._fault = _MALFORMED  # why the parser was stopped
         self._refused = False
         self._parting: Fault | None = None  # what is said when it was
@@ -191,7 +124,7 @@ class _Edge(HttpToolsProtocol):
             if kept is not None:
                 self._answer_again(kept)
                 return
-            self._piece = data if len(data) <= MEMO_REQUEST else None
+            self._piece = data if len(data) <= LARGEST_REQUEST else None
         else:
             self._piece = None
         self._begun = 0
@@ -339,13 +272,16 @@ class _Edge(HttpToolsProtocol):
         self._resting = time.monotonic()
         if self.timeout_keep_alive_task is None:
             self._set_keep_alive(self.timeout_keep_alive)
-        if len(self.connections) == 1:
+        if len(self.connections) == 1 and self._resting >= self._looks:
             self._look(self._resting)
 
     def _look(self, resting: float) -> None:
         """Looks for the next request of the only client rather than sleep until it comes."""
-        if self._resting == resting and self._between and time.monotonic() < resting + LOOKS:
-            self.loop.call_soon(self._look, resting)
+        if self._resting == resting and self._between:
+            if (now := time.monotonic()) < resting + LOOKS:
+                self.loop.call_soon(self._look, resting)
+            else:
+                self._looks = now + SLEEPS
 
     def _set_keep_alive(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(

@@ -1,14 +1,9 @@
-"""From our exceptions to HTTP: the one table of status codes, and problem details (RFC 9457)."""
+"""From our exceptions to HTTP: the one table of status codes."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import parse_qsl
-
-from starlette.responses import Response
-from starlette.types import Scope
 
 from essgraph.errors import (
     EngineError,
@@ -25,11 +20,8 @@ from essgraph.errors import (
     Text,
     UnknownName,
 )
-from essgraph.formats import HTML, Format, negotiate
-from essgraph.service.encodings import fields
 
 LANGUAGES: Final = ("fr", "en")
-PROBLEM: Final = Format("problem", "application/problem+json", "json", ("application/json",), False)
 
 #: The first class that fits decides.
 STATUS: Final[tuple[tuple[type[EssgraphError], int], ...]] = (
@@ -117,68 +109,3 @@ def preferred_language(values: Sequence[str]) -> str:
         if primary in weights:
             weights[primary] = max(weights[primary], weight)
     return "en" if weights["en"] > weights["fr"] else "fr"
-
-
-def respond(error: EssgraphError, scope: Scope) -> Response:
-    """The answer to a request that failed: problem+json, or a short page for browsers.
-
-    In the language that its address names, else by ``Accept-Language``.
-    """
-    # For the log and the metrics.
-    busy = "busy" if isinstance(error, Overloaded) else None
-    scope["essgraph.limit"] = getattr(error, "limit", busy)
-    if error.tag:
-        scope["essgraph.query"] = error.tag
-    accept = fields(scope["headers"], b"accept")
-    status = status_of(error)
-    query = tuple(parse_qsl(scope["query_string"].decode("latin-1")))
-    named = dict(query).get("lang")
-    language = (
-        named
-        if named in LANGUAGES
-        else preferred_language(fields(scope["headers"], b"accept-language"))
-    )
-    title = TITLES.get(status, TITLES[500]).in_language(language)
-    detail = error.text.in_language(language)
-    body: dict[str, object] = {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "instance": scope["path"][:80],
-    }
-    at = getattr(error, "at", None)
-    if at is not None:
-        body["position"] = {"line": at.line, "column": at.column}
-    if isinstance(error, LimitExceeded):
-        body["limit"] = {"name": error.limit, "value": error.value}
-    links = getattr(error, "links", ())
-    if links:
-        body["links"] = [{"href": href, "title": called} for href, called in links]
-    headers = dict(getattr(error, "headers", {}))
-    headers |= {
-        "Content-Language": language,
-        "Vary": "Accept, Accept-Language",
-        "Cache-Control": "no-store",
-    }
-    if isinstance(error, Overloaded):
-        headers["Retry-After"] = str(error.retry_after)
-    elif status == 429:
-        headers["Retry-After"] = "1"
-    # A client that accepts neither still learns what went wrong (RFC 9110, 15.5.7).
-    if _is_browser(accept):
-        # Imported here: pages answer what goes wrong with this module.
-        from essgraph.service.pages import frame
-
-        v = frame.View(language, named in LANGUAGES, scope["path"][:80], query)
-        said = {"title": title, "status": status, "detail": detail, "links": links}
-        headers["Content-Security-Policy"] = frame.POLICY
-        return Response(frame.render("problem.html", v, said), status, headers, HTML.content_type)
-    return Response(
-        json.dumps(body, ensure_ascii=False).encode(), status, headers, PROBLEM.media_type
-    )
-
-
-def _is_browser(accept: Sequence[str]) -> bool:
-    chosen = negotiate(accept, (PROBLEM, HTML))
-    return chosen is not None and chosen.name == "html"

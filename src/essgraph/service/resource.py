@@ -17,7 +17,7 @@ from essgraph import formats, results
 from essgraph.engine import Answer
 from essgraph.errors import EssgraphError, Text, UnknownName
 from essgraph.formats import Format, negotiate
-from essgraph.service import problems
+from essgraph.service import details
 from essgraph.service.answers import Kept
 from essgraph.service.encodings import fields
 from essgraph.service.links import link
@@ -50,7 +50,7 @@ async def guarded(
         else:
             await answer(scope, send)
     except EssgraphError as error:
-        response = problems.respond(error, scope)
+        response = details.respond(error, scope)
         await response(scope, receive, send)
 
 

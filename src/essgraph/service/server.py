@@ -19,6 +19,7 @@ from essgraph.service import edge
 from essgraph.service.access import Access, AccessLog, Metrics, remembered_line
 from essgraph.service.app import create_app
 from essgraph.service.live import Live
+from essgraph.service.memo import Memo
 
 
 def serve(
@@ -48,7 +49,7 @@ def serve(
     uvicorn_loop = asyncio.Runner(loop_factory=_new_loop)
     with uvicorn_loop as runner:
         loop = runner.get_loop()
-        memo, metrics = edge.Memo(), Metrics()
+        memo, metrics = Memo(), Metrics()
         lines = AccessLog(sys.stdout if log else None, loop.call_later)
         public = url or _address(host, port)
         access = Access(

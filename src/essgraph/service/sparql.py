@@ -17,7 +17,7 @@ from essgraph.engine import Dataset
 from essgraph.errors import EssgraphError, LimitExceeded, QueryError, QueryRefused, Text
 from essgraph.formats import Format
 from essgraph.query import inspect
-from essgraph.service import description, problems
+from essgraph.service import description, details
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live
 from essgraph.service.problems import HttpProblem
@@ -61,7 +61,7 @@ class SparqlEndpoint:
         try:
             await self._answer(scope, receive, send)
         except EssgraphError as error:
-            response = problems.respond(error, scope)
+            response = details.respond(error, scope)
             await response(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:

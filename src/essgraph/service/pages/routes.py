@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from essgraph import formats
 from essgraph.errors import EssgraphError
-from essgraph.service import asking, problems
+from essgraph.service import asking, details
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live
 from essgraph.service.pages import (
@@ -86,7 +86,7 @@ class Pages:
         try:
             response = await handler(request, rest)
         except EssgraphError as error:
-            response = problems.respond(error, scope)
+            response = details.respond(error, scope)
         if handler in self._lasting and response.status_code == 200:
             left = [f for f in response.raw_headers if f[0] != b"content-length"]
             await respond(scope, send, 200, left, bytes(response.body), lasting=True)
