@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, serving
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-from playwright.sync_api import Browser, Locator, Page, expect  # noqa: E402
+from playwright.sync_api import Browser, Locator, Page, Route, expect  # noqa: E402
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
@@ -193,6 +193,37 @@ def test_the_editor_runs_an_example_and_a_change(visit: Visit) -> None:
     assert short
     visit.open(short)
     expect(page.locator(".rows tbody tr")).to_have_count(1)
+
+
+def test_the_language_is_switched_without_losing_the_query(visit: Visit) -> None:
+    page = visit.open("/sparql")
+    page.evaluate("essgraphEditor.setValue('SELECT (41 + 1 AS ?sum) { }')")
+    page.get_by_role("button", name="Lancer").click()
+    expect(page.locator(".rows tbody tr")).to_have_text("42")
+    page.get_by_role("link", name="English").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page.locator(".rows tbody tr")).to_have_text("42")
+
+
+def test_suggestions_go_away_and_what_was_typed_stays(visit: Visit) -> None:
+    page = visit.open("/")
+    field = page.get_by_role("main").get_by_role("combobox")
+    field.press_sequentially("dakar")
+    expect(page.get_by_role("option").first).to_be_visible()
+    field.press("Escape")
+    expect(page.get_by_role("option")).to_have_count(0)
+    expect(field).to_have_value("dakar")
+    # Those that come when the visitor is elsewhere already do not cover the page.
+    held: list[Route] = []
+    page.route("**/suggest?*", lambda route: held.append(route))
+    field.fill("tunis")
+    page.wait_for_timeout(100)
+    field.press("Tab")
+    with page.expect_response("**/suggest?*"):
+        for route in held:
+            route.continue_()
+    page.wait_for_timeout(200)
+    expect(page.get_by_role("option")).to_have_count(0)
 
 
 def test_the_editor_completes_our_terms_and_declares_their_prefix(visit: Visit) -> None:

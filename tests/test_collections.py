@@ -136,6 +136,14 @@ def test_what_is_no_page_is_a_clear_error(client: httpx.Client, path: str, statu
     assert response.json()["detail"]
 
 
+def test_accents_do_not_upset_the_order_of_a_page(client: httpx.Client) -> None:
+    page = client.get("/id/?class=AgentGroup&lang=fr", headers={"Accept": "text/html"}).text
+    order = ["Délégués", "Élus locaux", "États francophones", "Habitants", "Villes membres"]
+    places = [page.index(f">{name}") for name in order]
+    assert places == sorted(places)
+    assert "Villes membres de l’AIMF" in page  # as its own page writes it
+
+
 def test_the_address_without_slash_leads_there(client: httpx.Client) -> None:
     for path in ("/id", "/page", "/page/"):
         response = client.get(path)

@@ -197,6 +197,8 @@ def test_dumps_hold_what_the_snapshot_holds(client: httpx.Client, built: Path) -
     response = client.get("/dump.nq.gz")
     assert response.headers["content-type"] == "application/gzip"
     assert "content-encoding" not in response.headers
+    # Unpacked, it has the suffix by which tools know its format.
+    assert response.headers["content-disposition"] == 'attachment; filename="essgraph.nq.gz"'
     assert gzip.decompress(response.content) == data
     assert response.content[4:8] == b"\0\0\0\0"  # no time (RFC 1952, 2.3)
     trig = gzip.decompress(client.get("/dump.trig.gz").content)

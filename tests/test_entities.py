@@ -176,6 +176,24 @@ def test_encoded_addresses_reach_the_same_thing(client: httpx.Client, path: str)
     assert (response.status_code, response.headers["location"]) == (303, "/data/bamako.ttl")
 
 
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("/id/bamako?lang=en", "/page/bamako?lang=en"),
+        ("/page/Bamako/?lang=en", "/page/bamako?lang=en"),
+        ("/doc/coop-coter-ess/?lang=en", "/doc/coop-coter-ess?lang=en"),
+        ("/id?class=City&lang=en", "/id/?class=City&lang=en"),
+        ("/ontology/?lang=en", "/ontology?lang=en"),
+        ("/graph/register?lang=en", "/dataset?lang=en"),
+    ],
+)
+def test_the_way_to_a_page_keeps_what_was_asked(
+    client: httpx.Client, path: str, target: str
+) -> None:
+    response = client.get(path, headers={"Accept": "text/html"})
+    assert response.headers["location"] == target
+
+
 def test_concepts_and_schemes_are_things(client: httpx.Client) -> None:
     for key in ("theme/blue-economy", "theme"):
         response = client.get(f"/id/{key}", follow_redirects=True)
@@ -408,6 +426,7 @@ def test_each_format_and_language_has_a_tag_of_its_own(client: httpx.Client) -> 
         ("de", "fr"),
         ("fr-CA, en;q=0.9", "fr"),
         ("*", "fr"),
+        ("fr;Q=0.4, en;Q=0.5", "en"),
     ],
 )
 def test_the_language_of_a_page(client: httpx.Client, wanted: str | None, language: str) -> None:

@@ -259,7 +259,9 @@ def test_methods_conditions_and_formats(http: httpx.Client) -> None:
         assert refused.headers["allow"] == "GET, HEAD, OPTIONS"
     assert http.get(path, headers={"Accept": "image/png"}).status_code == 406
     assert http.get(path, params={"format": "trig"}).status_code == 406
-    for unknown in ("/queries/nothing", "/queries/talks/", "/queries/talks/other"):
+    assert http.get(f"{path}?format=").content == whole.content
+    assert http.get("/queries?format=").status_code == 200
+    for unknown in ("/queries/nothing", "/queries/talks/other"):
         assert http.get(unknown).status_code == 404, unknown
 
 
@@ -415,7 +417,7 @@ def test_a_cited_answer_says_whether_and_how_it_has_changed(tmp_path: Path, run:
     with serving(out, "--project", project) as server:
         gone = httpx.get(server.url + local(cited), headers={"Accept-Language": "en"})
         assert gone.status_code == 410
-        assert "has changed since" in gone.json()["detail"]
+        assert "a changé depuis" in gone.json()["detail"]  # its address names the language
         assert links(gone)["latest-version"].startswith("/queries/networks?")
         page = httpx.get(server.url + local(cited), headers={"Accept": "text/html"})
         assert page.status_code == 410

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
+import shlex
+import subprocess
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -120,6 +123,13 @@ def test_every_page_is_whole_safe_and_from_one_host(
     assert len(page.text.split()) > 40
 
 
+@pytest.mark.parametrize("slug", ["aimf-recommendations-2013", "gsef-session-report"])
+def test_no_identifier_stands_twice_on_a_page(client: httpx.Client, slug: str) -> None:
+    elements = Reader(client.get(f"/doc/{slug}").text).elements
+    named = [attributes["id"] for _, attributes in elements if "id" in attributes]
+    assert len(named) == len(set(named))
+
+
 def test_all_that_a_page_loads_is_there(client: httpx.Client) -> None:
     if not BUILT.exists():
         pytest.skip("python hatch_build.py has not been run")
@@ -170,6 +180,130 @@ def test_the_language_is_the_one_asked_for_and_links_keep_it(client: httpx.Clien
     assert '/page/senegal?lang=en"' in page.text
     plain = client.get("/page/dakar", headers={"Accept-Language": "en"})
     assert '/page/senegal"' in plain.text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/page/dakar",
+        "/queries/doubtful-statements",
+        "/queries/talks?limit=5&offset=5",
+        "/search?q=a",
+        "/dataset",
+        "/docs",
+        "/page/dakarr",
+        "/queries/nothing",
+    ],
+)
+def test_the_language_that_was_chosen_holds_on_every_way(client: httpx.Client, path: str) -> None:
+    named = path + ("&" if "?" in path else "?") + "lang=en"
+    french = {"Accept-Language": "fr"}
+    page = client.get(named, headers=french)
+    assert page.headers["content-language"] == "en"
+    links = {
+        e["href"] for tag, e in Reader(page.text).elements if tag == "a" and "hreflang" not in e
+    }
+    ours = {link.partition("#")[0] for link in links if link and link.startswith(("/", "?"))}
+    reached = {
+        link: client.get(urljoin(named, link), headers=french, follow_redirects=True)
+        for link in ours
+    }
+    lost = [
+        link
+        for link, found in reached.items()
+        if found.headers["content-type"].startswith("text/html")
+        and found.headers["content-language"] != "en"
+    ]
+    assert not lost
+    searches = Reader(page.text).elements
+    assert [e["value"] for tag, e in searches if tag == "input" and e.get("name") == "lang"]
+
+
+def test_what_is_not_there_can_be_read_in_the_other_language(client: httpx.Client) -> None:
+    page = client.get("/page/nothing?lang=en", headers={"Accept-Language": "fr"})
+    assert page.headers["content-language"] == "en"
+    assert "Not found" in page.text
+    french = next(
+        e["href"] for tag, e in Reader(page.text).elements if tag == "a" and "hreflang" in e
+    )
+    other = client.get(urljoin("/page/nothing", french), headers={"Accept-Language": "en"})
+    assert "Introuvable" in other.text
+
+
+@pytest.mark.parametrize("path", ["/docs", "/queries/cities?lang=en"])
+def test_what_is_to_be_run_in_a_shell_can_be(client: httpx.Client, server: str, path: str) -> None:
+    (command,) = re.findall(r"<pre[^>]*>(curl .*?)</pre>", client.get(path).text)
+    words = shlex.split(html.unescape(command))
+    assert any(word.startswith(server) for word in words)
+    done = subprocess.run(
+        [*words, "--silent", "--fail"], capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stderr
+    assert "https://w3id.org/essgraph/id/dakar" in done.stdout
+
+
+def test_a_slash_too_many_leads_to_the_page(client: httpx.Client) -> None:
+    for path in ("/docs", "/queries", "/queries/cities", "/recommendations", "/search", "/dataset"):
+        response = client.get(f"{path}/?lang=en")
+        assert response.status_code == 301, path
+        assert response.headers["location"] == f"{path}?lang=en"
+    assert client.post("/sparql/", data={"query": "ASK {}"}).status_code == 404
+
+
+def test_all_results_are_reached_and_of_the_kind_asked_for(client: httpx.Client) -> None:
+    address, found = "/search?q=a&lang=en", []
+    while address:
+        page = Reader(client.get(address).text)
+        results = page.text.partition("entities")[0]
+        address = next(
+            (a["href"] or "" for tag, a in page.elements if tag == "a" and a.get("rel") == "next"),
+            "",
+        )
+        found += [
+            link
+            for tag, a in page.elements
+            if tag == "a" and (a.get("class") or "").startswith("k ") and (link := a["href"])
+        ]
+    count = int(results.split()[-1])
+    assert count > 100
+    assert len(found) == len(set(found)) == count
+    cities = Reader(client.get("/search?q=dakar&kind=City").text)
+    assert len([a for tag, a in cities.elements if (a.get("class") or "").startswith("k k-")]) == 1
+    assert client.get("/search?q=dakar&kind=Nothing").status_code == 400
+    assert client.get("/search?q=dakar&offset=-1").status_code == 400
+
+
+def test_pages_of_an_answer_go_from_the_first_to_the_last(client: httpx.Client) -> None:
+    address, visited = "/queries/talks?limit=20", 0
+    while address:
+        response = client.get(address)
+        assert response.status_code == 200, address
+        visited += 1
+        links = [a for tag, a in Reader(response.text).elements if tag == "a"]
+        assert ("prev" in [a.get("rel") for a in links]) == (visited > 1)
+        address = next((a["href"] or "" for a in links if a.get("rel") == "next"), "")
+    assert visited > 1
+
+
+@pytest.mark.parametrize(
+    ("path", "first", "second"),
+    [
+        ("/queries", ">À quelles heures", ">Combien de mandats"),
+        ("/page/answer-of-honore-quantchi", ">économie circulaire<", ">engagement politique<"),
+        ("/ontology", "<h3>événement", "<h3>groupe"),
+    ],
+)
+def test_lists_are_in_the_order_of_the_alphabet(
+    client: httpx.Client, path: str, first: str, second: str
+) -> None:
+    page = client.get(f"{path}?lang=fr").text
+    assert 0 < page.index(first) < page.index(second)
+
+
+def test_english_has_no_space_before_a_colon(client: httpx.Client) -> None:
+    for path in ("/ontology", "/dataset", "/shapes", "/docs", "/queries/cities"):
+        text = Reader(client.get(f"{path}?lang=en").text).text
+        assert not re.findall(r"[a-z] :\s", text.partition("# title@fr")[0]), path
 
 
 def test_both_languages_have_the_same_parts(client: httpx.Client) -> None:

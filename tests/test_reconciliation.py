@@ -178,6 +178,12 @@ def test_queries_by_get_and_post(http: httpx.Client) -> None:
     assert len(answers["q0"]["result"]) <= 3
 
 
+def test_caches_tell_codings_and_languages_apart(http: httpx.Client) -> None:
+    for path in ("", "/suggest/entity?prefix=mon", "/preview?id=bamako"):
+        answer = http.get(path, headers={"Accept-Encoding": "gzip"})
+        assert {"Accept-Encoding", "Accept-Language"} <= set(answer.headers["vary"].split(", "))
+
+
 def test_types_and_properties_tell_namesakes_apart(http: httpx.Client) -> None:
     query = {"query": "Saint-Denis"}
     alike = ask(http, {"q": query})["q"]["result"]

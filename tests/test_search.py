@@ -166,6 +166,8 @@ def test_conditions_and_methods(http: httpx.Client) -> None:
     assert (again.status_code, again.content) == (304, b"")
     assert http.post("/search", params={"q": "forum"}).status_code == 405
     assert http.get("/search?q=a", headers={"Accept": "image/png"}).status_code == 406
+    assert http.get("/search?q=forum&format=").content == whole.content
+    assert http.get("/search?q=forum&format=csv").status_code == 406
 
 
 def test_the_same_data_give_the_same_index(built: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope, Send
 
+from essgraph import formats
 from essgraph.engine import Answer
 from essgraph.errors import QueryError, Text
 from essgraph.formats import Format
@@ -19,9 +20,9 @@ from essgraph.service.encodings import fields
 from essgraph.service.live import Live
 from essgraph.service.reply import Headers, send_kept
 from essgraph.service.resource import guarded
+from essgraph.service.sparql import not_acceptable
 
 JSON: Final = Format("json", "application/json", "json", (), False)
-LANGUAGES: Final = ("fr", "en")
 
 Parameters = list[tuple[str, str]]
 
@@ -85,7 +86,7 @@ def language(values: dict[str, str], scope: Scope) -> str:
     chosen = values.pop("lang", None)
     if chosen is None:
         return problems.preferred_language(fields(scope["headers"], b"accept-language"))
-    if chosen not in LANGUAGES:
+    if chosen not in problems.LANGUAGES:
         raise QueryError(
             Text(
                 f"lang vaut fr ou en, non « {chosen[:40]} »",
@@ -113,6 +114,21 @@ def number(values: dict[str, str], name: str, default: int | None, low: int, hig
             )
         )
     return found
+
+
+def choose(form: str, scope: Scope, offers: Sequence[Format]) -> Format:
+    """By the parameter ``format``, empty where none is wanted; then by Accept.
+
+    Raises HttpProblem (406).
+    """
+    chosen = (
+        formats.by_name(form, offers)
+        if form
+        else formats.negotiate(fields(scope["headers"], b"accept"), offers)
+    )
+    if chosen is None:
+        raise not_acceptable(offers)
+    return chosen
 
 
 def is_true(values: dict[str, str], name: str) -> bool:

@@ -23,12 +23,12 @@ from essgraph.service.entities import SEGMENTS, Entities
 from essgraph.service.finding import Finding
 from essgraph.service.library import Library
 from essgraph.service.live import Live
-from essgraph.service.pages.routes import Pages
+from essgraph.service.pages.routes import PAGES, Pages
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem
 from essgraph.service.reconciliation import Reconciliation
 from essgraph.service.reply import respond
-from essgraph.service.resource import ALLOW
+from essgraph.service.resource import ALLOW, redirect
 from essgraph.service.site import Site
 from essgraph.service.vocabulary import Vocabulary
 
@@ -106,13 +106,14 @@ def create_app(
     folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, Entities(live, Texts(texts), url))
     folders |= dict.fromkeys(("ontology", "shapes", "context"), Vocabulary(live, url))
     folders |= {"queries": Library(live), "reconcile": Reconciliation(live, url)}
-    return Pages(live, _Front(app, paths, folders))
+    return Pages(live, _Front(app, paths, folders), url)
 
 
 class _Front:
     """Before FastAPI's router, whose way costs four times what a query does: the hot paths.
 
-    ``paths`` are whole; ``folders`` are first segments, without a suffix. OPTIONS, also of pages
+    ``paths`` are whole; ``folders`` are first segments, without a suffix. A path or page with a
+    slash too many is told where it is. OPTIONS, also of pages
     and of the server as a whole (RFC 9110, 9.3.7), ends here where none of them answers it.
     """
 
@@ -128,6 +129,11 @@ class _Front:
         first = path[1:].partition("/")[0].partition(".")[0]
         app = self._paths.get(path) or self._folders.get(first, self._app)
         if app is self._app and scope["type"] == "http":
+            bare = path.rstrip("/")
+            known = bare != path and (bare in self._paths or bare in PAGES)
+            if known and scope["method"] in ("GET", "HEAD"):
+                await redirect(scope, send, 301, bare)
+                return
             if scope["method"] == "OPTIONS":
                 allow = sparql.ALLOW if path in ("*", "/view") else ALLOW
                 await respond(scope, send, 204, [(b"allow", allow.encode())])

@@ -16,6 +16,7 @@ from essgraph import names
 from essgraph.errors import QueryError, Text, UnknownName
 from essgraph.formats import Format
 from essgraph.query import inspect
+from essgraph.search import fold
 from essgraph.service import documents, resource
 from essgraph.service.links import link
 from essgraph.service.live import Live, Served
@@ -211,10 +212,10 @@ async def _page(request: Request, served: Served, part: Part, counted: dict[str,
     context = {
         "title": labels.get(part.iri, part.name) if part.iri else view.say(*_TITLE),
         "part": part,
-        "parts": sorted(parts, key=lambda p: p[1].casefold()),
+        "parts": sorted(parts, key=lambda p: fold(p[1])),
         "members": sorted(
             ((_path(iri), labels.get(iri, iri.removeprefix(names.BASE))) for iri in members),
-            key=lambda pair: pair[1].casefold(),
+            key=lambda pair: fold(pair[1]),
         ),
     }
     return frame.html(request, served, "collection.html", view, context)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import parse_qsl
 
 from starlette.responses import Response
 from starlette.types import Scope
@@ -13,22 +14,30 @@ from essgraph.errors import EssgraphError, LimitExceeded, Overloaded
 from essgraph.formats import HTML, Format, negotiate
 from essgraph.service.encodings import fields
 from essgraph.service.pages import frame
-from essgraph.service.problems import TITLES, preferred_language, status_of
+from essgraph.service.problems import LANGUAGES, TITLES, preferred_language, status_of
 
 PROBLEM: Final = Format("problem", "application/problem+json", "json", ("application/json",), False)
 
 
 def respond(error: EssgraphError, scope: Scope) -> Response:
-    """The answer to a request that failed: problem+json, or a short page for browsers."""
+    """The answer to a request that failed: problem+json, or a short page for browsers.
+
+    In the language that its address names, else by ``Accept-Language``.
+    """
     # For the log and the metrics.
     busy = "busy" if isinstance(error, Overloaded) else None
     scope["essgraph.limit"] = getattr(error, "limit", busy)
     if error.tag:
         scope["essgraph.query"] = error.tag
     accept = fields(scope["headers"], b"accept")
-    languages = fields(scope["headers"], b"accept-language")
     status = status_of(error)
-    language = preferred_language(languages)
+    query = tuple(parse_qsl(scope["query_string"].decode("latin-1")))
+    named = dict(query).get("lang")
+    language = (
+        named
+        if named in LANGUAGES
+        else preferred_language(fields(scope["headers"], b"accept-language"))
+    )
     title = TITLES.get(status, TITLES[500]).in_language(language)
     detail = error.text.in_language(language)
     body: dict[str, object] = {
@@ -58,7 +67,7 @@ def respond(error: EssgraphError, scope: Scope) -> Response:
         headers["Retry-After"] = "1"
     # A client that accepts neither still learns what went wrong (RFC 9110, 15.5.7).
     if _is_browser(accept):
-        v = frame.View(language, False, scope["path"][:80], ())
+        v = frame.View(language, named in LANGUAGES, scope["path"][:80], query)
         said = {"title": title, "status": status, "detail": detail, "links": links}
         headers["Content-Security-Policy"] = frame.POLICY
         return Response(frame.render("problem.html", v, said), status, headers, HTML.content_type)

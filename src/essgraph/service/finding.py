@@ -12,17 +12,16 @@ from urllib.parse import urlencode
 
 from starlette.types import Receive, Scope, Send
 
-from essgraph import formats, names
+from essgraph import names
 from essgraph.errors import QueryError, Text
 from essgraph.search import Entity, Found, Hit, Index
 from essgraph.service import api
 from essgraph.service.api import Api
-from essgraph.service.encodings import fields
 from essgraph.service.live import Served
 from essgraph.service.problems import HttpProblem
-from essgraph.service.sparql import not_acceptable
 
 MAX_TEXT: Final = 200
+MAX_OFFSET: Final = 100_000
 _T = TypeVar("_T")
 #: One reading at a time, beside the event loop: a search of many names takes some milliseconds.
 _READER: Final = ThreadPoolExecutor(1, "index")
@@ -84,14 +83,7 @@ class Finding(Api):
         known = ("q", "limit", "lang") if suggesting else (
             "q", "kind", "limit", "offset", "lang", "format")  # fmt: skip
         values = api.once(api.parameters(scope["query_string"]), known)
-        form = values.pop("format", None)
-        chosen = (
-            formats.by_name(form, (api.JSON,))
-            if form is not None
-            else formats.negotiate(fields(scope["headers"], b"accept"), (api.JSON,))
-        )
-        if chosen is None:
-            raise not_acceptable((api.JSON,))
+        api.choose(values.pop("format", ""), scope, (api.JSON,))
         language = api.language(values, scope)
         text = _text(values)
         served = self._live.now
@@ -111,13 +103,11 @@ class Finding(Api):
         values: dict[str, str],
     ) -> None:
         limit = api.number(values, "limit", 20, 1, 100)
-        offset = api.number(values, "offset", 0, 0, 100_000)
-        kinds = [kind for kind in values.pop("kind", "").split(",") if kind]
+        offset = api.number(values, "offset", 0, 0, MAX_OFFSET)
+        kind = values.pop("kind", "")
 
         def reading(index: Index) -> tuple[Found, dict[str, Any]]:
-            for kind in kinds:
-                if kind not in index.kinds:
-                    raise _unknown_kind(kind, index)
+            kinds = kinds_of(kind, index)
             found = index.search(text, language=language, kinds=kinds, limit=limit, offset=offset)
             return found, {
                 "query": text,
@@ -132,8 +122,8 @@ class Finding(Api):
         for relation, start in (("prev", offset - limit), ("next", offset + limit)):
             if (relation == "prev" and offset) or (relation == "next" and start < found.total):
                 wanted = {"q": text, "lang": language, "limit": limit, "offset": max(0, start)}
-                if kinds:
-                    wanted["kind"] = ",".join(kinds)
+                if kind:
+                    wanted["kind"] = kind
                 links.append(f'</search?{urlencode(wanted)}>; rel="{relation}"')
         headers = [(b"content-language", language.encode())]
         if links:
@@ -166,11 +156,16 @@ def _text(values: dict[str, str]) -> str:
     return text
 
 
-def _unknown_kind(kind: str, index: Index) -> QueryError:
-    listed = ", ".join(index.kinds)
-    return QueryError(
-        Text(
-            f"aucun genre ne s'appelle « {kind[:40]} » (il y a : {listed})",
-            f'no kind is named "{kind[:40]}" (there are: {listed})',
-        )
-    )
+def kinds_of(listed: str, index: Index) -> list[str]:
+    """The kinds that a list with commas names. Raises QueryError for one that there is not."""
+    kinds = [kind for kind in listed.split(",") if kind]
+    known = ", ".join(index.kinds)
+    for kind in kinds:
+        if kind not in index.kinds:
+            raise QueryError(
+                Text(
+                    f"aucun genre ne s'appelle « {kind[:40]} » (il y a : {known})",
+                    f'no kind is named "{kind[:40]}" (there are: {known})',
+                )
+            )
+    return kinds

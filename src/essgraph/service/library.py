@@ -13,7 +13,6 @@ answers them, with the same ``asking``, ``supports`` and ``versions``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
@@ -33,9 +32,8 @@ from essgraph.service.asking import (
     offers_of,
     questions,
 )
-from essgraph.service.encodings import fields
 from essgraph.service.reply import Headers, send_kept
-from essgraph.service.sparql import not_acceptable
+from essgraph.service.resource import redirect
 
 _VARY: Final = b"Accept, Accept-Language, Accept-Encoding"
 #: What the data say of a question and of its parameters.
@@ -51,16 +49,18 @@ class Library(Api):
     """The question library of the version in service."""
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        name, _, rest = scope["path"].removeprefix("/queries").strip("/").partition("/")
+        path = scope["path"]
+        if path.endswith("/"):
+            await redirect(scope, send, 301, path.rstrip("/"))
+            return
+        name, _, rest = path.removeprefix("/queries").strip("/").partition("/")
         given = api.parameters(scope["query_string"])
         if not name:
             await self._list(scope, send, given)
         elif rest == "changes":
             await self._changes(scope, send, name, given)
-        elif rest or scope["path"].endswith("/"):
-            raise UnknownName(
-                Text(f"rien à l'adresse {scope['path'][:80]}", f"nothing at {scope['path'][:80]}")
-            )
+        elif rest:
+            raise UnknownName(Text(f"rien à l'adresse {path[:80]}", f"nothing at {path[:80]}"))
         else:
             await self._ask(scope, send, name, given)
 
@@ -68,7 +68,7 @@ class Library(Api):
 
     async def _list(self, scope: Scope, send: Send, given: Parameters) -> None:
         values = api.once(given, ("lang", "format"))
-        _choose(scope, values.pop("format", None), (api.JSON,))
+        api.choose(values.pop("format", ""), scope, (api.JSON,))
         api.language(values, scope)
         served = self._live.now
         body = {
@@ -83,7 +83,7 @@ class Library(Api):
 
     async def _ask(self, scope: Scope, send: Send, name: str, given: Parameters) -> None:
         values = api.once(given)
-        form = values.pop("format", None)
+        form = values.pop("format", "")
         version, digest = values.pop("version", None), values.pop("answer", None)
         served = await versions.at(self._live, version, digest)
         question = catalog.find(questions(served or self._live.now), name)
@@ -100,7 +100,7 @@ class Library(Api):
             possible += formats.GRAPHS  # its address is its name too, and leads to what it is
         if evidence:
             possible = (formats.JSON, formats.CSV) if query.form == "SELECT" else ()
-        chosen = _choose(scope, form, possible)
+        chosen = api.choose(form, scope, possible)
         headers = await self._headers(it, page, evidence, chosen, version)
         if chosen in formats.CITATIONS:
             body = await citations.cite(it, await it.permanent(), chosen)
@@ -148,7 +148,7 @@ class Library(Api):
         digest = values.pop("answer", None)
         if since is None:
             raise QueryError(Text("il manque le paramètre since", "the parameter since is missing"))
-        _choose(scope, values.pop("format", None), (api.JSON,))
+        api.choose(values.pop("format", ""), scope, (api.JSON,))
         language = api.language(values, scope)
         now = await asked(self._live.now, name, values, language)
         found = await versions.changes(self._live, now, since, digest)
@@ -159,18 +159,6 @@ class Library(Api):
             "application/json",
             [(b"content-language", language.encode())] if now.speaks else None,
         )
-
-
-def _choose(scope: Scope, form: str | None, offers: Sequence[Format]) -> Format:
-    """By ``format=``, else by Accept. Raises HttpProblem (406)."""
-    chosen = (
-        formats.by_name(form, offers)
-        if form is not None
-        else formats.negotiate(fields(scope["headers"], b"accept"), offers)
-    )
-    if chosen is None:
-        raise not_acceptable(offers)
-    return chosen
 
 
 def describe(question: Question) -> dict[str, Any]:

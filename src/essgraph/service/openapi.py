@@ -293,8 +293,13 @@ def _sparql() -> dict[str, Any]:
     return {"get": get, "post": post}
 
 
+def _one_or_none(names: list[str]) -> dict[str, Any]:
+    """One of the names, or empty, which is as if it were not given."""
+    return {"type": "string", "enum": [*names, ""]}
+
+
 def _list() -> dict[str, Any]:
-    form = in_query("format", {"type": "string", "enum": ["json"]}, "Instead of `Accept`")
+    form = in_query("format", _one_or_none(["json"]), "Instead of `Accept`")
     content = {"application/json": {"schema": ref("schemas", "Questions")}}
     return {
         "get": operation("The question library", "questions", content, (400, 406), [LANGUAGE, form])
@@ -333,7 +338,7 @@ def _question(question: Question) -> dict[str, Any]:
         in_query("offset", integer(0, asking.MAX_OFFSET, 0), "Rows before the page"),
         in_query(
             "format",
-            {"type": "string", "enum": [f.name for f in (*offers, *formats.GRAPHS)]},
+            _one_or_none([f.name for f in (*offers, *formats.GRAPHS)]),
             "Instead of `Accept`; `bibtex` and `csl` cite the answer, RDF describes the question",
         ),
         in_query(
@@ -404,7 +409,7 @@ def _finding() -> dict[str, Any]:
             in_query("limit", integer(1, 100, 20), "Results on a page"),
             in_query("offset", integer(0, 100_000, 0), "Results before the page"),
             LANGUAGE,
-            in_query("format", {"type": "string", "enum": ["json"]}, "Instead of `Accept`"),
+            in_query("format", _one_or_none(["json"]), "Instead of `Accept`"),
         ],
     )
     limit = in_query("limit", integer(1, 50, 10), "Completions")

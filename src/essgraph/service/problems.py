@@ -21,6 +21,8 @@ from essgraph.errors import (
     UnknownName,
 )
 
+LANGUAGES: Final = ("fr", "en")
+
 #: The first class that fits decides.
 STATUS: Final[tuple[tuple[type[EssgraphError], int], ...]] = (
     (QueryRefused, 403),
@@ -98,12 +100,12 @@ def preferred_language(values: Sequence[str]) -> str:
     """``fr`` or ``en`` by ``Accept-Language`` (RFC 9110, 12.5.4); ``fr`` where it names neither."""
     weights = {"fr": 0.0, "en": 0.0}
     for element in ",".join(values).split(","):
-        tag, _, parameter = element.strip().partition(";")
+        tag, _, parameter = element.lower().partition(";")
         try:
             weight = float(parameter.strip().removeprefix("q=")) if parameter.strip() else 1.0
         except ValueError:
             continue
-        primary = tag.strip().lower().split("-")[0]
+        primary = tag.strip().split("-")[0]
         if primary in weights:
             weights[primary] = max(weights[primary], weight)
     return "en" if weights["en"] > weights["fr"] else "fr"

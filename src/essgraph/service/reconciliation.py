@@ -47,6 +47,7 @@ LEAD: Final = 4.0
 #: What the name counts for where properties are compared too.
 NAME_SHARE: Final = 0.7
 
+_VARY: Final = "Accept-Language, Accept-Encoding"
 _FORM: Final = "application/x-www-form-urlencoded"
 _PROPERTIES: Final = f"""PREFIX rdfs: <{names.RDFS}>
 SELECT ?p (COUNT(*) AS ?n) (SAMPLE(?l) AS ?label) WHERE {{
@@ -99,7 +100,7 @@ class Reconciliation(Api):
         path = scope["path"].removeprefix("/reconcile").strip("/")
         if path == "preview":
             page = await _preview(request)
-            await api.send_made(scope, send, page, HTML.content_type, vary="Accept-Language")
+            await api.send_made(scope, send, page, HTML.content_type, vary=_VARY)
             return
         answers = {
             "suggest/entity": _suggest_entity,
@@ -119,9 +120,7 @@ class Reconciliation(Api):
             found = await _extend(request, _json(values["extend"], "extend"))
         else:
             found = await self._manifest(request)
-        await api.send_made(
-            scope, send, api.encode(found), "application/json", vary="Accept-Language"
-        )
+        await api.send_made(scope, send, api.encode(found), "application/json", vary=_VARY)
 
     async def _manifest(self, request: _Request) -> dict[str, Any]:
         kinds = await consult(request.served, lambda index: list(index.kinds.values()))

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from essgraph import names
+from essgraph.search import fold
 from essgraph.service.live import Served
 from essgraph.service.pages import frame
 
@@ -36,7 +37,7 @@ class Description:
     def subjects(self, type_: str) -> list[str]:
         """Those of a type, in the order of their labels."""
         found = [s for s in self._said if type_ in self.iris(s, names.RDF + "type")]
-        return sorted(found, key=lambda s: (self.label(s).casefold(), s))
+        return sorted(found, key=lambda s: (fold(self.label(s)), s))
 
     def iris(self, subject: str, predicate: str) -> list[str]:
         """The IRIs that a property of a subject leads to."""
@@ -176,7 +177,7 @@ def _connect(told: Description, at: Mapping[str, Box], drawn: Picture) -> None:
 
 def _terms(told: Description, types: Iterable[str]) -> list[dict[str, object]]:
     found = {iri for type_ in types for iri in told.subjects(type_) if iri.startswith(names.ESS)}
-    ordered = sorted(found, key=lambda iri: (told.label(iri).casefold(), iri))
+    ordered = sorted(found, key=lambda iri: (fold(told.label(iri)), iri))
     return [_term(told, iri) for iri in ordered]
 
 

@@ -83,8 +83,13 @@ def path_of(scope: Scope) -> str:
 async def redirect(
     scope: Scope, send: Send, status: int, target: str, headers: Sequence[tuple[bytes, bytes]] = ()
 ) -> None:
-    """A redirection to a path of ours, chosen by ``Accept``."""
-    fixed = [(b"location", target.encode()), (b"vary", b"Accept"), CACHING]
+    """A redirection to a path of ours, chosen by ``Accept``.
+
+    The query goes with it (the language, a class), but to data, which have no parameters.
+    """
+    query: bytes = b"" if target.startswith("/data/") else scope["query_string"]
+    location = target.encode() + (b"?" + query if query else b"")
+    fixed = [(b"location", location), (b"vary", b"Accept"), CACHING]
     await respond(scope, send, status, [*fixed, *headers], lasting=True)
 
 

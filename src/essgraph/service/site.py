@@ -123,7 +123,7 @@ class Site:
         kept = Kept(answer, served.snapshot.digests[name][:30])
         headers = [
             (b"content-type", b"application/gzip"),
-            (b"content-disposition", f'attachment; filename="essgraph-{name[5:]}"'.encode()),
+            (b"content-disposition", f'attachment; filename="essgraph{name[4:]}"'.encode()),
             (b"link", link("/dataset", "collection").encode()),
             CACHING,
         ]

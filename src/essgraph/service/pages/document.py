@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from essgraph import formats, names
 from essgraph.errors import Text, UnknownName
+from essgraph.search import fold
 from essgraph.service.citations import AUTHOR
 from essgraph.service.live import Served
 from essgraph.service.pages import entity, evidence, frame, wording
@@ -177,7 +178,7 @@ def statements(rows: tuple[Row, ...], known: Names, v: View) -> dict[str, list[S
     for listed in found.values():
         listed.sort(
             key=lambda s: (
-                v.plain(known, s.subject).casefold(),
+                fold(v.plain(known, s.subject)),
                 order.get(s.property, 99),
                 s.object.value,
             )

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from essgraph import names
 from essgraph.catalog import Question
+from essgraph.search import fold
 from essgraph.service.live import Served
 from essgraph.service.pages import frame, network, outcome
 from essgraph.service.pages.frame import View
@@ -77,7 +78,7 @@ async def page(
         "questions": [
             (question, in_language(question, v.language))
             for question in sorted(
-                questions.values(), key=lambda q: q.title.in_language(v.language)
+                questions.values(), key=lambda q: fold(q.title.in_language(v.language))
             )
         ],
         "settings": await _settings(served, v),

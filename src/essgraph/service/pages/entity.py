@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from essgraph import formats, names
 from essgraph.errors import Text, UnknownName
+from essgraph.search import fold
 from essgraph.service.citations import AUTHOR
 from essgraph.service.live import Served
 from essgraph.service.pages import evidence, frame, pictures, wording
@@ -152,9 +153,7 @@ def grouped(
             key=lambda value: (
                 value.doubtful,
                 not value.marks,
-                v.plain(names_, value.term.value).casefold()
-                if value.term.iri
-                else value.term.value,
+                fold(v.plain(names_, value.term.value)) if value.term.iri else value.term.value,
             ),
         )
         for value in listed:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -74,7 +74,7 @@ class View:
     def link(self, path: str, **parameters: str) -> str:
         """An address of ours, with parameters, in the language of the request if it was named."""
         path, mark, fragment = path.partition("#")
-        if self.chosen:
+        if self.chosen and "lang" not in dict(parse_qsl(path.partition("?")[2])):
             parameters.setdefault("lang", self.language)
         if parameters:
             path += ("&" if "?" in path else "?") + urlencode(parameters)

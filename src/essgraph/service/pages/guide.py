@@ -68,9 +68,8 @@ ADDRESSES: Final = (
 )
 
 
-async def page(request: Request, served: Served) -> Response:
-    """The guide to the addresses."""
+async def page(request: Request, served: Served, url: str) -> Response:
+    """The guide to the addresses; ``url`` is where the service is found."""
     v = frame.view(request)
-    # A relative example would not run in a shell; a configured origin is not known here.
-    context = {"addresses": ADDRESSES, "origin": "http://127.0.0.1:8000"}
+    context = {"addresses": ADDRESSES, "url": url}
     return frame.html(request, served, "docs.html", v, context)

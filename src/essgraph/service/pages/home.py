@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from essgraph import names
+from essgraph.search import fold
 from essgraph.service import dataset
 from essgraph.service.live import Served
 from essgraph.service.pages import frame, network, pictures
@@ -133,9 +134,9 @@ async def page(request: Request, served: Served) -> Response:
         )
         if points
         else None,
-        "places": sorted(places, key=lambda row: v.plain(known, row["place"].value)),
+        "places": sorted(places, key=lambda row: fold(v.plain(known, row["place"].value))),
         "dated": dated,
-        "undated": sorted(undated, key=lambda iri: v.plain(known, iri)),
+        "undated": sorted(undated, key=lambda iri: fold(v.plain(known, iri))),
         "line": line,
         "documents": [row for row in documents if row["summary"].language == v.language],
         # Seconds of arithmetic where there is much to place: not in the loop.

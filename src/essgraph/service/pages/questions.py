@@ -14,6 +14,7 @@ from essgraph import names
 from essgraph.catalog import Parameter, find
 from essgraph.errors import QueryError
 from essgraph.query import inspect
+from essgraph.search import fold
 from essgraph.service import asking, supports, versions
 from essgraph.service.asking import Asked, Page
 from essgraph.service.links import link
@@ -32,7 +33,7 @@ async def listing(request: Request, served: Served) -> Response:
     """All questions in plain words, under their first keyword."""
     v = frame.view(request)
     questions = asking.questions(served).values()
-    ordered = sorted(questions, key=lambda q: q.title.in_language(v.language))
+    ordered = sorted(questions, key=lambda q: fold(q.title.in_language(v.language)))
     return frame.html(request, served, "queries.html", v, {"questions": ordered})
 
 
@@ -86,8 +87,10 @@ async def _cited(live: Live, it: Asked, version: str, *, kept: bool) -> Cited:
     return Cited(version, built, kept, now.path(), await versions.history(it, version), difference)
 
 
-async def page(request: Request, live: Live, name: str) -> Response:
+async def page(request: Request, live: Live, name: str, url: str) -> Response:
     """A question: its form, its answer, its query; of the version in service, or of the one named.
+
+    ``url`` is where the service is found.
 
     Raises UnknownName, and HttpProblem (410) for a cited answer that is gone.
     """
@@ -147,6 +150,7 @@ async def page(request: Request, live: Live, name: str) -> Response:
         "evidence": evidence,
         "query": query,
         "address": f"/queries/{name}" + (f"?{asked}" if asked else ""),
+        "url": url,
         "permanent": permanent,
         "local": permanent and permanent.replace(names.BASE, "/", 1),
         "cited": cited,

@@ -30,7 +30,8 @@ from essgraph.service.reply import respond
 
 Handler = Callable[[Request, str], Awaitable[Response]]
 
-
+#: The paths that are pages and nothing else.
+PAGES: Final = ("/docs", "/recommendations")
 _HTML: Final = (formats.HTML.media_type, *formats.HTML.aliases)
 
 
@@ -38,12 +39,14 @@ class Pages:
     """What people read, before ``rest``, which answers all else.
 
     A path that the rest of the service answers too is a page where the client wants HTML more
-    than what is offered there (RFC 9110, 12.5.1).
+    than what is offered there (RFC 9110, 12.5.1). ``url`` is where the service is found, for
+    examples to run in a shell.
     """
 
-    def __init__(self, live: Live, rest: ASGIApp) -> None:
+    def __init__(self, live: Live, rest: ASGIApp, url: str) -> None:
         self._live: Final = live
         self._rest: Final = rest
+        self._url: Final = url
         #: Whole paths, and first segments of paths; those of ``_negotiated`` are shared with rest.
         self._paths: Final[dict[str, Handler]] = {
             "/": self._home,
@@ -116,7 +119,7 @@ class Pages:
 
     async def _question(self, request: Request, rest: str) -> Response:
         if rest:
-            return await questions.page(request, self._live, rest)
+            return await questions.page(request, self._live, rest, self._url)
         return await questions.listing(request, self._live.now)
 
     async def _editor(self, request: Request, rest: str) -> Response:
@@ -133,7 +136,7 @@ class Pages:
         return await editor.fragment(request, self._live.now)
 
     async def _guide(self, request: Request, rest: str) -> Response:
-        return await guide.page(request, self._live.now)
+        return await guide.page(request, self._live.now, self._url)
 
     async def _static(self, request: Request, rest: str) -> Response:
         return await static.serve(request, rest)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from essgraph.search import Found, Index, fold
-from essgraph.service.finding import MAX_TEXT, consult
+from essgraph.service import api
+from essgraph.service.finding import MAX_OFFSET, MAX_TEXT, consult, kinds_of
 from essgraph.service.live import Served
 from essgraph.service.pages import frame, wording
 from essgraph.service.pages.frame import View
@@ -29,7 +31,10 @@ _NOT_LISTED: Final = {"thing", "passage", "aside", "scheme", "mandate"}
 
 
 async def page(request: Request, served: Served) -> Response:
-    """Results for ``q`` in order of fitness; without ``q``, everything under its kind."""
+    """Results for ``q`` in order of fitness; without ``q``, everything under its kind.
+
+    ``kind``, ``limit`` and ``offset`` mean of results what they mean in JSON. Raises QueryError.
+    """
     v = frame.view(request)
     text = request.query_params.get("q", "").strip()[:MAX_TEXT]
     kind = request.query_params.get("kind", "")
@@ -53,8 +58,14 @@ async def page(request: Request, served: Served) -> Response:
 
 
 async def _results(request: Request, served: Served, v: View, text: str) -> Response:
+    values = {name: value for name, value in request.query_params.items() if value}
+    kind = values.get("kind", "")
+    limit = api.number(values, "limit", LIMIT, 1, LIMIT)
+    offset = api.number(values, "offset", 0, 0, MAX_OFFSET)
+
     def reading(index: Index) -> tuple[Found, Names]:
-        found = index.search(text, language=v.language, limit=LIMIT)
+        kinds = kinds_of(kind, index)
+        found = index.search(text, language=v.language, kinds=kinds, limit=limit, offset=offset)
         known = Names()
         for hit in found.hits:
             entity = hit.entity
@@ -64,9 +75,16 @@ async def _results(request: Request, served: Served, v: View, text: str) -> Resp
         return found, known
 
     found, known = await consult(served, reading)
+    asked = [(k, values[k]) for k in ("q", "kind") if k in values] + [("limit", str(limit))]
+    beside = {"prev": max(0, offset - limit), "next": offset + limit}
     context = {
         "text": text,
         "kind": "",
+        "neighbours": {
+            relation: "/search?" + urlencode([*asked, ("offset", start)])
+            for relation, start in beside.items()
+            if (offset if relation == "prev" else start < found.total)
+        },
         "known": known,
         "count": found.total,
         "results": [

@@ -88,7 +88,11 @@ async function run(view = "table") {
     const answer = await fetch(`/view?lang=${tongue}`, { method: "POST", body });
     outcome.innerHTML = await answer.text();
     const address = `/sparql?${body}`;
-    if (address.length < 6000) history.replaceState(null, "", address);
+    if (address.length < 6000) {
+      history.replaceState(null, "", address);
+      const switched = document.querySelector("a.tongue");
+      switched.search = new URLSearchParams({ query, view, lang: switched.hreflang });
+    }
   } catch {
     outcome.textContent =
       tongue === "fr" ? "Le service ne répond pas." : "The service does not answer.";

@@ -40,6 +40,10 @@ function suggest(input) {
     if (at >= 0) input.setAttribute("aria-activedescendant", list.children[at].id);
     else input.removeAttribute("aria-activedescendant");
   };
+  const close = () => {
+    last++; // what is on its way comes too late
+    show(false);
+  };
   const go = (index) => {
     const named = new URLSearchParams(location.search).has("lang");
     location.assign(found[index].url.replace(/^\/id\//, "/page/") + (named ? `?lang=${language}` : ""));
@@ -82,10 +86,11 @@ function suggest(input) {
       event.preventDefault();
       go(at);
     } else if (event.key === "Escape") {
-      show(false);
+      event.preventDefault(); // a search field would be emptied
+      close();
     }
   });
-  input.addEventListener("blur", () => show(false));
+  input.addEventListener("blur", close);
 }
 
 // The network: filters at once, and the links of the thing under the pointer.
