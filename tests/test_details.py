@@ -212,7 +212,7 @@ def test_too_many_unknown_functions_are_the_clients_fault(endpoint: str) -> None
         ('SELECT ("x"@fr-Latn-abcdefghij AS ?x) {}', None, "language tag", "étiquette de langue"),
         ("ASK { <http://e/%zz> ?p ?o }", None, "IRI before this point", "IRI avant ce point"),
         ("SELECT * { VALUES (?x ?y) { (1) } }", None, "row of VALUES", "ligne de VALUES"),
-        ("SELECT * { ?s ?p ?o } GROUP BY ?s", None, "SELECT * does not go", "SELECT * ne va pas"),
+        ("SELECT * { ?s ?p ?o } GROUP BY ?s", None, "SELECT that names", "SELECT qui nomme"),
         ("SELECT ?x (COUNT(?y) AS ?n) { ?x a ?y }", None, "not kept by", "n'est pas gardée"),
         ("SELECT ?y (?x+1 AS ?z) { ?x a ?y } GROUP BY ?y", None, "not kept", "n'est pas gardée"),
         ("SELECT ?x { ?x a ?y FILTER (COUNT(?y) > 1) }", None, "HAVING", "HAVING"),
