@@ -350,3 +350,13 @@ def test_what_is_remembered_waits_for_its_turn(endpoint: str) -> None:
         client.sendall(request(known))
         assert b'"n"' in answer()
         assert b"boolean" in answer()
+
+
+def test_an_address_that_is_not_encoded_is_told_how(endpoint: str) -> None:
+    """As from ``curl 'http://…/search?q=montréal'``."""
+    address = httpx.URL(endpoint)
+    with socket.create_connection((address.host, address.port or 80), timeout=30) as client:
+        client.sendall("GET /search?q=montréal HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        answer = client.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"%C3%A9" in answer

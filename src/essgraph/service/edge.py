@@ -82,6 +82,14 @@ _HOST: Final[Fault] = (
     None,
     Text("un champ Host est attendu, et un seul", "exactly one Host field is expected"),
 )
+_BAD_URL: Final[Fault] = (
+    400,
+    None,
+    Text(
+        "l'adresse est mal formée : encodez les blancs et tout signe hors ASCII (é s'écrit %C3%A9)",
+        "the URL is malformed: encode blanks and what is not ASCII (é is written %C3%A9)",
+    ),
+)
 _MALFORMED: Final[Fault] = (400, None, Text("requête HTTP mal formée", "malformed HTTP request"))
 
 
@@ -134,6 +142,8 @@ class _Edge(HttpToolsProtocol):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
             self._pass_over(data, offer)
+        except httptools.HttpParserInvalidURLError:
+            self._refuse(_BAD_URL)
         except httptools.HttpParserError:
             self._refuse(self._fault)
         if self._refused:
