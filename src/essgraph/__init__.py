@@ -3,9 +3,10 @@
 Modules are small and flat, and each imports only those before it:
 errors, names, formats, turtle, processes, turns, terminals → copies, grammar, dialects, lint,
 iris → project, findings, reader → catalog, search, snapshot, query, rewriting → sources, report,
-engine, paths → anchors, dataset, library, merge, jsonld, why → evidence, shacl, results →
-evaluation, units, parts → golden, workers, ask, endpoint, kept → build, zygote, held, lease →
-changes, draft, mirror, pool, push, remote → service → assistant, client → cli.
+engine, paths → anchors, dataset, library, merge, jsonld, why, rules → register, literals →
+evidence, shacl, results → evaluation, units, parts → golden, workers, ask, endpoint, kept →
+build, zygote, held, lease → changes, draft, mirror, pool, push, remote → service → assistant,
+client → cli.
 """
 
 from __future__ import annotations

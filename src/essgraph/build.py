@@ -34,6 +34,7 @@ from essgraph import (
     merge,
     names,
     parts,
+    register,
     search,
     shacl,
     snapshot,
@@ -476,7 +477,7 @@ class _Build:
         totals = self.totals
         frame = self.unit(FRAME)
         reached = set(totals.spoken)
-        evidence.reach(reached, frame.places)
+        register.reach(reached, frame.places)
         unknown = totals.named.keys() - totals.known.keys()
         silent = set(frame.entries) - reached
         rejected = totals.retained.keys() & totals.doubtful.keys()

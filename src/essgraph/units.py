@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pyoxigraph as ox
 
-from essgraph import evidence, merge, sources
+from essgraph import evidence, merge, register, sources
 from essgraph.errors import SyntaxFault
 from essgraph.findings import Finding
 from essgraph.project import Digests
@@ -96,8 +96,8 @@ def judge(
         name,
         digest,
         b"".join(merge.lines(merge.named_graphs(found, questions))),
-        known=_values(evidence.known_in(found)),
-        named=_values(term for term, _ in evidence.named_in(found)),
+        known=_values(register.known_in(found)),
+        named=_values(term for term, _ in register.named_in(found)),
         spoken={iri: len(graphs) for iri, graphs in spoken.items()},
         graphs=len({fact.graph for d in found.documents for fact in d.facts}),
         doubtful=_values(found.doubtful),
@@ -105,7 +105,7 @@ def judge(
         entries=_values(s.subject for s in found.register if s.predicate == TYPE),
         places={
             iri.value: _values(above)
-            for iri, above in evidence.places_in(found).items()
+            for iri, above in register.places_in(found).items()
             if isinstance(iri, ox.NamedNode)
         },
         findings=evidence.alone(found, texts),

@@ -1,0 +1,263 @@
+"""Rule E3, on the register: what its entries are, and that all that is named has one."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Final, TypeVar
+
+import pyoxigraph as ox
+
+from essgraph import names
+from essgraph.errors import Text
+from essgraph.findings import Finding
+from essgraph.rules import finding, nearest, show, written
+from essgraph.sources import (
+    TYPE,
+    Part,
+    Sources,
+    Statement,
+    Term,
+)
+
+_T = TypeVar("_T")
+_POSITION = re.compile(r"#position$")
+LOCATED_IN = ox.NamedNode(names.ESS + "locatedIn")
+_OBJECT: Final[Part] = "object"
+_SUBJECT: Final[Part] = "subject"
+REPLACED = ox.NamedNode(names.DCTERMS + "isReplacedBy")
+DEPRECATED = ox.NamedNode(names.OWL + "deprecated")
+DISJOINT = ox.NamedNode(names.OWL + "disjointWith")
+SUBCLASS = ox.NamedNode(names.RDFS + "subClassOf")
+SAME = ox.NamedNode(names.SCHEMA + "sameAs")
+
+
+def entries(sources: Sources) -> Iterator[Finding]:
+    """E3: what the register and the passages speak of has a name of ours, and in the register a
+    class: a flat one, so that it has one address, the same in every spelling."""
+    classes = {s.subject for s in sources.register if s.predicate == TYPE}
+    for subject, statement in {s.subject: s for s in reversed(sources.register)}.items():
+        if not isinstance(subject, ox.NamedNode):
+            continue  # E9
+        slug = subject.value.removeprefix(names.ID)
+        if slug == subject.value or not names.SLUG.fullmatch(slug):
+            yield finding(
+                "E3",
+                Text(
+                    f"{show(subject)} n'est pas un nom d'entité",
+                    f"{show(subject)} is not the name of an entity",
+                ),
+                statement,
+                Text(
+                    "id: et des minuscules ASCII, des chiffres, des tirets",
+                    "id: and lower-case ASCII letters, digits, hyphens",
+                ),
+                "subject",
+                [subject],
+            )
+        elif subject not in classes:
+            yield finding(
+                "E3",
+                Text(f"{show(subject)} n'a pas de classe", f"{show(subject)} has no class"),
+                statement,
+                Text("ajoutez-la : a ess:…", "add it: a ess:…"),
+                "subject",
+                [subject],
+            )
+    yield from _one_thing(sources)
+    yield from _withdrawn(sources)
+    for fact in (fact for document in sources.documents for fact in document.facts):
+        for term, part in ((fact.subject, _SUBJECT), (fact.object, _OBJECT)):
+            if isinstance(term, ox.NamedNode) and not _ours(term):
+                yield finding(
+                    "E3",
+                    Text(
+                        f"{show(term)} n'est pas un nom d'entité, de document ni de passage",
+                        f"{show(term)} is no name of an entity, a document or a passage",
+                    ),
+                    fact,
+                    part=part,
+                    suspects=[term],
+                )
+
+
+def _one_thing(sources: Sources) -> Iterator[Finding]:
+    """E3: an entity of the register is one thing, and it is one entity: no two of its classes are
+    disjoint in the ontology, and no other entity has its identity elsewhere."""
+    above: dict[Term, set[Term]] = defaultdict(set)
+    apart: set[frozenset[Term]] = set()
+    for s in sources.ontology:
+        if s.predicate == SUBCLASS:
+            above[s.subject].add(s.object)
+        elif s.predicate == DISJOINT:
+            apart.add(frozenset((s.subject, s.object)))
+    classes: dict[Term, set[Term]] = defaultdict(set)
+    same: dict[Term, Term] = {}
+    for s in sources.register:
+        if s.predicate == TYPE:
+            mine = {s.object}
+            reach(mine, above)
+            if any(
+                frozenset((one, other)) in apart for one in mine for other in classes[s.subject]
+            ):
+                yield finding(
+                    "E3",
+                    Text(
+                        f"{show(s.subject)} est déjà d'une classe qui exclut {show(s.object)}",
+                        f"{show(s.subject)} is already of a class that excludes {show(s.object)}",
+                    ),
+                    s,
+                    suspects=[s.subject],
+                )
+            classes[s.subject] |= mine
+        elif s.predicate == SAME and same.setdefault(s.object, s.subject) != s.subject:
+            yield finding(
+                "E3",
+                Text(
+                    f"c'est aussi l'identité de {show(same[s.object])}",
+                    f"this is the identity of {show(same[s.object])} too",
+                ),
+                s,
+                Text("une seule entité : gardez un nom", "one entity: keep one name"),
+            )
+
+
+def _withdrawn(sources: Sources) -> Iterator[Finding]:
+    """E3: a name that was withdrawn is not in use, and what took its place is."""
+    used = {s.subject for s in sources.register}
+    for s in sources.withdrawn:
+        if s.predicate == DEPRECATED and s.subject in used:
+            yield finding(
+                "E3",
+                Text(
+                    f"{show(s.subject)} est retiré, et pourtant dans le registre",
+                    f"{show(s.subject)} is withdrawn, and yet in the register",
+                ),
+                s,
+                part="subject",
+            )
+        elif s.predicate == REPLACED and s.object not in used:
+            yield finding(
+                "E3",
+                Text(
+                    f"{show(s.object)} n'est pas dans le registre",
+                    f"{show(s.object)} is not in the register",
+                ),
+                s,
+                nearest(getattr(s.object, "value", ""), [getattr(u, "value", "") for u in used]),
+            )
+
+
+def e3(sources: Sources) -> Iterator[Finding]:
+    """E3: every entity occurs in some passage graph, or in a path from one (the country of a
+    city); and every entity that is named has an entry in the register.
+
+    A name that is spelt in two ways breaks both halves: it is reported once, where it is rarer.
+    """
+    known = sources.elsewhere.known | known_in(sources)
+    spelt = [term.value for term in known if isinstance(term, ox.NamedNode)]
+    silent = dict(_unreached(sources))
+    for term, (said, *others) in _unknown(sources, known).items():
+        near = nearest(term.value, spelt)
+        entry = next((s for s in silent if near and show(s) in near.en), None)
+        if entry is not None:
+            at = silent.pop(entry)
+            if others:
+                yield _unspoken(entry, at, term)
+                continue
+        more = f" (+ {len(others)})" if others else ""
+        yield finding(
+            "E3",
+            Text(
+                f"{written(term)} n'est pas dans le registre{more}",
+                f"{written(term)} is not in the register{more}",
+            ),
+            said,
+            near,
+            "subject" if said.subject == term else "object",
+            [term],
+        )
+    for subject, at in silent.items():
+        yield _unspoken(subject, at)
+
+
+def known_in(sources: Sources) -> set[Term]:
+    """What has an entry in these files."""
+    groups = (sources.register, sources.schemes, sources.dataset)
+    return {s.subject for group in groups for s in group} | {
+        s.subject for d in sources.documents for s in d.records if s.predicate == TYPE
+    }
+
+
+def _unspoken(subject: ox.NamedNode, at: Statement, meant: ox.NamedNode | None = None) -> Finding:
+    return finding(
+        "E3",
+        Text(
+            f"aucun passage ne parle de {show(subject)}",
+            f"no passage speaks of {show(subject)}",
+        ),
+        at,
+        nearest(subject.value, [meant.value]) if meant else None,
+        "subject",
+        [meant, subject] if meant else (),
+    )
+
+
+def named_in(sources: Sources) -> Iterator[tuple[ox.NamedNode, Statement]]:
+    """What these files name that needs an entry, and where."""
+    for statement in (s for document in sources.documents for s in document.statements):
+        for term in {statement.subject: 0, statement.object: 0}:
+            if isinstance(term, ox.NamedNode) and _ours(term):
+                yield term, statement
+    for statement in sources.register:
+        place = statement.object
+        if statement.predicate == LOCATED_IN and isinstance(place, ox.NamedNode):
+            yield place, statement
+
+
+def _unknown(sources: Sources, known: Container[Term]) -> dict[ox.NamedNode, list[Statement]]:
+    """The entities without an entry, and where they are named."""
+    found: dict[ox.NamedNode, list[Statement]] = defaultdict(list)
+    for term, statement in named_in(sources):
+        if term not in known:
+            found[term].append(statement)
+    return found
+
+
+def _unreached(sources: Sources) -> Iterator[tuple[ox.NamedNode, Statement]]:
+    """The entries of the register of which no passage speaks."""
+    used: set[Term] = set(sources.elsewhere.spoken)
+    for document in sources.documents:
+        for fact in document.facts:
+            used |= {fact.subject, fact.object}
+    reach(used, places_in(sources))
+    for statement in sources.register:
+        subject = statement.subject
+        if statement.predicate == TYPE and subject not in used:
+            assert isinstance(subject, ox.NamedNode)
+            yield subject, statement
+
+
+def places_in(sources: Sources) -> dict[Term, list[Term]]:
+    """Where the entries of the register lie."""
+    places: dict[Term, list[Term]] = defaultdict(list)
+    for statement in sources.register:
+        if statement.predicate == LOCATED_IN:
+            places[statement.subject].append(statement.object)
+    return places
+
+
+def reach(used: set[_T], places: Mapping[_T, Iterable[_T]]) -> None:
+    """Adds to the entities of which a passage speaks those in which they lie."""
+    ahead = list(used)
+    while ahead:
+        for place in places.get(ahead.pop(), ()):
+            if place not in used:
+                used.add(place)
+                ahead.append(place)
+
+
+def _ours(term: ox.NamedNode) -> bool:
+    value = term.value
+    return value.startswith((names.ID, names.DOC, names.PASSAGE)) and not _POSITION.search(value)

@@ -1,0 +1,72 @@
+"""What the rules of evidence say: a finding at a statement, and how a term is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pyoxigraph as ox
+from rapidfuzz import fuzz, process
+
+from essgraph import names
+from essgraph.errors import Text
+from essgraph.findings import Finding
+from essgraph.sources import (
+    Part,
+    Statement,
+    Term,
+)
+
+
+def finding(
+    rule: str,
+    text: Text,
+    at: Statement,
+    mend: Text | None = None,
+    part: Part = "object",
+    suspects: Iterable[Term] = (),
+) -> Finding:
+    return Finding(
+        rule=rule,
+        text=text,
+        place=at.place(part),
+        focus=show(at.subject),
+        path=show(at.predicate),
+        value=show(at.object),
+        passage=None if isinstance(at.graph, ox.DefaultGraph) else show(at.graph),
+        mend=mend,
+        suspects=frozenset(map(show, suspects)),
+    )
+
+
+def show(term: Term | ox.DefaultGraph) -> str:
+    """A term with the prefix of its namespace."""
+    return names.shorten(term.value) if isinstance(term, ox.NamedNode) else str(term)
+
+
+def written(term: Term | ox.DefaultGraph) -> str:
+    """A term as the files write it: passages by ``p:`` and their number."""
+    value = getattr(term, "value", "")
+    if value.startswith(names.PASSAGE) and value.count("/") == names.PASSAGE.count("/") + 1:
+        return f"p:{_split(value)[1]}"
+    return show(term)
+
+
+def nearest(iri: str, known: Iterable[str]) -> Text | None:
+    """The known IRI of the same namespace that is spelt most like this one."""
+    space, name = _split(iri)
+    names_there = [there for other, there in map(_split, known) if other == space]
+    near = process.extractOne(name, names_there, scorer=fuzz.ratio, score_cutoff=75)
+    if near is None:
+        return None
+    short = written(ox.NamedNode(space + near[0]))
+    return Text(f"vouliez-vous dire {short} ?", f"did you mean {short}?")
+
+
+def _split(iri: str) -> tuple[str, str]:
+    at = max(iri.rfind("/"), iri.rfind("#")) + 1
+    return iri[:at], iri[at:]
+
+
+def write(form: str) -> Text:
+    """The advice to write something else."""
+    return Text(f"écrivez {form}", f"write {form}")
