@@ -429,8 +429,9 @@ class Pool:
                     again -= 1
                 except LimitExceeded as error:
                     # The engine aborts for want of memory, and where its sort finds no order.
-                    mended = order_by_type(bound) if error.limit == "memory" else None
-                    if mended is None or aborted:
+                    anew = error.limit == "memory" and not aborted
+                    mended = order_by_type(bound) if anew else None
+                    if mended is None:
                         self._count(error.limit)
                         raise
                     aborted = True

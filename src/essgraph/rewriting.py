@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 from essgraph.errors import QueryError, Text
+from essgraph.query import tokens
 from essgraph.reader import Occurrence, Query, Reader, position
 from essgraph.terminals import BLANKS, IRIREF, PN_CHARS_U, STRING, VARNAME, compiled
 
@@ -110,9 +111,7 @@ def order_by_type(query: Query) -> Query | None:
     how literals of different types compare): values of many types have the engine's sort find that
     its comparisons contradict one another, and end the process. None where nothing is ordered.
     """
-    reader = Reader(query.text)
-    reader.query()
-    found = reader.tokens
+    found = tokens(query.text)
     pieces: list[str] = []
     end = 0
     for at in range(2, len(found)):
