@@ -34,6 +34,8 @@ BODIES = {
     + b'{"type":"tri\\u0070le","value":{"subject":' * 50_000,
     "a table cut off": STATE[:-3].replace(b"version", b"x") + b',{"x":{"ty',
     "an answer to ASK": b'{"head":{},"boolean":true}',
+    "braces in a text": b'{"head":{"vars":["x"]},"results":{"bindings":[{"x":{"type":"literal",'
+    rb'"value":"a \"\\{\"b\"\\' + b"{" * 99_999 + b'"}}]}}',
     "no IRI": b'{"head":{"vars":["x"]},"results":{"bindings":'
     b'[{"x":{"type":"uri","value":"a b"}}]}}',
 }
@@ -213,6 +215,15 @@ def test_what_is_no_answer_is_told_as_such_and_kept_answers_go_on(
     assert (again.status_code, again.content) == (200, kept.content)
     ill.ail = ""
     assert ask(client, f"well{len(reason)}").status_code == 200
+
+
+def test_braces_in_a_text_are_no_nesting(ailing: tuple[IllServer, httpx.Client]) -> None:
+    ill, client = ailing
+    ill.ail = "braces in a text"
+    answer = ask(client, "braces")
+    assert answer.status_code == 200
+    assert answer.json()["results"]["bindings"][0]["x"]["value"] == 'a "\\{"b"\\' + "{" * 99_999
+    ill.ail = ""
 
 
 #: What an endpoint may say of its version, and what is told of that at the start.

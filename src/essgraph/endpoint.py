@@ -54,8 +54,8 @@ _DEEPEST: Final = 16
 #: than a thousand pieces. Of "br", or of one upon the other, a few bytes may fill all memory.
 _CODINGS: Final = frozenset(("", "identity", "gzip", "deflate"))
 _NO_BRACES: Final = bytes(set(range(256)) - set(b"{}"))
+_PIECE: Final = 2**16
 _NO_TABLE: Final = "boolean"
-_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -496,7 +496,8 @@ def too_large(limit: int) -> LimitExceeded:
 
 def parse_results(body: bytes) -> ox.QuerySolutions | ox.QueryBoolean:
     """SPARQL results in JSON. Raises EngineUnreachable for what is none, or only half."""
-    if _deep(body) and _deep(_STRINGS.sub(b"", body)):
+    braces = body.translate(None, _NO_BRACES)
+    if _deep(braces) and _deep(_outside_strings(body)):
         raise nonsense("…")
     try:
         return ox.parse_query_results(body, format=ox.QueryResultsFormat.JSON)
@@ -553,9 +554,19 @@ def nonsense(why: str) -> EngineUnreachable:
     )
 
 
-def _deep(body: bytes) -> bool:
-    """Whether braces stand in one another, deeper than any answer goes."""
-    braces = body.translate(None, _NO_BRACES)
+def _outside_strings(body: bytes) -> bytes:
+    """The braces of JSON that stand in no string. In pieces, so that other threads go on."""
+    body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    braces, inside = [], 0
+    for at in range(0, len(body), _PIECE):
+        parts = body[at : at + _PIECE].split(b'"')
+        braces.append(b"".join(parts[inside::2]).translate(None, _NO_BRACES))
+        inside ^= (len(parts) - 1) % 2
+    return b"".join(braces)
+
+
+def _deep(braces: bytes) -> bool:
+    """Whether braces stand in one another, deeper than in any answer."""
     for _ in range(_DEEPEST):
         braces = braces.replace(b"{}", b"")
     return braces.count(b"{") > _DEEPEST
