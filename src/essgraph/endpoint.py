@@ -430,6 +430,17 @@ class Endpoint:
             timeout,
         )
 
+    def lost(self) -> EngineError:
+        """What to raise where a write was taken and is not to be read."""
+        return EngineError(
+            Text(
+                f"le moteur {self.url} accepte les écritures mais ne contient pas ce qui a été "
+                "écrit : est-ce l'adresse d'une copie, ou d'un serveur qui ne garde rien ?",
+                f"the engine {self.url} takes writes but does not hold what was written: is this "
+                "the address of a copy, or of a server that keeps nothing?",
+            )
+        )
+
     async def load(self, graph: str, triples: bytes, *, timeout: float = 600.0) -> None:
         """Adds N-Triples to a graph (SPARQL 1.1 Graph Store HTTP Protocol, 5.5)."""
         address = httpx.URL(self.dialect.store_url(self.url)).copy_with(
