@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT
 from mcp import Client, StdioServerParameters
 
-from essgraph import catalog
+from essgraph import catalog, names
 
 T = TypeVar("T")
 Call = Callable[..., Awaitable[Any]]
@@ -85,6 +85,24 @@ def test_the_tools_answer_from_the_graph(built: Path) -> None:
         many = await call(client, "sparql", query="SELECT * { ?s ?p ?o } LIMIT 100", limit=5)
         assert (len(many["rows"]), many["total"]) == (5, 100)
         assert (await call(client, "sparql", query="ASK { ?s ?p ?o }"))["boolean"] is True
+
+    session(built, talk)
+
+
+def test_a_kind_is_known_by_any_of_its_names_or_told_to_be_none(built: Path) -> None:
+    async def talk(client: Client) -> None:
+        for kind in ("City", "city", "Ville", "ess:City", f"{names.ESS}City"):
+            found = await call(client, "search", text="bamako", kind=kind)
+            assert [hit["id"] for hit in found["results"]] == ["id:bamako"], kind
+        told = await refused(client, "search", text="bamako", kind="planet")
+        assert 'no kind is named "planet" (there are: AgentGroup, City' in told
+        told = await refused(client, "search", text="bamako", kind="planet", language="fr")
+        assert "il y a : AgentGroup, City" in told
+        few = await call(client, "search", text="bamako", limit=-1)
+        assert len(few["results"]) == 1
+        body = {"body": "id:remcess"}
+        far = await call(client, "run_question", name="members", parameters=body, offset=10**30)
+        assert far["rows"] == []
 
     session(built, talk)
 
