@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -126,6 +129,50 @@ def test_errors_are_told_in_full(built: Path) -> None:
         assert (await call(client, "sparql", query="ASK {}"))["boolean"] is True
 
     session(built, talk)
+
+
+@contextmanager
+def greeted(built: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that has answered a greeting; what it says beside goes to ``folder``/err."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from essgraph.cli import main; main()", "mcp",
+         "--project", str(ROOT), "--out", str(built)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=(folder / "err").open("wb"),
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-06-18", "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"}}}  # fmt: skip
+    try:
+        process.stdin.write(json.dumps(hello).encode() + b"\n")
+        process.stdin.flush()
+        assert b"serverInfo" in process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+def test_ctrl_c_ends_it_at_once(built: Path, tmp_path: Path) -> None:
+    with greeted(built, tmp_path) as process:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == -signal.SIGINT  # while its standard input is still open
+    assert (tmp_path / "err").read_text() == ""
+
+
+def test_an_assistant_that_left_is_no_fault(built: Path, tmp_path: Path) -> None:
+    with greeted(built, tmp_path) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdin.write(b'{"jsonrpc": "2.0", "id": 2, "method": "ping"}\n')
+        process.stdin.flush()
+        process.stdin.close()
+        assert process.wait(20) == 0
+    assert (tmp_path / "err").read_text() == ""
 
 
 #: Claims that the sources bear out, rule out, and leave open: each was read against the texts.
