@@ -85,10 +85,25 @@ def test_timeout_is_a_number_of_seconds(limited: Server, timeout: str) -> None:
     problem(ask(limited, CHEAP, timeout=timeout), 400)
 
 
-def test_memory(built: Path) -> None:
+def test_memory(built: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is told, after one try: another would take as much."""
     with serving(built, "--timeout", 30) as server:
         body = problem(ask(server, GREEDY), 503)
         assert body["limit"]["name"] == "memory"
+        assert alive(server)
+    assert capfd.readouterr().err.count("stack backtrace") == 1
+
+
+def test_an_engine_that_aborts_for_no_known_reason_has_failed(built: Path) -> None:
+    """To speak of memory would have a researcher mend what is not wrong."""
+    with serving(built, "--timeout", 20, "--workers", 1) as server, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask, server, ENDLESS)
+        while not asked.done():
+            for pid in server.children()[1:]:
+                os.kill(pid, signal.SIGABRT)
+            time.sleep(0.7)
+        body = problem(asked.result(), 500)
+        assert "limit" not in body
         assert alive(server)
 
 
