@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -120,6 +121,43 @@ def test_spooled_answers_are_whole(limited: Server) -> None:
     count = ask(limited, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }").json()
     rows = response.json()["results"]["bindings"]
     assert len(rows) == int(count["results"]["bindings"][0]["n"]["value"])
+
+
+def test_what_large_answers_take_that_nobody_reads_is_bounded(built: Path) -> None:
+    """Each lies on the disk for as long as its client may take to read it."""
+
+    def unread(number: int) -> socket.socket:
+        """A connection on which an answer of some 60 MiB has begun."""
+        query = quote(f"SELECT * {{ ?a ?b ?c . ?d ?e ?f }} LIMIT {140_000 + number}")
+        connection = socket.create_connection(("127.0.0.1", httpx.URL(server.url).port))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(f"GET /sparql?query={query} HTTP/1.1\r\nhost: e\r\n\r\n".encode())
+        connection.settimeout(30)
+        connection.recv(12, socket.MSG_WAITALL | socket.MSG_PEEK)
+        return connection
+
+    def status(connection: socket.socket) -> bytes:
+        return connection.recv(12)[9:]
+
+    with serving(built, "--timeout", 20) as server:
+        held = [unread(number) for number in range(5)]
+        try:
+            *answered, refused = map(status, held)
+            assert answered == [b"200"] * 4
+            assert refused == b"429"
+            said = problem(ask(server, "SELECT * { ?a ?b ?c . ?d ?e ?f } LIMIT 140010"), 429)
+            assert said["limit"] == {"name": "client", "value": "256 MiB"}
+            another = httpx.HTTPTransport(local_address="127.0.0.2")
+            with httpx.Client(transport=another, timeout=30) as client:
+                query = "SELECT * { ?a ?b ?c . ?d ?e ?f } LIMIT 140011"
+                large = client.get(f"{server.url}/sparql", params={"query": query})
+                assert len(large.content) > 50 * 2**20
+        finally:
+            for connection in held:
+                connection.close()
+        while (free := unread(20)).recv(12) != b"HTTP/1.1 200":
+            free.close()
+        free.close()
 
 
 def deep(opening: str, closing: str, depth: int) -> str:

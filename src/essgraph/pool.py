@@ -27,7 +27,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from essgraph import workers
-from essgraph.engine import FUNCTIONS, MIB, Answer, Dataset, Limits, dataset_of
+from essgraph.engine import FUNCTIONS, MIB, Answer, Dataset, Limits, Spools, dataset_of
 from essgraph.errors import EngineError, EssgraphError, LimitExceeded, Overloaded, Text
 from essgraph.formats import JSON, Format
 from essgraph.query import Query
@@ -102,6 +102,7 @@ class Pool:
         self._halted: deque[Worker] = deque()
         self._long = 0
         self._clients: dict[str, int] = {}
+        self._spools = Spools()
         self._claims = Claims(limits.crowded)
         self._queue: Queue[Worker] = Queue(self._claims)
         self._anew: Queue[Worker] = Queue(self._claims)  # for the slow lane
@@ -422,7 +423,8 @@ class Pool:
                 try:
                     if alone:
                         self._look_for_answer(worker, time.monotonic() + _LOOKS)
-                    return await self._run(worker, frame, deadline, limit, client)
+                    answer = await self._run(worker, frame, deadline, limit, client)
+                    return self._spools.hold(answer, client)
                 except Moved:
                     continue
                 except _Crowded:
