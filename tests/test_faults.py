@@ -156,6 +156,9 @@ FAULTS = [
           "Adama Sangaré est maire de Bamako.\"@FR", "E9", "@FR"),
     Fault("blank node", ARTICLE, "ess:partner id:aimf ;", "ess:partner id:aimf , [] ;", "E9",
           "[] ;"),
+    Fault("blank label", PEOPLE, '"Kevin Ossah"@fr', '" \u00a0\u200b"@fr', "E9", '" \u00a0'),
+    Fault("blank summary", ARTICLE, "Adama Sangaré est maire de Bamako.", "  ", "E9",
+          'ess:summary "  "@fr'),
     # E2 and E3: what stands outside any passage, names and classes
     Fault("fact outside any passage", ARTICLE, "# 4  ",
           "id:remcess ess:partner id:aimf .\n\n# 4  ", "E2", "id:remcess ess:partner"),
@@ -177,6 +180,10 @@ FAULTS = [
           "id:kevin-ossah a ess:Person , ess:City ;", "E3"),
     Fault("two entities with one identity", TERRITORIES, "<http://www.wikidata.org/entity/Q639674>",
           "<http://www.wikidata.org/entity/Q3703>", "E3"),
+    Fault("two persons with one name", PEOPLE, '"Ben Amar Zeghadi"@fr', '"adama  sangaré"@fr',
+          "E3"),
+    Fault("network and organisation with one name", ORGANIZATIONS,
+          '"Caisse des dépôts et consignations"@en', '"Global Social Economy Forum"@en', "E3"),
     Fault("name withdrawn and in use", WITHDRAWN, "core#>",
           'core#>\nid:aimf owl:deprecated true ; skos:changeNote "x"@fr , "x"@en .', "E3",
           "id:aimf owl"),
@@ -292,6 +299,15 @@ FAULTS = [
     Fault("answer to a person", SESSION,
           "ess:repliesTo id:question-on-reconciliation-hub", "ess:repliesTo id:kevin-ossah",
           "shape:repliesTo", "ess:repliesTo id:kevin-ossah"),
+    Fault("member of itself", ARTICLE, "        ess:memberOf id:remcess .",
+          "        ess:memberOf id:remcess .\n    id:remcess ess:memberOf id:remcess .",
+          "shape:memberOf", "id:remcess ess:memberOf id:remcess"),
+    Fault("answer to itself", SESSION,
+          "ess:repliesTo id:question-on-reconciliation-hub",
+          "ess:repliesTo id:answer-on-reconciliation-hub", "shape:repliesTo",
+          "ess:repliesTo id:answer-on-reconciliation-hub"),
+    Fault("concept broader than itself", THEMES, "skos:broader theme:green-economy",
+          "skos:broader theme:circular-economy", "shape:broader"),
 ]  # fmt: skip
 
 
