@@ -28,7 +28,7 @@ from essgraph import names, paths, results
 from essgraph import query as queries
 from essgraph.dialects import DEFAULT, NONE, STATE
 from essgraph.endpoint import Endpoint
-from essgraph.engine import Answer, Dataset, Limits, Spool, dataset_of
+from essgraph.engine import Answer, Dataset, Limits, Spool, Spools, dataset_of
 from essgraph.errors import EngineError, LimitExceeded, Overloaded, QueryError, SyntaxFault, Text
 from essgraph.formats import Format
 from essgraph.query import Query
@@ -62,6 +62,7 @@ class Remote:
         self._state: str | None = None
         self._graphs: tuple[str, ...] = ()
         self._clients: dict[str, int] = {}
+        self._spools = Spools()
         self._waiting = 0
         #: What was asked of paths (``paths``), of this version.
         self._asked: dict[tuple[object, ...], bool] = {}
@@ -168,8 +169,10 @@ class Remote:
             if not self._clients[client]:
                 del self._clients[client]
         if len(body) <= _AT_ONCE:
-            return _write(body, bound, format, self.limits.result)
-        return await asyncio.to_thread(_write, body, bound, format, self.limits.result)
+            answer = _write(body, bound, format, self.limits.result)
+        else:
+            answer = await asyncio.to_thread(_write, body, bound, format, self.limits.result)
+        return self._spools.hold(answer, client)
 
     async def _followed(
         self, query: Query, graphs: Sequence[tuple[str, str]], deadline: float
