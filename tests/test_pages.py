@@ -273,6 +273,76 @@ def test_all_results_are_reached_and_of_the_kind_asked_for(client: httpx.Client)
     assert client.get("/search?q=dakar&offset=-1").status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("/recommendations?by=zz", "addressee, theme"),
+        ("/recommendations?theme=zz", "finance"),
+        ("/recommendations?addressee=zz", "european-commission"),
+        ("/?show=city&show=zz", "city, network, organization, event, person"),
+        ("/search?kind=zz", "city"),
+        ("/queries/cities?view=zz", "table, chart, map, graph"),
+        ("/queries/cities?evidence=zz", "0"),
+        ("/sparql?query=ASK%7B%7D&view=zz", "table, chart, map, graph"),
+        ("/view?query=ASK%7B%7D&view=zz", "table, chart, map, graph"),
+        ("/?lang=zz", "fr, en"),
+        ("/page/dakar?lang=zz", "fr, en"),
+        ("/doc/aimf-article-2019?lang=zz", "fr, en"),
+        ("/queries/cities?lang=zz", "fr, en"),
+        ("/queries?lang=zz", "fr, en"),
+        ("/id/?lang=zz", "fr, en"),
+        ("/search?q=a&lang=zz", "fr, en"),
+        ("/docs?lang=zz", "fr, en"),
+    ],
+)
+@pytest.mark.parametrize(("language", "said"), [("fr", "n’est pas"), ("en", "is not")])
+def test_a_choice_that_there_is_not_is_told(
+    client: httpx.Client, path: str, known: str, language: str, said: str
+) -> None:
+    answer = client.get(path, headers={"Accept-Language": language})
+    assert answer.status_code == 400
+    text = Reader(answer.text).text
+    assert said in text
+    assert "zz" in text
+    assert known in text
+    # What a form sends where nothing was chosen is no choice.
+    assert client.get(path.replace("zz", "")).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["city", "City"])
+def test_a_kind_has_one_name_everywhere(client: httpx.Client, kind: str) -> None:
+    directory = client.get(f"/search?kind={kind}&lang=en").text
+    assert "<h1>Cities</h1>" in directory
+    assert "/page/remcess" not in directory
+    found = client.get(f"/search?q=dakar&kind={kind}&lang=en")
+    assert found.status_code == 200
+    assert "One entity" in found.text
+
+
+def test_recommendations_are_narrowed_by_theme_and_addressee(client: httpx.Client) -> None:
+    def shown(query: str) -> set[str]:
+        page = client.get(f"/recommendations?lang=fr&{query}")
+        assert page.status_code == 200, query
+        body = page.text.partition("<tbody>")[2]
+        return set(re.findall(r'href="(/page/[^?"]+)', body))
+
+    commission = "/page/european-commission"
+    every = shown("")
+    assert commission in every
+    for value in ("european-commission", "id:european-commission"):
+        narrowed = shown(f"addressee={value}")
+        assert commission in narrowed
+        assert len(narrowed) < len(every)
+        rows = client.get(f"/recommendations?addressee={value}").text.count('<th scope="row">')
+        assert rows == 1
+    assert shown("addressee=european-commission&by=theme") < shown("by=theme")
+    both = shown("addressee=european-commission&theme=finance")
+    assert both <= shown("addressee=european-commission")
+    page = Reader(client.get("/recommendations?addressee=european-commission").text)
+    chosen = [a for tag, a in page.elements if tag == "option" and "selected" in a]
+    assert [option["value"] for option in chosen] == ["european-commission"]
+
+
 def test_pages_of_an_answer_go_from_the_first_to_the_last(client: httpx.Client) -> None:
     address, visited = "/queries/talks?limit=20", 0
     while address:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from essgraph.errors import (
@@ -103,6 +103,20 @@ def preferred_language(values: Sequence[str]) -> str:
     are wanted alike, or neither is named."""
     ranges = tuple(weighted(values))
     return "en" if _wish("en", ranges) > _wish("fr", ranges) else "fr"
+
+
+def require(name: str, value: str, known: Iterable[str]) -> str:
+    """The value of a parameter that has a few. Raises QueryError for any other."""
+    listed = list(known)
+    if value not in listed:
+        said = ", ".join(listed)
+        raise QueryError(
+            Text(
+                f"paramètre {name} : « {value[:40]} » n'est pas connu (connus : {said})",
+                f'parameter {name}: "{value[:40]}" is not known (known: {said})',
+            )
+        )
+    return value
 
 
 def _wish(language: str, ranges: Sequence[tuple[str, float]]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -21,7 +21,7 @@ from essgraph.service.live import Served
 from essgraph.service.pages import naming, static, wording
 from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import Term
-from essgraph.service.problems import preferred_language
+from essgraph.service.problems import LANGUAGES, preferred_language, require
 from essgraph.service.reply import entity_tag, matches
 
 #: Nothing from another host, no script or style but from our files (CSP Level 3).
@@ -161,12 +161,21 @@ def called(format: Format) -> str:
 
 
 def view(request: Request) -> View:
-    """The language by ``?lang=``, then ``Accept-Language``, French by default."""
-    asked = request.query_params.get("lang", "")
-    chosen = asked in wording.LANGUAGES
-    language = asked if chosen else preferred_language(request.headers.getlist("accept-language"))
+    """The language by ``?lang=``, then ``Accept-Language``, French by default.
+
+    Raises QueryError for a language that there is not.
+    """
+    asked = choice(request, "lang", LANGUAGES, "")
+    language = asked or preferred_language(request.headers.getlist("accept-language"))
     query = tuple(request.query_params.multi_items())
-    return View(language, chosen, request.url.path, query)
+    return View(language, bool(asked), request.url.path, query)
+
+
+def choice(request: Request, name: str, known: Iterable[str], default: str) -> str:
+    """The value of a parameter that has a few; empty is as if it were not given. Raises
+    QueryError for any other."""
+    value = request.query_params.get(name, "")
+    return require(name, value, known) if value else default
 
 
 Context = Mapping[str, Any]

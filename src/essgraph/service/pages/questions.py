@@ -108,7 +108,8 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
     }
     if "lang" in named:
         given.setdefault("lang", v.language)
-    view = request.query_params.get("view", "table")
+    view = frame.choice(request, "view", outcome.VIEWS, "table")
+    with_evidence = frame.choice(request, "evidence", ("0", "1"), "0") == "1"
     cited = evidence = permanent = None
     neighbours: dict[str, str] = {}
     paging = {
@@ -137,7 +138,7 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
             if found is None:
                 await versions.require_unchanged(it, version, str(digest))
             cited = await _cited(live, it, version, kept=found is not None)
-        if request.query_params.get("evidence") == "1":
+        if with_evidence:
             evidence = await supports.of(it, inspect(shown))
     # What the answer's address is, with the version where one was named: other formats, evidence.
     kept = {key: value for key in ("version", "answer") if (value := request.query_params.get(key))}
