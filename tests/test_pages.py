@@ -13,12 +13,16 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 import pytest
-from conftest import ROOT, copy_project, serving
+from conftest import ROOT, copy_project, serving, with_quads
 
 from essgraph.build import build
 from essgraph.project import Project
 from essgraph.service.pages import dates, outcome
 
+BASE = "https://w3id.org/essgraph/"
+RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
+RDFS = "http://www.w3.org/2000/01/rdf-schema#"
+SKOS = "http://www.w3.org/2004/02/skos/core#"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 BUILT = ROOT / "src" / "essgraph" / "service" / "static" / "built" / "STAMP"
 QUERY = quote("SELECT ?x WHERE { ?x a <https://w3id.org/essgraph/ontology#City> } LIMIT 3")
@@ -460,6 +464,87 @@ def test_markup_in_data_shows_as_text(tmp_path: Path) -> None:
                 if tag == "script":
                     assert "src" in attributes or attributes.get("type") in DATA
         assert "<script>alert(1)</script>" in Reader(client.get("/page/dakar").text).text
+
+
+#: A label that overrides the direction of what comes after it, in a text that goes on, and Arabic.
+TURNED = "\u202eDLRW"
+ARABIC = "باماكو"
+STATED = f"""
+<{BASE}id/turned> <{RDF}type> <{BASE}ontology#City>
+<{BASE}id/turned> <{RDFS}label> "{TURNED}"@fr
+<{BASE}id/turned> <{RDFS}label> "{TURNED}"@en
+<{BASE}id/turned> <{BASE}ontology#acronym> "{TURNED}."
+<{BASE}id/turned> <{BASE}ontology#summary> "{TURNED} fr"@fr
+<{BASE}id/turned> <{BASE}ontology#summary> "{TURNED} en"@en
+<{BASE}id/turned> <{SKOS}altLabel> "{ARABIC}"@ar
+<{BASE}id/turned> <{BASE}ontology#locatedIn> <{BASE}id/mali>
+<{BASE}id/dakar> <{BASE}ontology#about> <{BASE}id/turned>
+""".strip().splitlines()
+#: In the default graph, and in the one of a passage.
+BIDI = "".join(f"{s} .\n{s} <{BASE}passage/aimf-article-2019/14> .\n" for s in STATED)
+
+
+class Isolation(HTMLParser):
+    """The texts that hold ``sought`` and what isolates each: a bdi element, or ``pre``."""
+
+    def __init__(self, text: str, sought: str) -> None:
+        super().__init__()
+        self.sought = sought
+        self.inside: list[str] = []
+        self.found: list[tuple[str, bool]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "link", "input", "img", "br"):
+            self.inside.append(tag)
+        for name, value in attrs:
+            if self.sought in (value or "") and (tag, name) not in {
+                ("input", "value"),
+                ("meta", "content"),
+            }:
+                self.found.append((f"{tag} {name}", False))
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.inside and self.inside.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if self.sought in data and "script" not in self.inside:
+            isolated = {"bdi", "pre", "textarea"} & set(self.inside)
+            self.found.append((f"{self.inside[-1]}: {data[:60]!r}", bool(isolated)))
+
+
+def test_text_of_another_direction_turns_nothing_around_it(built: Path, tmp_path: Path) -> None:
+    query = quote(f"SELECT ?x ?l WHERE {{ VALUES ?x {{ <{BASE}id/turned> }} ?x <{RDFS}label> ?l }}")
+    with (
+        serving(with_quads(built, tmp_path / "out", BIDI)) as running,
+        httpx.Client(base_url=running.url, headers={"Accept": BROWSER}) as client,
+    ):
+        for path, least in (
+            ("/page/turned", 4),
+            ("/page/dakar", 1),
+            ("/page/mali", 1),
+            ("/search", 1),
+            ("/search?q=turned", 0),
+            ("/search?q=DLRW", 0),
+            ("/id/?class=City", 1),
+            ("/passage/aimf-article-2019/14", 1),
+            ("/doc/aimf-article-2019", 1),
+            (f"/sparql?query={query}", 2),
+            (f"/sparql?query={query}&view=graph", 0),
+            (f"/view?query={query}", 2),
+            (f"/page/{quote(TURNED)}", 0),
+            (f"/queries/cities?limit={quote(TURNED)}", 0),
+            (f"/queries/evidence?entity={quote(TURNED)}", 0),
+        ):
+            for language in ("fr", "en"):
+                page = client.get(path, headers={"Accept-Language": language})
+                found = Isolation(page.text, TURNED[0]).found
+                assert not [where for where, isolated in found if not isolated], path
+                assert len(found) >= least, path
+        arabic = client.get("/page/turned").text
+        assert f'<bdi lang="ar">{ARABIC}</bdi>' in arabic
+        assert "<bdi" not in client.get("/page/remcess").text
 
 
 def test_what_is_not_there_says_so_in_html(client: httpx.Client) -> None:

@@ -57,7 +57,9 @@ function suggest(input) {
         item.setAttribute("role", "option");
         const kind = document.createElement("small");
         kind.textContent = result.kindLabel;
-        item.append(result.label, kind);
+        const label = document.createElement("bdi"); // whatever its direction
+        label.textContent = result.label;
+        item.append(label, kind);
         item.addEventListener("mousedown", (event) => {
           event.preventDefault();
           go(n);
