@@ -15,14 +15,11 @@ import httpx
 import pytest
 from conftest import ROOT, copy_project, serving, with_quads
 
+from essgraph import names
 from essgraph.build import build
 from essgraph.project import Project
 from essgraph.service.pages import dates, outcome
 
-BASE = "https://w3id.org/essgraph/"
-RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
-RDFS = "http://www.w3.org/2000/01/rdf-schema#"
-SKOS = "http://www.w3.org/2004/02/skos/core#"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 BUILT = ROOT / "src" / "essgraph" / "service" / "static" / "built" / "STAMP"
 QUERY = quote("SELECT ?x WHERE { ?x a <https://w3id.org/essgraph/ontology#City> } LIMIT 3")
@@ -347,6 +344,63 @@ def test_recommendations_are_narrowed_by_theme_and_addressee(client: httpx.Clien
     assert [option["value"] for option in chosen] == ["european-commission"]
 
 
+@pytest.mark.parametrize(
+    ("path", "typed", "meant"),
+    [
+        ("/queries/evidence?entity=", "dakar", "id:dakar"),
+        ("/queries/evidence?entity=", "DAKAR", "id:dakar"),
+        ("/queries/evidence?entity=", " Montreal ", "id:montreal"),
+        ("/queries/evidence?lang=en&entity=", "aimf", "id:aimf"),
+        ("/queries/recommendations-on?theme=", "Financement", "theme:finance"),
+        ("/queries/recommendations-on?theme=", "theme/finance", "theme:finance"),
+        ("/queries/passages-of?document=", "aimf-article-2019", "doc:aimf-article-2019"),
+    ],
+)
+def test_a_name_typed_into_a_question_is_understood(
+    client: httpx.Client, path: str, typed: str, meant: str
+) -> None:
+    answer = client.get(path + quote(typed))
+    assert answer.status_code == 303
+    assert answer.headers["cache-control"] == "no-store"
+    found = client.get(urljoin(path, answer.headers["location"]))
+    assert found.status_code == 200
+    assert ("lang=en" in path) == ("lang=en" in answer.headers["location"])
+    fields = [a for tag, a in Reader(found.text).elements if tag == "input" and "data-entity" in a]
+    assert [a["value"] for a in fields] == [meant]
+    # What is meant is said in words beside the field, and led to.
+    described = fields[0]["aria-describedby"]
+    (beside,) = re.findall(rf'id="{described}">(.*?)</span>', found.text)
+    prefix, _, local = meant.partition(":")
+    folder = {"id": "/page", "theme": "/page/theme", "doc": "/doc"}[prefix]
+    assert re.search(rf'href="{folder}/{local}["?]', beside)
+
+
+@pytest.mark.parametrize(
+    ("language", "typed", "said"),
+    [
+        ("fr", "Rencontres", ["plusieurs", "theme:gatherings", "event-type:gathering"]),
+        ("en", "Rencontres", ["several", "theme:gatherings", "event-type:gathering"]),
+        ("fr", "Saint-Denis", ["id:saint-denis-la-reunion", "id:ville-de-saint-denis"]),
+        ("fr", "Montrael", ["rien ne s'appelle", "peut-être", "id:montreal"]),
+        ("en", "Montrael", ["nothing is named", "perhaps", "id:montreal"]),
+        ("fr", "qzxwvk", ["rien ne s'appelle"]),
+        ("en", "<b>", ["nothing is named"]),
+        ("en", "id:nothing-of-it", ["nothing is named"]),
+    ],
+)
+def test_a_name_that_is_none_or_several_is_told(
+    client: httpx.Client, language: str, typed: str, said: list[str]
+) -> None:
+    address = f"/queries/evidence?lang={language}&entity={quote(typed)}"
+    answer = client.get(address)
+    assert answer.status_code == 400
+    page = Reader(answer.text)
+    for words in said:
+        assert words in page.text
+    fields = [a["value"] for tag, a in page.elements if "data-entity" in a]
+    assert fields == [typed]
+
+
 def test_pages_of_an_answer_go_from_the_first_to_the_last(client: httpx.Client) -> None:
     address, visited = "/queries/talks?limit=20", 0
     while address:
@@ -470,18 +524,18 @@ def test_markup_in_data_shows_as_text(tmp_path: Path) -> None:
 TURNED = "\u202eDLRW"
 ARABIC = "باماكو"
 STATED = f"""
-<{BASE}id/turned> <{RDF}type> <{BASE}ontology#City>
-<{BASE}id/turned> <{RDFS}label> "{TURNED}"@fr
-<{BASE}id/turned> <{RDFS}label> "{TURNED}"@en
-<{BASE}id/turned> <{BASE}ontology#acronym> "{TURNED}."
-<{BASE}id/turned> <{BASE}ontology#summary> "{TURNED} fr"@fr
-<{BASE}id/turned> <{BASE}ontology#summary> "{TURNED} en"@en
-<{BASE}id/turned> <{SKOS}altLabel> "{ARABIC}"@ar
-<{BASE}id/turned> <{BASE}ontology#locatedIn> <{BASE}id/mali>
-<{BASE}id/dakar> <{BASE}ontology#about> <{BASE}id/turned>
+<{names.BASE}id/turned> <{names.RDF}type> <{names.BASE}ontology#City>
+<{names.BASE}id/turned> <{names.RDFS}label> "{TURNED}"@fr
+<{names.BASE}id/turned> <{names.RDFS}label> "{TURNED}"@en
+<{names.BASE}id/turned> <{names.BASE}ontology#acronym> "{TURNED}."
+<{names.BASE}id/turned> <{names.BASE}ontology#summary> "{TURNED} fr"@fr
+<{names.BASE}id/turned> <{names.BASE}ontology#summary> "{TURNED} en"@en
+<{names.BASE}id/turned> <{names.SKOS}altLabel> "{ARABIC}"@ar
+<{names.BASE}id/turned> <{names.BASE}ontology#locatedIn> <{names.BASE}id/mali>
+<{names.BASE}id/dakar> <{names.BASE}ontology#about> <{names.BASE}id/turned>
 """.strip().splitlines()
 #: In the default graph, and in the one of a passage.
-BIDI = "".join(f"{s} .\n{s} <{BASE}passage/aimf-article-2019/14> .\n" for s in STATED)
+BIDI = "".join(f"{s} .\n{s} <{names.BASE}passage/aimf-article-2019/14> .\n" for s in STATED)
 
 
 class Isolation(HTMLParser):
@@ -515,7 +569,7 @@ class Isolation(HTMLParser):
 
 
 def test_text_of_another_direction_turns_nothing_around_it(built: Path, tmp_path: Path) -> None:
-    query = quote(f"SELECT ?x ?l WHERE {{ VALUES ?x {{ <{BASE}id/turned> }} ?x <{RDFS}label> ?l }}")
+    query = quote(f"SELECT * {{ VALUES ?x {{ <{names.ID}turned> }} ?x <{names.RDFS}label> ?l }}")
     with (
         serving(with_quads(built, tmp_path / "out", BIDI)) as running,
         httpx.Client(base_url=running.url, headers={"Accept": BROWSER}) as client,
