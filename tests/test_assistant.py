@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -134,11 +134,12 @@ def test_errors_are_told_in_full(built: Path) -> None:
 @contextmanager
 def greeted(built: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A server that has answered a greeting; what it says beside goes to ``folder``/err."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", "from essgraph.cli import main; main()", "mcp",
-         "--project", str(ROOT), "--out", str(built)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=(folder / "err").open("wb"),
-    )  # fmt: skip
+    with (folder / "err").open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from essgraph.cli import main; main()", "mcp",
+             "--project", str(ROOT), "--out", str(built)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
+        )  # fmt: skip
     assert process.stdin is not None
     assert process.stdout is not None
     hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
@@ -152,7 +153,8 @@ def greeted(built: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.kill()
         process.wait()
-        process.stdin.close()
+        with suppress(BrokenPipeError):
+            process.stdin.close()
         process.stdout.close()
 
 
