@@ -21,6 +21,7 @@ import httpx
 import pyoxigraph as ox
 
 from essgraph import dialects, names
+from essgraph.ask import moved
 from essgraph.dialects import Dialect
 from essgraph.errors import (
     EngineError,
@@ -136,8 +137,7 @@ class Endpoint:
     """One endpoint. Use it as an asynchronous context manager.
 
     ``authorization`` is the value of the header field of that name; ``connections`` bounds how
-    many requests are under way at once. Raises ProjectError for an address that is not http(s),
-    and for a value that no header field may have.
+    many requests are under way at once. Raises ProjectError for an address that is not http(s).
     """
 
     def __init__(
@@ -159,17 +159,6 @@ class Endpoint:
                 Text(
                     "pas de mot de passe dans l'adresse : ESSGRAPH_ENDPOINT_AUTHORIZATION le porte",
                     "no password in the address: ESSGRAPH_ENDPOINT_AUTHORIZATION carries it",
-                )
-            )
-        # A file or a secret store often ends it by a line break.
-        authorization = (authorization or "").strip()
-        if not authorization.isprintable():
-            raise ProjectError(
-                Text(
-                    "ESSGRAPH_ENDPOINT_AUTHORIZATION contient un saut de ligne ou un caractère qui "
-                    "ne peut pas être envoyé",
-                    "ESSGRAPH_ENDPOINT_AUTHORIZATION holds a line break or a character that cannot "
-                    "be sent",
                 )
             )
         self.url = url
@@ -377,6 +366,9 @@ class Endpoint:
                     "ESSGRAPH_ENDPOINT_AUTHORIZATION",
                 )
             )
+        elsewhere = response.headers.get("location")
+        if elsewhere and 300 <= status < 400:
+            return EngineUnreachable(moved(self.url, status, elsewhere))
         return EngineUnreachable(
             Text(
                 f"le moteur {self.url} répond {status} : {said}",
