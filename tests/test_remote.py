@@ -264,6 +264,17 @@ def test_a_version_that_cannot_be_read_is_not_the_last_that_is_looked_for(ill: I
         assert ask(client, "z").status_code == 200
 
 
+def test_a_disk_that_refuses_does_not_end_the_looking(ill: IllServer, tmp_path: Path) -> None:
+    with over(ill.url, TMPDIR=str(tmp_path)) as client:
+        (folder,) = tmp_path.glob("essgraph-*")
+        away = folder.rename(tmp_path / "away")
+        ill.state = (200, RESULTS, STATE.replace(b"1234", b"5678"))
+        before = ill.looked
+        _until(lambda: ill.looked >= before + 3)
+        away.rename(folder)
+        _until(lambda: client.get("/health").json()["version"] == "5678")
+
+
 def _until(holds: Callable[[], bool]) -> None:
     for _ in range(400):
         if holds():
