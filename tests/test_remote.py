@@ -6,6 +6,7 @@ import gzip
 import os
 import signal
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from urllib.parse import parse_qs
 import brotli
 import httpx
 import pytest
-from conftest import Run, serving
+from conftest import ROOT, Run, serving
 from engines import STARTERS, VIRTUOSO_USER, Running, free_port, oxigraph, push
 
 import essgraph
@@ -262,6 +263,25 @@ def test_a_version_that_cannot_be_read_is_not_the_last_that_is_looked_for(ill: I
         ill.state = (200, RESULTS, STATE.replace(b"1234", b"5678"))
         _until(lambda: client.get("/health").json()["version"] == "5678")
         assert ask(client, "z").status_code == 200
+
+
+def test_a_certificate_of_an_authority_that_the_machine_trusts_is_good(
+    ill: IllServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where an organisation signs its own: SSL_CERT_FILE stands for the machine's store."""
+    pem = ROOT / "tests" / "tls" / "loopback.pem"  # of 127.0.0.1, signed by itself
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    ill.socket = context.wrap_socket(ill.socket, server_side=True)
+    url = ill.url.replace("http:", "https:")
+    for command in (["serve"], ["query", "cities"]):
+        left = run(*command, "--endpoint", url)
+        assert left.code == 2
+        assert "CERTIFICATE_VERIFY_FAILED" in left.err
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    assert run("query", "cities", "--endpoint", url).code == 0
+    with over(url) as client:
+        assert ask(client).status_code == 200
 
 
 def test_a_disk_that_refuses_does_not_end_the_looking(ill: IllServer, tmp_path: Path) -> None:

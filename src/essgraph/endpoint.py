@@ -12,6 +12,7 @@ import base64
 import binascii
 import random
 import re
+import ssl
 import time
 from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
@@ -174,6 +175,8 @@ class Endpoint:
             # The caller's deadline bounds the whole; a dead host is known sooner.
             timeout=httpx.Timeout(None, connect=_CONNECT),
             headers={"User-Agent": "essgraph", "Accept-Encoding": "identity"},
+            # The authorities that the machine trusts: an organisation may sign its own.
+            verify=ssl.create_default_context(),
             trust_env=False,
         )
 
