@@ -64,7 +64,8 @@ class Ill(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        query = parse_qs(body.decode())["query"][0]
+        self.server.paths.append(self.path)
+        query = parse_qs(body.decode()).get("query", [""])[0]
         self.server.authorization.append(self.headers.get("Authorization"))
         if "graph/state" in query:
             self.server.looked += 1
@@ -125,6 +126,7 @@ class IllServer(ThreadingHTTPServer):
         self.ail = ""
         self.asked = 0
         self.looked = 0
+        self.paths: list[str] = []
         self.state = (200, RESULTS, STATE)
         self.challenge = ""
         self.location = ""
@@ -282,6 +284,21 @@ def test_a_certificate_of_an_authority_that_the_machine_trusts_is_good(
     assert run("query", "cities", "--endpoint", url).code == 0
     with over(url) as client:
         assert ask(client).status_code == 200
+
+
+def test_a_key_in_the_address_is_sent_and_not_shown(ill: IllServer, built: Path, run: Run) -> None:
+    address = f"{ill.url}?key=s3cret&x=%20#part"
+    with over(address) as client:
+        ill.ail = "500"
+        answer = ask(client)
+        assert answer.status_code == 502
+        assert "s3cret" not in answer.text
+        assert ill.url in answer.json()["detail"]
+    assert set(ill.paths) == {"/query?key=s3cret&x=%20"}
+    left = run("push", address, "--out", built)
+    assert left.code == 1
+    assert "s3cret" not in left.err
+    assert ill.paths[-1] == "/update?key=s3cret&x=%20"
 
 
 def test_a_disk_that_refuses_does_not_end_the_looking(ill: IllServer, tmp_path: Path) -> None:

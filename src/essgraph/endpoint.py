@@ -162,7 +162,8 @@ class Endpoint:
                     "no password in the address: ESSGRAPH_ENDPOINT_AUTHORIZATION carries it",
                 )
             )
-        self.url = url
+        #: The address without its query, which may hold a key: messages show it to everybody.
+        self.url, _, self._parameters = url.partition("#")[0].partition("?")
         self.dialect: Dialect = dialects.STANDARD
         self.circuit = _Circuit()
         self._client = httpx.AsyncClient(
@@ -188,9 +189,14 @@ class Endpoint:
     ) -> None:
         await self._client.aclose()
 
+    def _address(self, url: str) -> str:
+        return f"{url}?{self._parameters}" if self._parameters else url
+
     async def discover(self, timeout: float = 10.0) -> Dialect:
         """Reads the service description and chooses the dialect. Raises what ``ask`` does."""
-        request = self._client.build_request("GET", self.url, headers={"Accept": _DESCRIPTION})
+        request = self._client.build_request(
+            "GET", self._address(self.url), headers={"Accept": _DESCRIPTION}
+        )
         response, body = await self._read(request, timeout, MIB)
         if response.status_code in (401, 403):
             raise self._refused(response, body)
@@ -242,7 +248,7 @@ class Endpoint:
     ) -> bytes:
         request = self._client.build_request(
             "POST",
-            self.url,
+            self._address(self.url),
             data=_form([("query", query), *dataset]),
             headers={"Accept": media_type},
         )
@@ -418,7 +424,7 @@ class Endpoint:
         await self._write(
             self._client.build_request(
                 "POST",
-                self.dialect.update_url(self.url),
+                self._address(self.dialect.update_url(self.url)),
                 content=update.encode(),
                 headers={"Content-Type": "application/sparql-update; charset=utf-8"},
             ),
@@ -438,8 +444,8 @@ class Endpoint:
 
     async def load(self, graph: str, triples: bytes, *, timeout: float = 600.0) -> None:
         """Adds N-Triples to a graph (SPARQL 1.1 Graph Store HTTP Protocol, 5.5)."""
-        address = httpx.URL(self.dialect.store_url(self.url)).copy_with(
-            params={"graph-uri" if self.dialect.loads else "graph": graph}
+        address = httpx.URL(self._address(self.dialect.store_url(self.url))).copy_add_param(
+            "graph-uri" if self.dialect.loads else "graph", graph
         )
         await self._write(
             self._client.build_request(
