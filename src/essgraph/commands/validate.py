@@ -8,7 +8,7 @@ from pathlib import Path
 
 from essgraph.commands import console, folders, report
 from essgraph.commands.options import Say
-from essgraph.errors import EssgraphError, Text
+from essgraph.errors import EssgraphError
 
 
 def options(parser: ArgumentParser, say: Say) -> None:
@@ -63,15 +63,7 @@ def _validated(arguments: Namespace, language: str) -> int:
         findings = [finding for finding in findings if finding.file in asked]
     report.write(findings, arguments.format, language, sys.stdout, changes)
     if texts is None:
-        console.say(
-            Text(
-                "les textes privés ne sont pas à portée (--texts DOSSIER) : les positions et "
-                "la règle E5 n'ont pas été vérifiées sur eux",
-                "the private texts are not at hand (--texts DIR): positions and rule E5 were "
-                "not checked against them",
-            ),
-            language,
-        )
+        console.say(folders.NO_TEXTS, language)
     return 1 if fails(findings) else 0
 
 
