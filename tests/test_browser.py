@@ -226,6 +226,44 @@ def test_suggestions_go_away_and_what_was_typed_stays(visit: Visit) -> None:
     expect(page.get_by_role("option")).to_have_count(0)
 
 
+def test_a_question_suggests_entities_from_the_keyboard(visit: Visit) -> None:
+    page = visit.open("/queries/evidence")
+    field = page.get_by_role("combobox", name="L’entité")
+    expect(field).to_have_accessible_description(re.compile("REMCESS|Réseau"))
+    field.fill("montre")
+    field.press("End")
+    field.press_sequentially("a")
+    option = page.get_by_role("option", name=re.compile("^Montréal")).first
+    expect(option).to_be_visible()
+    expect(field).to_have_attribute("aria-expanded", "true")
+    field.press("ArrowDown")
+    expect(option).to_have_attribute("aria-selected", "true")
+    named = field.get_attribute("aria-activedescendant")
+    assert named == option.get_attribute("id")
+    field.press("Enter")
+    # It is put into the field, which keeps the focus; the next Enter asks.
+    expect(field).to_have_value("id:montreal")
+    expect(field).to_be_focused()
+    expect(page.get_by_role("option")).to_have_count(0)
+    field.press("Enter")
+    page.wait_for_url("**/queries/evidence?entity=id%3Amontreal*")
+    expect(page.locator(".rows tbody tr").first).to_be_visible()
+    expect(field).to_have_accessible_description(re.compile("Montréal"))
+
+
+def test_a_suggestion_is_chosen_with_the_mouse_and_keeps_its_direction(visit: Visit) -> None:
+    page = visit.open("/queries/evidence?lang=en")
+    turned = {"id": "x", "prefixed": "id:x", "url": "/id/x", "kindLabel": "city"}
+    body = {"results": [turned | {"label": "\u202eDLRW"}]}
+    page.route("**/suggest?*", lambda route: route.fulfill(json=body))
+    field = page.get_by_role("combobox", name="The entity")
+    field.fill("wrld")
+    option = page.get_by_role("option").first
+    assert option.locator("bdi").inner_text() == "\u202eDLRW"
+    option.click()
+    expect(field).to_have_value("id:x")
+
+
 def test_the_editor_completes_our_terms_and_declares_their_prefix(visit: Visit) -> None:
     page = visit.open("/sparql")
     page.evaluate(
@@ -310,6 +348,10 @@ def test_all_is_there_without_scripts(visit: Visit) -> None:
     page.get_by_role("textbox").fill("SELECT ?x WHERE { ?x ?y ?z } LIMIT 2")
     page.get_by_role("button", name="Lancer").click()
     expect(page.locator(".rows tbody tr")).to_have_count(2)
+    visit.open("/queries/evidence")
+    page.get_by_role("textbox", name="L’entité").fill("dakar")
+    page.get_by_role("button", name="Demander").click()
+    expect(page.get_by_role("textbox", name="L’entité")).to_have_value("id:dakar")
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (npm ci in web/)")

@@ -427,6 +427,33 @@ def test_each_format_and_language_has_a_tag_of_its_own(client: httpx.Client) -> 
         ("fr-CA, en;q=0.9", "fr"),
         ("*", "fr"),
         ("fr;Q=0.4, en;Q=0.5", "en"),
+        # A star stands for what no other range names (RFC 4647, 3.4; RFC 9110, 12.5.4).
+        ("fr;q=0, *", "en"),
+        ("*, fr;q=0", "en"),
+        ("en;q=0, *;q=0.5", "fr"),
+        ("fr;q=0.2, *;q=0.5", "en"),
+        ("en;q=0.2, *", "fr"),
+        ("*;q=0.5", "fr"),
+        ("de, en;q=0.1", "en"),
+        # What is refused comes after what is not named, and a region refused is no language.
+        ("en;q=0", "fr"),
+        ("fr;q=0", "en"),
+        ("fr;q=0, en;q=0", "fr"),
+        ("fr;q=0, *;q=0", "fr"),
+        ("*;q=0, en;q=0.1", "en"),
+        ("fr-CA;q=0, *", "fr"),
+        ("fr-CA;q=0, en;q=0.5, *;q=0.8", "fr"),
+        # What is no language range or no weight says nothing.
+        ("", "fr"),
+        (",,en", "en"),
+        ("fr;q=5, en;q=0.1", "en"),
+        ("fr;q=-1, en;q=0.1", "en"),
+        ("fr;q=nan, en;q=0.1", "en"),
+        ("fr;q=1e0, en;q=0.1", "en"),
+        ("fr;q=, en;q=0.1", "en"),
+        ("fr;level=1, en;q=0.1", "en"),
+        ("fr q=1, en ; q=0.1", "en"),
+        ("english, fr;q=0.1", "fr"),
     ],
 )
 def test_the_language_of_a_page(client: httpx.Client, wanted: str | None, language: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import shlex
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 import httpx
+import pyoxigraph as ox
 import pytest
 from conftest import ROOT, serving
 
@@ -55,6 +57,47 @@ def test_every_path_that_the_readme_links_to_exists() -> None:
     links = re.findall(r"\]\((?!http|#)([^)#]+)", README)
     assert links
     assert not [link for link in links if not (ROOT / link).exists()]
+
+
+def test_the_file_that_mapping_shows_can_be_begun_with() -> None:
+    """What a curator copies is well-formed and laid out as `lint` wants its prefixes."""
+    text = (ROOT / "docs" / "mapping.md").read_text("utf-8")
+    block = text.split("```trig\n")[1].split("```")[0]
+    block = block.replace("{doc}", "some-text").replace("{title}", "Some text")
+    assert len(list(ox.parse(block.encode(), ox.RdfFormat.TRIG))) > 20
+    prefixes = re.findall(r"^PREFIX ([\w-]+):", block, re.M)
+    assert prefixes == sorted(prefixes)
+    body = block.rpartition("PREFIX")[2].partition("\n")[2]
+    assert not [prefix for prefix in prefixes if not re.search(rf"(?<![\w-]){prefix}:", body)]
+
+
+def test_the_lists_of_mapping_are_those_of_the_data() -> None:
+    text = (ROOT / "docs" / "mapping.md").read_text("utf-8")
+    listed = text.partition("## Controlled lists")[2].partition("\n## ")[0]
+    lists = re.findall(r"^- `([a-z-]+):` ((?:.|\n  )+)", listed, re.M)
+    assert len(lists) == 5
+    for scheme, said in lists:
+        data = (ROOT / "data" / "schemes" / f"{scheme}.ttl").read_text("utf-8")
+        concepts = set(re.findall(rf"^{scheme}:([a-z-]+)", data, re.M))
+        assert {name.strip() for name in said.split(",")} == concepts, scheme
+
+
+def test_the_changelog_counts_the_classes() -> None:
+    said = re.search(r"An ontology of (\d+) classes", (ROOT / "CHANGELOG.md").read_text("utf-8"))
+    ontology = (ROOT / "ontology" / "essgraph.ttl").read_text("utf-8")
+    assert said
+    assert int(said[1]) == len(re.findall(r"^ess:[A-Z]\w*\s+a owl:Class\b", ontology, re.M))
+
+
+def test_the_guide_names_every_address(server: str) -> None:
+    """Each first part of the addresses that the OpenAPI describes, in both languages."""
+    described = httpx.get(f"{server}/openapi.json").json()["paths"]
+    parts = {path.split("/")[1].partition(".")[0] for path in described} - {""}
+    for language in ("fr", "en"):
+        page = httpx.get(f"{server}/docs", params={"lang": language}).text
+        table = html.unescape(page.partition("<tbody>")[2].partition("</tbody>")[0])
+        cells = " ".join(re.findall(r"<td><code>([^<]*)</code>", table))
+        assert not {part for part in parts if not re.search(rf"/{part}\b", cells)}
 
 
 def test_the_make_targets_of_the_readme_exist() -> None:

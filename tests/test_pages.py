@@ -13,8 +13,9 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 import pytest
-from conftest import ROOT, copy_project, serving
+from conftest import ROOT, copy_project, serving, with_quads
 
+from essgraph import names
 from essgraph.build import build
 from essgraph.project import Project
 from essgraph.service.pages import dates, outcome
@@ -273,6 +274,133 @@ def test_all_results_are_reached_and_of_the_kind_asked_for(client: httpx.Client)
     assert client.get("/search?q=dakar&offset=-1").status_code == 400
 
 
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("/recommendations?by=zz", "addressee, theme"),
+        ("/recommendations?theme=zz", "finance"),
+        ("/recommendations?addressee=zz", "european-commission"),
+        ("/?show=city&show=zz", "city, network, organization, event, person"),
+        ("/search?kind=zz", "city"),
+        ("/queries/cities?view=zz", "table, chart, map, graph"),
+        ("/queries/cities?evidence=zz", "0"),
+        ("/sparql?query=ASK%7B%7D&view=zz", "table, chart, map, graph"),
+        ("/view?query=ASK%7B%7D&view=zz", "table, chart, map, graph"),
+        ("/?lang=zz", "fr, en"),
+        ("/page/dakar?lang=zz", "fr, en"),
+        ("/doc/aimf-article-2019?lang=zz", "fr, en"),
+        ("/queries/cities?lang=zz", "fr, en"),
+        ("/queries?lang=zz", "fr, en"),
+        ("/id/?lang=zz", "fr, en"),
+        ("/search?q=a&lang=zz", "fr, en"),
+        ("/docs?lang=zz", "fr, en"),
+    ],
+)
+@pytest.mark.parametrize(("language", "said"), [("fr", "n’est pas"), ("en", "is not")])
+def test_a_choice_that_there_is_not_is_told(
+    client: httpx.Client, path: str, known: str, language: str, said: str
+) -> None:
+    answer = client.get(path, headers={"Accept-Language": language})
+    assert answer.status_code == 400
+    text = Reader(answer.text).text
+    assert said in text
+    assert "zz" in text
+    assert known in text
+    # What a form sends where nothing was chosen is no choice.
+    assert client.get(path.replace("zz", "")).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["city", "City"])
+def test_a_kind_has_one_name_everywhere(client: httpx.Client, kind: str) -> None:
+    directory = client.get(f"/search?kind={kind}&lang=en").text
+    assert "<h1>Cities</h1>" in directory
+    assert "/page/remcess" not in directory
+    found = client.get(f"/search?q=dakar&kind={kind}&lang=en")
+    assert found.status_code == 200
+    assert "One entity" in found.text
+
+
+def test_recommendations_are_narrowed_by_theme_and_addressee(client: httpx.Client) -> None:
+    def shown(query: str) -> set[str]:
+        page = client.get(f"/recommendations?lang=fr&{query}")
+        assert page.status_code == 200, query
+        body = page.text.partition("<tbody>")[2]
+        return set(re.findall(r'href="(/page/[^?"]+)', body))
+
+    commission = "/page/european-commission"
+    every = shown("")
+    assert commission in every
+    for value in ("european-commission", "id:european-commission"):
+        narrowed = shown(f"addressee={value}")
+        assert commission in narrowed
+        assert len(narrowed) < len(every)
+        rows = client.get(f"/recommendations?addressee={value}").text.count('<th scope="row">')
+        assert rows == 1
+    assert shown("addressee=european-commission&by=theme") < shown("by=theme")
+    both = shown("addressee=european-commission&theme=finance")
+    assert both <= shown("addressee=european-commission")
+    page = Reader(client.get("/recommendations?addressee=european-commission").text)
+    chosen = [a for tag, a in page.elements if tag == "option" and "selected" in a]
+    assert [option["value"] for option in chosen] == ["european-commission"]
+
+
+@pytest.mark.parametrize(
+    ("path", "typed", "meant"),
+    [
+        ("/queries/evidence?entity=", "dakar", "id:dakar"),
+        ("/queries/evidence?entity=", "DAKAR", "id:dakar"),
+        ("/queries/evidence?entity=", " Montreal ", "id:montreal"),
+        ("/queries/evidence?lang=en&entity=", "aimf", "id:aimf"),
+        ("/queries/recommendations-on?theme=", "Financement", "theme:finance"),
+        ("/queries/recommendations-on?theme=", "theme/finance", "theme:finance"),
+        ("/queries/passages-of?document=", "aimf-article-2019", "doc:aimf-article-2019"),
+    ],
+)
+def test_a_name_typed_into_a_question_is_understood(
+    client: httpx.Client, path: str, typed: str, meant: str
+) -> None:
+    answer = client.get(path + quote(typed))
+    assert answer.status_code == 303
+    assert answer.headers["cache-control"] == "no-store"
+    found = client.get(urljoin(path, answer.headers["location"]))
+    assert found.status_code == 200
+    assert ("lang=en" in path) == ("lang=en" in answer.headers["location"])
+    fields = [a for tag, a in Reader(found.text).elements if tag == "input" and "data-entity" in a]
+    assert [a["value"] for a in fields] == [meant]
+    # What is meant is said in words beside the field, and led to.
+    described = fields[0]["aria-describedby"]
+    (beside,) = re.findall(rf'id="{described}">(.*?)</span>', found.text)
+    prefix, _, local = meant.partition(":")
+    folder = {"id": "/page", "theme": "/page/theme", "doc": "/doc"}[prefix]
+    assert re.search(rf'href="{folder}/{local}["?]', beside)
+
+
+@pytest.mark.parametrize(
+    ("language", "typed", "said"),
+    [
+        ("fr", "Rencontres", ["plusieurs", "theme:gatherings", "event-type:gathering"]),
+        ("en", "Rencontres", ["several", "theme:gatherings", "event-type:gathering"]),
+        ("fr", "Saint-Denis", ["id:saint-denis-la-reunion", "id:ville-de-saint-denis"]),
+        ("fr", "Montrael", ["rien ne s'appelle", "peut-être", "id:montreal"]),
+        ("en", "Montrael", ["nothing is named", "perhaps", "id:montreal"]),
+        ("fr", "qzxwvk", ["rien ne s'appelle"]),
+        ("en", "<b>", ["nothing is named"]),
+        ("en", "id:nothing-of-it", ["nothing is named"]),
+    ],
+)
+def test_a_name_that_is_none_or_several_is_told(
+    client: httpx.Client, language: str, typed: str, said: list[str]
+) -> None:
+    address = f"/queries/evidence?lang={language}&entity={quote(typed)}"
+    answer = client.get(address)
+    assert answer.status_code == 400
+    page = Reader(answer.text)
+    for words in said:
+        assert words in page.text
+    fields = [a["value"] for tag, a in page.elements if "data-entity" in a]
+    assert fields == [typed]
+
+
 def test_pages_of_an_answer_go_from_the_first_to_the_last(client: httpx.Client) -> None:
     address, visited = "/queries/talks?limit=20", 0
     while address:
@@ -390,6 +518,87 @@ def test_markup_in_data_shows_as_text(tmp_path: Path) -> None:
                 if tag == "script":
                     assert "src" in attributes or attributes.get("type") in DATA
         assert "<script>alert(1)</script>" in Reader(client.get("/page/dakar").text).text
+
+
+#: A label that overrides the direction of what comes after it, in a text that goes on, and Arabic.
+TURNED = "\u202eDLRW"
+ARABIC = "باماكو"
+STATED = f"""
+<{names.BASE}id/turned> <{names.RDF}type> <{names.BASE}ontology#City>
+<{names.BASE}id/turned> <{names.RDFS}label> "{TURNED}"@fr
+<{names.BASE}id/turned> <{names.RDFS}label> "{TURNED}"@en
+<{names.BASE}id/turned> <{names.BASE}ontology#acronym> "{TURNED}."
+<{names.BASE}id/turned> <{names.BASE}ontology#summary> "{TURNED} fr"@fr
+<{names.BASE}id/turned> <{names.BASE}ontology#summary> "{TURNED} en"@en
+<{names.BASE}id/turned> <{names.SKOS}altLabel> "{ARABIC}"@ar
+<{names.BASE}id/turned> <{names.BASE}ontology#locatedIn> <{names.BASE}id/mali>
+<{names.BASE}id/dakar> <{names.BASE}ontology#about> <{names.BASE}id/turned>
+""".strip().splitlines()
+#: In the default graph, and in the one of a passage.
+BIDI = "".join(f"{s} .\n{s} <{names.BASE}passage/aimf-article-2019/14> .\n" for s in STATED)
+
+
+class Isolation(HTMLParser):
+    """The texts that hold ``sought`` and what isolates each: a bdi element, or ``pre``."""
+
+    def __init__(self, text: str, sought: str) -> None:
+        super().__init__()
+        self.sought = sought
+        self.inside: list[str] = []
+        self.found: list[tuple[str, bool]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "link", "input", "img", "br"):
+            self.inside.append(tag)
+        for name, value in attrs:
+            if self.sought in (value or "") and (tag, name) not in {
+                ("input", "value"),
+                ("meta", "content"),
+            }:
+                self.found.append((f"{tag} {name}", False))
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.inside and self.inside.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if self.sought in data and "script" not in self.inside:
+            isolated = {"bdi", "pre", "textarea"} & set(self.inside)
+            self.found.append((f"{self.inside[-1]}: {data[:60]!r}", bool(isolated)))
+
+
+def test_text_of_another_direction_turns_nothing_around_it(built: Path, tmp_path: Path) -> None:
+    query = quote(f"SELECT * {{ VALUES ?x {{ <{names.ID}turned> }} ?x <{names.RDFS}label> ?l }}")
+    with (
+        serving(with_quads(built, tmp_path / "out", BIDI)) as running,
+        httpx.Client(base_url=running.url, headers={"Accept": BROWSER}) as client,
+    ):
+        for path, least in (
+            ("/page/turned", 4),
+            ("/page/dakar", 1),
+            ("/page/mali", 1),
+            ("/search", 1),
+            ("/search?q=turned", 0),
+            ("/search?q=DLRW", 0),
+            ("/id/?class=City", 1),
+            ("/passage/aimf-article-2019/14", 1),
+            ("/doc/aimf-article-2019", 1),
+            (f"/sparql?query={query}", 2),
+            (f"/sparql?query={query}&view=graph", 0),
+            (f"/view?query={query}", 2),
+            (f"/page/{quote(TURNED)}", 0),
+            (f"/queries/cities?limit={quote(TURNED)}", 0),
+            (f"/queries/evidence?entity={quote(TURNED)}", 0),
+        ):
+            for language in ("fr", "en"):
+                page = client.get(path, headers={"Accept-Language": language})
+                found = Isolation(page.text, TURNED[0]).found
+                assert not [where for where, isolated in found if not isolated], path
+                assert len(found) >= least, path
+        arabic = client.get("/page/turned").text
+        assert f'<bdi lang="ar">{ARABIC}</bdi>' in arabic
+        assert "<bdi" not in client.get("/page/remcess").text
 
 
 def test_what_is_not_there_says_so_in_html(client: httpx.Client) -> None:

@@ -123,7 +123,9 @@ def test_suggestions_complete_what_is_typed(http: httpx.Client) -> None:
     results = answer.json()["results"]
     assert results[0]["id"] == names.ID + "bamako"
     assert results[0]["highlight"] == "<mark>Bamako</mark>"
-    assert set(results[0]) == {"id", "url", "label", "kind", "kindLabel", "highlight"}
+    assert results[0]["prefixed"] == "id:bamako"
+    keys = {"id", "prefixed", "url", "label", "kind", "kindLabel", "highlight"}
+    assert set(results[0]) == keys
     assert len(http.get("/suggest", params={"q": "forum", "limit": "3"}).json()["results"]) == 3
     for result in results:
         assert http.get(result["url"]).status_code in (200, 303)

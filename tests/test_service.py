@@ -171,6 +171,11 @@ def test_the_memo_answers_in_pieces_too(server: str) -> None:
         (b"POST /sparql HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
          400),
         (b"nonsense\r\n\r\n", 400),
+        # A method that nobody here knows (RFC 9110, 15.6.2).
+        (b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
+        (b"get /health HTTP/1.1\r\nHost: x\r\n\r\n", 501),
+        (b"G\x01T / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00", 400),
         (b"GET /health HTTP/1.1\r\n\r\n", 400),
         (b"GET /health HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
         (b"POST /sparql HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
@@ -181,7 +186,8 @@ def test_the_memo_answers_in_pieces_too(server: str) -> None:
         (b"GET / HTTP/1.1\r\n" + b"X-A: " + b"b" * 120_000 + b"\r\n\r\n", 431),
         (b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * 20_000 + b"\r\n", 431),
     ],
-    ids=["both lengths", "two lengths", "nonsense", "no host", "two hosts", "old and chunked",
+    ids=["both lengths", "two lengths", "nonsense", "unknown method", "small letters",
+         "no method", "TLS", "no host", "two hosts", "old and chunked",
          "two codings", "endless URL", "long URL", "long field",
          "many fields"],
 )  # fmt: skip
@@ -328,7 +334,13 @@ def test_an_offer_of_another_protocol_is_passed_over(server: str, how: str) -> N
 
 
 def test_a_tunnel_is_refused(server: str) -> None:
-    assert talk(server, b"CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+    assert talk(server, b"CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n").startswith(b"HTTP/1.1 501 ")
+
+
+def test_what_is_no_request_behind_one_is_no_unknown_method(server: str) -> None:
+    said = talk(server, b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 200 ")
+    assert b"}HTTP/1.1 400 " in said
 
 
 def test_slow_connections_do_no_harm(server: str) -> None:

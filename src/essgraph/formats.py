@@ -10,7 +10,7 @@ text is UTF-8 and no client gains by a 406 over a ``charset`` or ``version``. ``
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
@@ -91,7 +91,9 @@ _PARAMETER = re.compile(
 MOST: Final = 100
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _RANGE = re.compile(rf"[ \t]*(?:({_TOKEN})/({_TOKEN})|\*)[ \t]*(.*)", re.DOTALL)
-_WEIGHT = re.compile(r"(?:0(?:\.[0-9]{0,3})?|\.[0-9]{1,3}|1(?:\.0{0,3})?)")
+_QUALITY = r"0(?:\.[0-9]{0,3})?|\.[0-9]{1,3}|1(?:\.0{0,3})?"
+_WEIGHT = re.compile(_QUALITY)
+_WEIGHTED = re.compile(rf"[ \t]*+({_TOKEN})[ \t]*+(?:;[ \t]*+q=({_QUALITY})[ \t]*+)?")
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,14 @@ def parse_accept(values: Iterable[str]) -> list[MediaRange]:
                 )
             )
     return ranges
+
+
+def weighted(values: Iterable[str]) -> Iterator[tuple[str, float]]:
+    """The elements of ``Accept-Language`` or ``Accept-Encoding`` in lower case, each with its
+    weight (RFC 9110, 12.4.2); malformed ones are left out."""
+    for element in ",".join(values).lower().split(",", MOST)[:MOST]:
+        if match := _WEIGHTED.fullmatch(element):
+            yield match[1], float(match[2] or 1)
 
 
 def negotiate(accept: Sequence[str], offers: Sequence[Format]) -> Format | None:

@@ -99,7 +99,7 @@ class Remote:
     async def _described(self) -> str:
         """The version that the dataset's own description states. Raises EngineError."""
         found = await self.endpoint.select(_DESCRIBED, timeout=10.0)
-        values = sorted(str(getattr(row["version"], "value", "")) for row in found)
+        values = sorted(endpoints.lexical(row, "version") for row in found)
         if not values:
             raise EngineError(
                 Text(
@@ -188,11 +188,13 @@ class Remote:
             if key not in self._asked:
                 left = max(0.0, deadline - time.monotonic())
                 body = await self.endpoint.ask(text, endpoints.JSON, dataset=graphs, timeout=left)
-                rows = endpoints.parse_results(body)
-                assert isinstance(rows, ox.QuerySolutions)
+                rows = endpoints.parse_solutions(body)
                 if len(self._asked) >= _MOST_ASKED:
                     self._asked.clear()
-                self._asked[key] = next(rows, None) is not None
+                try:
+                    self._asked[key] = next(rows, None) is not None
+                except SyntaxError as error:
+                    raise endpoints.nonsense(str(error)) from error
             return self._asked[key]
 
         return await paths.unfold(query, ask)
@@ -289,10 +291,10 @@ def _write(body: bytes, query: Query, format: Format, limit: int) -> Answer:
     the parser may not leave it."""
     out = io.BytesIO()
     if query.form in ("SELECT", "ASK"):
-        found = endpoints.parse_results(body)
-        if query.form == "ASK" and isinstance(found, ox.QuerySolutions):
-            found = _boolean(found)
+        found = _read(body, query)
         try:
+            if query.form == "ASK" and isinstance(found, ox.QuerySolutions):
+                found = _boolean(found)
             rows = results.write(found, format, out)
         except SyntaxError as error:
             raise endpoints.nonsense(str(error)) from error
@@ -309,6 +311,12 @@ def _write(body: bytes, query: Query, format: Format, limit: int) -> Answer:
         spool.write(out.getbuffer())
         spool.flush()
         return Answer(rows=rows, size=size, spool=Spool(os.dup(spool.fileno())))
+
+
+def _read(body: bytes, query: Query) -> ox.QuerySolutions | ox.QueryBoolean:
+    if query.form == "ASK":
+        return endpoints.parse_results(body)
+    return endpoints.parse_solutions(body)
 
 
 def _boolean(solutions: ox.QuerySolutions) -> ox.QueryBoolean:

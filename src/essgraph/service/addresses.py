@@ -46,7 +46,8 @@ def paths() -> dict[str, Any]:
     }
     for about, names in abouts.items():
         summary = "The document about it"
-        found[f"/data/{about}"] = _document(f"{summary}, by `Accept`", _OFFERS, *names)
+        found[f"/data/{about}"] = _document(f"{summary}, by `Accept`", formats.DOCUMENTS, *names)
+        _redirected(found[f"/data/{about}"]["get"], "303", "To the page, where HTML is preferred")
         found[f"/data/{about}.{{suffix}}"] = _document(summary, formats.DOCUMENTS, *names, "suffix")
         found[f"/page/{about}"] = _document("The page about it", (formats.HTML,), *names)
     for path, summary in (
@@ -58,7 +59,11 @@ def paths() -> dict[str, Any]:
         names = ("version",)[: path.count("{")]
         found[path] = _document(summary, _OFFERS, *names, tag="vocabulary and dataset")
         found[f"{path}.{{suffix}}"] = _document(
-            f"{summary}, in one format", _OFFERS, *names, "suffix", tag="vocabulary and dataset"
+            f"{summary}, in one format",
+            formats.DOCUMENTS,
+            *names,
+            "suffix",
+            tag="vocabulary and dataset",
         )
     described = _document("The dataset described", _OFFERS, tag=_FILES)
     return found | {
@@ -119,8 +124,6 @@ def _document(
     }
     if names:
         _redirected(get, "301", _MOVED)
-    if tag == _DATA and formats.HTML in offers and len(offers) > 1:
-        _redirected(get, "303", "To the page, where HTML is preferred")
     return {"get": get}
 
 

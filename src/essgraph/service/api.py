@@ -86,14 +86,7 @@ def language(values: dict[str, str], scope: Scope) -> str:
     chosen = values.pop("lang", None)
     if chosen is None:
         return problems.preferred_language(fields(scope["headers"], b"accept-language"))
-    if chosen not in problems.LANGUAGES:
-        raise QueryError(
-            Text(
-                f"lang vaut fr ou en, non « {chosen[:40]} »",
-                f'lang is fr or en, not "{chosen[:40]}"',
-            )
-        )
-    return chosen
+    return problems.require("lang", chosen, problems.LANGUAGES)
 
 
 def number(values: dict[str, str], name: str, default: int | None, low: int, high: int) -> int:

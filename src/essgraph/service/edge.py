@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import time
 from typing import Any, Final, TypeAlias, cast
 
@@ -91,6 +92,17 @@ _BAD_URL: Final[Fault] = (
     ),
 )
 _MALFORMED: Final[Fault] = (400, None, Text("requête HTTP mal formée", "malformed HTTP request"))
+#: RFC 9110, 15.6.2: for a method that is not known, not for one that a resource does not allow.
+_UNKNOWN_METHOD: Final[Fault] = (
+    501,
+    None,
+    Text(
+        "méthode HTTP inconnue (connues : GET, HEAD, POST et OPTIONS, en capitales)",
+        "unknown HTTP method (known: GET, HEAD, POST and OPTIONS, in capitals)",
+    ),
+)
+#: The line of a request with any method (RFC 9112, 3).
+_LINE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e]+ HTTP/1\.[01]\r?\n")
 
 
 def protocol(memo: Memo) -> type[asyncio.Protocol]:
@@ -144,6 +156,10 @@ class _Edge(HttpToolsProtocol):
             self._pass_over(data, offer)
         except httptools.HttpParserInvalidURLError:
             self._refuse(_BAD_URL)
+        except httptools.HttpParserInvalidMethodError:
+            # Behind another request, or in pieces, it is told as malformed.
+            alone = self._begun <= 1 and _LINE.match(data)
+            self._refuse(_UNKNOWN_METHOD if alone else _MALFORMED)
         except httptools.HttpParserError:
             self._refuse(self._fault)
         if self._refused:
@@ -199,7 +215,7 @@ class _Edge(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
             if self.parser.get_method() == b"CONNECT":
-                self._stop(_MALFORMED)
+                self._stop(_UNKNOWN_METHOD)
             self._offered = True  # it comes again without the offer
             return
         size = hosts = 0

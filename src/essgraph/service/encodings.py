@@ -9,7 +9,7 @@ from typing import Final
 
 import brotli
 
-from essgraph.formats import MOST
+from essgraph.formats import weighted
 
 #: Below this size, in bytes, coding saves nothing.
 SMALL: Final = 512
@@ -20,14 +20,7 @@ CODINGS: Final = ("br", "gzip", "identity")
 @lru_cache(maxsize=256)
 def choose(accept_encoding: tuple[str, ...]) -> str:
     """The coding that the client wants most, of those we speak; ``identity`` if it names none."""
-    weights: dict[str, float] = {}
-    for element in ",".join(accept_encoding).split(",", MOST)[:MOST]:
-        name, _, parameter = element.lower().partition(";")
-        try:
-            weight = float(parameter.strip().removeprefix("q=")) if parameter.strip() else 1.0
-        except ValueError:
-            continue
-        weights[name.strip().replace("x-gzip", "gzip")] = weight
+    weights = {name.replace("x-gzip", "gzip"): w for name, w in weighted(accept_encoding)}
     rest = weights.get("*", 0.0)
     best = max(CODINGS[:-1], key=lambda coding: weights.get(coding, rest))
     wanted = weights.get(best, rest)

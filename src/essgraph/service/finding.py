@@ -64,10 +64,11 @@ def describe(hit: Hit, index: Index, language: str) -> dict[str, Any]:
 
 
 def name(entity: Entity, index: Index, language: str) -> dict[str, Any]:
-    """An entity by its IRI, address, label and kind."""
+    """An entity by its IRI (with its prefix too, as questions take it), address, label, kind."""
     kind = index.kinds[entity.kind]
     return {
         "id": entity.iri,
+        "prefixed": names.shorten(entity.iri).strip("<>"),
         "url": address(entity.iri),
         "label": entity.label(language),
         "kind": kind.name,

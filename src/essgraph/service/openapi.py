@@ -37,6 +37,9 @@ _PROBLEMS: Final = {
     501: "The snapshot was made without an index of names",
     503: "A limit was reached, or the service is busy: see `Retry-After`",
 }
+#: What is asked in examples.
+_QUERY: Final = "SELECT * WHERE { ?s a ?class } LIMIT 5"
+_BATCH: Final = '{"q0": {"query": "Bamako"}}'
 _TEXTS: Final = {
     "type": "object",
     "properties": {"fr": STRING, "en": STRING},
@@ -185,6 +188,7 @@ _SCHEMAS: Final[dict[str, Any]] = {
                     "type": "object",
                     "properties": {
                         "id": STRING,
+                        "prefixed": STRING,
                         "url": STRING,
                         "label": STRING,
                         "kind": STRING,
@@ -195,7 +199,15 @@ _SCHEMAS: Final[dict[str, Any]] = {
                         "highlight": STRING,
                         "score": {"type": "number"},
                     },
-                    "required": ["id", "url", "label", "kind", "kindLabel", "highlight"],
+                    "required": [
+                        "id",
+                        "prefixed",
+                        "url",
+                        "label",
+                        "kind",
+                        "kindLabel",
+                        "highlight",
+                    ],
                 },
             },
         },
@@ -225,7 +237,7 @@ def _document(_: str, live: Live) -> dict[str, Any]:
             "/sparql": _sparql(),
             "/queries": _list(),
             **{f"/queries/{name}": _question(question) for name, question in questions.items()},
-            "/queries/{name}/changes": _changes(list(questions)),
+            "/queries/{name}/changes": _changes(list(questions), live.now.snapshot.version),
             **_finding(),
             **_reconciliation(),
             **addresses.paths(),
@@ -264,11 +276,8 @@ def _health() -> dict[str, Any]:
 def _sparql() -> dict[str, Any]:
     content = media((*formats.RESULTS, *formats.GRAPHS))
     problems = (400, 403, 406, 413, 415, 429, 503)
-    query = in_query(
-        "query", STRING, "A SPARQL 1.1 query", example="SELECT * WHERE { ?s a ?class } LIMIT 5"
-    )
     more = [
-        query,
+        in_query("query", STRING, "A SPARQL 1.1 query", example=_QUERY),
         in_query("default-graph-uri", STRING, "A graph of the default graph"),
         in_query("named-graph-uri", STRING, "A graph that GRAPH may reach"),
         in_query("timeout", {"type": "number"}, "Seconds, below the limit of the service"),
@@ -283,11 +292,12 @@ def _sparql() -> dict[str, Any]:
             "application/x-www-form-urlencoded": {
                 "schema": {
                     "type": "object",
-                    "properties": {"query": STRING},
+                    "properties": {parameter["name"]: parameter["schema"] for parameter in more},
                     "required": ["query"],
-                }
+                },
+                "example": {"query": _QUERY},
             },
-            "application/sparql-query": {"schema": STRING},
+            "application/sparql-query": {"schema": STRING, "example": _QUERY},
         },
     }
     return {"get": get, "post": post}
@@ -367,7 +377,7 @@ def _question(question: Question) -> dict[str, Any]:
     return {"get": get}
 
 
-def _changes(questions: list[str]) -> dict[str, Any]:
+def _changes(questions: list[str], version: str) -> dict[str, Any]:
     get = operation(
         "What has changed in an answer since a version",
         "questions",
@@ -379,8 +389,9 @@ def _changes(questions: list[str]) -> dict[str, Any]:
                 "in": "path",
                 "required": True,
                 "schema": {"type": "string", "enum": questions},
+                "example": questions[0],
             },
-            in_query("since", STRING, "The version", required=True),
+            in_query("since", STRING, "The version", required=True, example=version[:16]),
             in_query("answer", STRING, "The digest of the answer then"),
             LANGUAGE,
         ],
@@ -429,7 +440,7 @@ def _reconciliation() -> dict[str, Any]:
         JSON_ONLY,
         problems,
         [
-            in_query("queries", queries, "", example='{"q0": {"query": "Bamako"}}'),
+            in_query("queries", queries, "", example=_BATCH),
             in_query("extend", extend, ""),
             LANGUAGE,
         ],
@@ -441,7 +452,8 @@ def _reconciliation() -> dict[str, Any]:
                 "schema": {
                     "type": "object",
                     "properties": {"queries": STRING, "extend": STRING},
-                }
+                },
+                "example": {"queries": _BATCH},
             }
         }
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from essgraph.formats import Format
+from essgraph.formats import HTML, Format
 
 STRING: Final = {"type": "string"}
 LANGUAGE: Final = {
@@ -30,10 +30,13 @@ def integer(low: int, high: int, default: int | None = None) -> dict[str, Any]:
 
 
 def media(offers: tuple[Format, ...], schema: str | None = None) -> dict[str, Any]:
-    """The types that an answer may have; a JSON one with its schema."""
+    """The types that an answer may have; a JSON one with its schema.
+
+    A page is ``text/html`` also for who asks for it by its alias.
+    """
     types: dict[str, Any] = {}
     for offer in offers:
-        for media_type in (offer.media_type, *offer.aliases):
+        for media_type in (offer.media_type, *(() if offer is HTML else offer.aliases)):
             json = media_type.endswith(("/json", "+json"))
             named = ref("schemas", schema) if schema and json else {}
             types[media_type] = {"schema": named if json else STRING}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from essgraph.errors import (
@@ -20,6 +20,7 @@ from essgraph.errors import (
     Text,
     UnknownName,
 )
+from essgraph.formats import weighted
 
 LANGUAGES: Final = ("fr", "en")
 
@@ -97,15 +98,30 @@ def status_of(error: EssgraphError) -> int:
 
 
 def preferred_language(values: Sequence[str]) -> str:
-    """``fr`` or ``en`` by ``Accept-Language`` (RFC 9110, 12.5.4); ``fr`` where it names neither."""
-    weights = {"fr": 0.0, "en": 0.0}
-    for element in ",".join(values).split(","):
-        tag, _, parameter = element.lower().partition(";")
-        try:
-            weight = float(parameter.strip().removeprefix("q=")) if parameter.strip() else 1.0
-        except ValueError:
-            continue
-        primary = tag.strip().split("-")[0]
-        if primary in weights:
-            weights[primary] = max(weights[primary], weight)
-    return "en" if weights["en"] > weights["fr"] else "fr"
+    """``fr`` or ``en`` by ``Accept-Language`` (RFC 9110, 12.5.4; lookup by RFC 4647, 3.4): a range
+    with a region asks for its language, ``*`` for what no other range names. ``fr`` where both
+    are wanted alike, or neither is named."""
+    ranges = tuple(weighted(values))
+    return "en" if _wish("en", ranges) > _wish("fr", ranges) else "fr"
+
+
+def require(name: str, value: str, known: Iterable[str]) -> str:
+    """The value of a parameter that has a few. Raises QueryError for any other."""
+    listed = list(known)
+    if value not in listed:
+        said = ", ".join(listed)
+        raise QueryError(
+            Text(
+                f"paramètre {name} : « {value[:40]} » n'est pas connu (connus : {said})",
+                f'parameter {name}: "{value[:40]}" is not known (known: {said})',
+            )
+        )
+    return value
+
+
+def _wish(language: str, ranges: Sequence[tuple[str, float]]) -> float:
+    """How much a language is wanted: its weight, 0 where nothing is said of it, -1 refused."""
+    if (language, 0.0) in ranges:
+        return -1.0
+    named = [w for said, w in ranges if w and said.split("-")[0] == language]
+    return max(named) if named else max([w or -1.0 for said, w in ranges if said == "*"], default=0)

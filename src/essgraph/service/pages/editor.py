@@ -16,6 +16,7 @@ from essgraph.service.live import Served
 from essgraph.service.pages import frame, network, outcome
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.rows import select
+from essgraph.service.problems import require
 
 FIRST: Final = {
     "fr": """PREFIX ess: <https://w3id.org/essgraph/ontology#>
@@ -70,7 +71,7 @@ async def page(
 ) -> Response:
     """The editor with a query (None: a first one, not run) and its outcome."""
     v = frame.view(request)
-    view = request.query_params.get("view", "table")
+    view = frame.choice(request, "view", outcome.VIEWS, "table")
     gained = await outcome.ask(served, query, view, v, client_of(request)) if query else None
     context = {
         "query": query or FIRST[v.language],
@@ -92,7 +93,8 @@ async def fragment(request: Request, served: Served) -> Response:
     """``/view``: the outcome alone, for the editor's script. Takes ``query`` and ``view``."""
     v = frame.view(request)
     form = dict(await request.form()) if request.method == "POST" else request.query_params
-    query, view = str(form.get("query", "")), str(form.get("view", "table"))
+    query, view = str(form.get("query", "")), str(form.get("view") or "table")
+    require("view", view, outcome.VIEWS)
     gained = await outcome.ask(served, query, view, v, client_of(request))
     context = {"outcome": gained, **shared()}
     body = frame.render("fragment.html", v, context, served.snapshot.version)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -21,7 +22,7 @@ from essgraph.service.live import Served
 from essgraph.service.pages import naming, static, wording
 from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import Term
-from essgraph.service.problems import preferred_language
+from essgraph.service.problems import LANGUAGES, preferred_language, require
 from essgraph.service.reply import entity_tag, matches
 
 #: Nothing from another host, no script or style but from our files (CSP Level 3).
@@ -96,9 +97,7 @@ class View:
     def words(self, term: Term, property: str = "") -> Markup:
         """A literal as people read it, marked where it is in another language."""
         text = wording.literal(term, self.language, property)
-        if term.language and term.language != self.language:
-            return Markup('<span lang="{}">{}</span>').format(term.language, text)
-        return escape(text)
+        return isolated(text, term.language if term.language != self.language else "")
 
     def typo(self, text: str) -> str:
         """Words of ours in the language of the page, as a typesetter would print them."""
@@ -113,8 +112,9 @@ class View:
         return self.words(known.label(iri, self.language))
 
     def plain(self, known: Names, iri: str) -> str:
-        """The label of a thing as a bare string (titles, attributes)."""
-        return wording.literal(known.label(iri, self.language), self.language)
+        """The label of a thing as a bare string (titles, attributes), where no element could
+        keep what directs the text after it."""
+        return undirected(wording.literal(known.label(iri, self.language), self.language))
 
     def anchor(self, known: Names, iri: str) -> Markup:
         """A link to a thing, under its label; for the Web's things, their address."""
@@ -124,9 +124,9 @@ class View:
         elif iri.startswith(names.PASSAGE):
             text = escape(f"passage {iri.rpartition('/')[2]}")
         else:
-            text = escape(_shown(iri))
+            text = isolated(_shown(iri))
         if target is None:
-            return Markup("<code>{}</code>").format(iri)
+            return Markup("<code>{}</code>").format(isolated(iri))
         kind = known.kind(iri)
         if target.startswith("/"):
             return Markup('<a href="{}" class="k k-{}">{}</a>').format(target, kind, text)
@@ -139,6 +139,29 @@ def _shown(iri: str) -> str:
     if not short.startswith("<"):
         return short
     return iri.split("://", 1)[-1].removeprefix("www.").rstrip("/")
+
+
+#: Formatting characters of the bidirectional algorithm (Unicode Annex 9, 2), which say how what
+#: follows them is laid out; and the blocks of scripts that are written from right to left.
+_DIRECTING: Final = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_TO_ISOLATE: Final = re.compile(
+    "[\u0590-\u08ff\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefe"
+    "\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
+
+
+def isolated(text: str, language: str = "") -> Markup:
+    """Text of the data as HTML. Where it may have another direction than the page, or turn what
+    stands around it, it is in an element that keeps that to itself (HTML, 4.5.24)."""
+    if _TO_ISOLATE.search(text):
+        named = Markup(' lang="{}"').format(language) if language else ""
+        return Markup("<bdi{}>{}</bdi>").format(named, text)
+    return Markup('<span lang="{}">{}</span>').format(language, text) if language else escape(text)
+
+
+def undirected(text: str) -> str:
+    """Text without what would direct the text after it."""
+    return _DIRECTING.sub("", text)
 
 
 _CALLED: Final = {
@@ -161,12 +184,21 @@ def called(format: Format) -> str:
 
 
 def view(request: Request) -> View:
-    """The language by ``?lang=``, then ``Accept-Language``, French by default."""
-    asked = request.query_params.get("lang", "")
-    chosen = asked in wording.LANGUAGES
-    language = asked if chosen else preferred_language(request.headers.getlist("accept-language"))
+    """The language by ``?lang=``, then ``Accept-Language``, French by default.
+
+    Raises QueryError for a language that there is not.
+    """
+    asked = choice(request, "lang", LANGUAGES, "")
+    language = asked or preferred_language(request.headers.getlist("accept-language"))
     query = tuple(request.query_params.multi_items())
-    return View(language, chosen, request.url.path, query)
+    return View(language, bool(asked), request.url.path, query)
+
+
+def choice(request: Request, name: str, known: Iterable[str], default: str) -> str:
+    """The value of a parameter that has a few; empty is as if it were not given. Raises
+    QueryError for any other."""
+    value = request.query_params.get(name, "")
+    return require(name, value, known) if value else default
 
 
 Context = Mapping[str, Any]
@@ -182,7 +214,12 @@ def html(
 
 def render(template: str, v: View, context: Context, version: str = "") -> bytes:
     """A page's bytes. Every value is escaped where a template puts it."""
-    functions: dict[str, Callable[..., Any]] = {"static": static.address, "called": called}
+    functions: dict[str, Callable[..., Any]] = {
+        "static": static.address,
+        "called": called,
+        "isolated": isolated,
+        "undirected": undirected,
+    }
     return (
         _ENVIRONMENT.get_template(template)
         .render(v=v, t=v.t, say=v.say, version=version, **functions, **context)

@@ -23,6 +23,14 @@ ADDRESSES: Final = (
         "/sparql?query=SELECT%20(COUNT(*)%20AS%20%3Fn)%20%7B%20%3Fs%20%3Fp%20%3Fo%20%7D&format=csv",
     ),
     (
+        "/id/",
+        Text(
+            "tout ce que le graphe décrit, par classe, page après page (Hydra)",
+            "everything that the graph describes, by class, page after page (Hydra)",
+        ),
+        "/id/?class=City",
+    ),
+    (
         "/id/{slug}",
         Text(
             "303 vers la page ou les données d'une entité", "303 to the page or data of an entity"
@@ -30,8 +38,11 @@ ADDRESSES: Final = (
         "/id/dakar",
     ),
     (
-        "/data/{slug}.{ttl,jsonld,rdf,nt,trig,nq}",
-        Text("la description d'une entité", "the description of an entity"),
+        "/data/{slug}.{ttl,jsonld,rdf,nt,trig,nq}, /page/{slug}",
+        Text(
+            "les données d'une entité dans un format, et sa page",
+            "the data of an entity in one format, and its page",
+        ),
         "/data/dakar.ttl",
     ),
     (
@@ -40,14 +51,35 @@ ADDRESSES: Final = (
         "/doc/aimf-article-2019",
     ),
     (
-        "/queries/{name}?param=…",
-        Text("une question de la bibliothèque", "a question of the library"),
-        "/queries/cities",
+        "/queries",
+        Text("les questions de la bibliothèque", "the questions of the library"),
+        "/queries",
     ),
     (
-        "/search?q=…",
-        Text("des entités par leur nom, en JSON", "entities by name, in JSON"),
+        "/queries/{name}?param=…",
+        Text(
+            "la réponse à une question ; evidence=1 ajoute les passages de chaque ligne, "
+            "format=bibtex ou csl la cite",
+            "the answer to a question; evidence=1 adds the passages of each row, format=bibtex or "
+            "csl cites it",
+        ),
+        "/queries/members?body=id:remcess&evidence=1",
+    ),
+    (
+        "/search?q=…, /suggest?q=…",
+        Text(
+            "des entités par leur nom, en JSON ou en page ; des noms à compléter, en JSON",
+            "entities by name, as JSON or a page; completions of a name, as JSON",
+        ),
         "/search?q=economie",
+    ),
+    (
+        "/reconcile",
+        Text(
+            "rapprochement de noms pour OpenRefine (Reconciliation Service API 0.2)",
+            "reconciliation of names for OpenRefine (Reconciliation Service API 0.2)",
+        ),
+        "/reconcile",
     ),
     (
         "/dataset, /.well-known/void",
@@ -63,6 +95,11 @@ ADDRESSES: Final = (
         "/ontology, /shapes, /context.jsonld",
         Text("les termes et leurs contraintes", "the terms and their constraints"),
         "/ontology",
+    ),
+    (
+        "/robots.txt, /sitemap.xml, /.well-known/api-catalog",
+        Text("ce que cherchent les robots", "what crawlers look for"),
+        "/sitemap.xml",
     ),
     ("/health, /ready, /metrics", Text("l'état du service", "the state of the service"), "/health"),
 )

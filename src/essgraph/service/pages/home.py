@@ -18,6 +18,7 @@ from essgraph.service.pages.dates import span
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import Row, readable, select
+from essgraph.service.problems import require
 
 FIGURES: Final = """
 SELECT ?class (COUNT(DISTINCT ?thing) AS ?count) WHERE {
@@ -94,7 +95,8 @@ def timeline(rows: tuple[Row, ...], v: View) -> tuple[list[Dated], list[str], pi
 
 
 async def page(request: Request, served: Served) -> Response:
-    """The home page. ``?show=`` names the families of the network to draw."""
+    """The home page. ``?show=`` names the families of the network to draw. Raises QueryError for
+    one that there is not."""
     v = frame.view(request)
     counted, stated, places, countries, events, documents, links, named = [
         await select(served, query)
@@ -110,8 +112,8 @@ async def page(request: Request, served: Served) -> Response:
         )
     ]
     known = Names().add(named)
-    shown = [f for f in request.query_params.getlist("show") if f in network.FAMILIES]
-    shown = shown or list(network.FAMILIES)
+    asked = [family for family in request.query_params.getlist("show") if family]
+    shown = [require("show", f, network.FAMILIES) for f in asked] or list(network.FAMILIES)
     points: dict[str, pictures.Point] = {}
     for row in places:
         iri = row["place"].value

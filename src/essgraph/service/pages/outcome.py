@@ -23,6 +23,8 @@ from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import PREFIXES, Row, Table, Term, read, select
 
+#: The ways to look at an answer; which of them there are depends on it.
+VIEWS: Final = ("table", "chart", "map", "graph")
 #: How many rows, bars, places and things are shown; the downloads have them all.
 ROWS: Final = 500
 BARS: Final = 60

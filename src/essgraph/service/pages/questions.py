@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from essgraph import names
-from essgraph.catalog import Parameter, find
-from essgraph.errors import QueryError
+from essgraph import catalog, names
+from essgraph.catalog import Parameter, Question, find
+from essgraph.errors import QueryError, Text
 from essgraph.query import inspect
-from essgraph.search import fold
+from essgraph.search import Index, fold
 from essgraph.service import asking, supports, versions
 from essgraph.service.asking import Asked, Page
+from essgraph.service.finding import MAX_TEXT, consult
 from essgraph.service.links import link
 from essgraph.service.live import Live, Served
 from essgraph.service.pages import frame, outcome
 from essgraph.service.pages.editor import client_of, shared
 from essgraph.service.pages.frame import View
+from essgraph.service.pages.naming import Names
+from essgraph.service.pages.rows import Term
 
 #: Parameters of the page itself, not of the question.
 _OURS: Final = {"lang", "view", *asking.COMMON}
+#: How many things are named where what was typed is none of them.
+_PERHAPS: Final = 5
 #: Rows of a difference that are shown.
 _SHOWN: Final = 50
 
@@ -47,6 +53,72 @@ def value_of(parameter: Parameter, given: str | None, v: View) -> str:
     if default.startswith('"'):
         return default[1:].partition('"')[0]
     return default.strip("<>")
+
+
+async def meant(served: Served, question: Question, given: Mapping[str, str]) -> dict[str, str]:
+    """The values given, with a name or slug typed for an entity as its prefixed name.
+
+    Raises QueryError for a name that nothing bears, or several things do.
+    """
+    values = dict(given)
+    for parameter in question.parameters:
+        typed = values.get(parameter.name, "").strip()
+        if parameter.type == "iri" and typed and not _iri(typed):
+            iri = await consult(served, partial(_named, parameter.name, typed))
+            values[parameter.name] = names.shorten(iri).strip("<>")
+    return values
+
+
+def _named(parameter: str, typed: str, index: Index) -> str:
+    for space in (names.ID, names.DOC):
+        if index.entity(space + typed):
+            return space + typed
+    found = index.suggest(typed[:MAX_TEXT], limit=MAX_TEXT)
+    hits = [hit for hit in found if hit.entity.iri.startswith((names.ID, names.DOC))][:_PERHAPS]
+    same = [hit for hit in hits if fold(hit.text) == fold(typed)]
+    if len(same) == 1:
+        return same[0].entity.iri
+    fr, en = (
+        ", ".join(
+            f"{hit.entity.label(language)} ({names.shorten(hit.entity.iri).strip('<>')})"
+            for hit in same or hits
+        )
+        for language in ("fr", "en")
+    )
+    shown = typed[:80]
+    if same:
+        raise QueryError(
+            Text(
+                f"paramètre {parameter} : plusieurs choses s'appellent « {shown} » : {fr}",
+                f'parameter {parameter}: several things are named "{shown}": {en}',
+            )
+        )
+    raise QueryError(
+        Text(
+            f"paramètre {parameter} : rien ne s'appelle « {shown} »"
+            + (f" ; peut-être : {fr}" if hits else ""),
+            f'parameter {parameter}: nothing is named "{shown}"'
+            + (f"; perhaps: {en}" if hits else ""),
+        )
+    )
+
+
+def _redirect(request: Request, values: Mapping[str, str]) -> Response:
+    """To the same page with these values: an address names things, not what they are called."""
+    pairs = [(key, values.get(key, value)) for key, value in request.query_params.multi_items()]
+    location = f"{request.url.path}?{urlencode(pairs)}"
+    return Response(None, 303, {"Location": location, "Cache-Control": "no-store"})
+
+
+def _iri(value: str) -> str:
+    """The IRI that a value stands for; empty where it is none."""
+    return (catalog.TYPES["iri"].term(value) or "<>")[1:-1]
+
+
+async def _entities(served: Served, question: Question, values: Mapping[str, str]) -> Names:
+    """What the things are called that a form names."""
+    iris = [_iri(values[p.name]) for p in question.parameters if p.type == "iri"]
+    return await outcome.labels(served, [{"named": Term(iri, iri=True)} for iri in iris])
 
 
 @dataclass(frozen=True)
@@ -108,7 +180,8 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
     }
     if "lang" in named:
         given.setdefault("lang", v.language)
-    view = request.query_params.get("view", "table")
+    view = frame.choice(request, "view", outcome.VIEWS, "table")
+    with_evidence = frame.choice(request, "evidence", ("0", "1"), "0") == "1"
     cited = evidence = permanent = None
     neighbours: dict[str, str] = {}
     paging = {
@@ -117,6 +190,9 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
         if key in ("limit", "offset") and value
     }
     try:
+        values = await meant(served, question, given)
+        if values != given:
+            return _redirect(request, values)
         query = question.ask(given)
         part = Page.of(dict(paging), question)
         values = {key: value for key, value in given.items() if key != "lang"}
@@ -137,15 +213,18 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
             if found is None:
                 await versions.require_unchanged(it, version, str(digest))
             cited = await _cited(live, it, version, kept=found is not None)
-        if request.query_params.get("evidence") == "1":
+        if with_evidence:
             evidence = await supports.of(it, inspect(shown))
     # What the answer's address is, with the version where one was named: other formats, evidence.
     kept = {key: value for key in ("version", "answer") if (value := request.query_params.get(key))}
     asked = urlencode(given | kept | paging)
     status = gained.fault.status if gained.fault else 200
+    shown_values = {p.name: value_of(p, given.get(p.name), v) for p in question.parameters}
     context = {
         "question": question,
-        "values": {p.name: value_of(p, given.get(p.name), v) for p in question.parameters},
+        "values": shown_values,
+        "entities": await _entities(served, question, shown_values),
+        "iri_of": _iri,
         "outcome": gained,
         "evidence": evidence,
         "query": query,

@@ -8,12 +8,14 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from essgraph import names
 from essgraph.search import fold
 from essgraph.service.live import Served
 from essgraph.service.pages import frame
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import Row, readable, select
+from essgraph.service.problems import require
 
 ALL: Final = """
 SELECT ?rec ?workshop ?addressee ?theme ?whole ?position WHERE {
@@ -79,22 +81,34 @@ def collect(rows: tuple[Row, ...], said: tuple[Row, ...]) -> list[Recommendation
 
 
 async def page(request: Request, served: Served) -> Response:
-    """The matrix. ``by`` is addressee or theme; ``theme`` and ``addressee`` narrow it."""
+    """The matrix. ``by`` is addressee or theme; ``theme`` and ``addressee`` narrow it.
+
+    Raises QueryError for a value that none of these has.
+    """
     v = frame.view(request)
     rows, said, named = [await select(served, query) for query in (ALL, SAID, NAMES)]
     known = Names().add(named)
     whole = collect(rows, said)
     every = [*whole, *(item for one in whole for item in one.items)]
-    by_theme = request.query_params.get("by") == "theme"
-    theme = request.query_params.get("theme", "")
-    chosen = [one for one in whole if not theme or theme in _themes(one)]
+    themes = _labelled({t for one in every for t in one.themes}, known, v)
+    addressees = _labelled({a for one in whole for a in one.addressees}, known, v)
+    by = frame.choice(request, "by", ("addressee", "theme"), "addressee")
+    by_theme = by == "theme"
+    theme = _narrowing(request, "theme", themes)
+    addressee = _narrowing(request, "addressee", addressees)
+    narrowed = theme if by_theme else addressee
+    chosen = [
+        one
+        for one in whole
+        if (not theme or theme in _themes(one)) and (not addressee or addressee in one.addressees)
+    ]
     workshops = _labelled({w for one in whole for w in one.workshops}, known, v)
     lines = _labelled(
         {
             key
             for one in chosen
             for key in (_themes(one) if by_theme else one.addressees)
-            if not (by_theme and theme and key != theme)
+            if not narrowed or key == narrowed
         },
         known,
         v,
@@ -115,12 +129,31 @@ async def page(request: Request, served: Served) -> Response:
         "cells": cells,
         "by_theme": by_theme,
         "theme": theme,
-        "themes": _labelled({t for one in every for t in one.themes}, known, v),
+        "themes": themes,
+        "addressee": addressee,
+        "addressees": addressees,
         "count": len(every),
         "wholes": len(whole),
         "query": readable(ALL),
+        "slug": slug,
     }
     return frame.html(request, served, "recommendations.html", v, context)
+
+
+def _narrowing(request: Request, name: str, offered: list[str]) -> str:
+    """The one of the things offered that a parameter names, by its slug, with its prefix or as an
+    IRI; empty where none is wanted. Raises QueryError."""
+    called = {way: iri for iri in offered for way in (iri, names.shorten(iri))}
+    slugs = {slug(iri): iri for iri in offered}
+    value = request.query_params.get(name, "")
+    if not value or value in called:
+        return called.get(value, "")
+    return slugs[require(name, value, slugs)]
+
+
+def slug(iri: str) -> str:
+    """The last part of one of our IRIs."""
+    return iri.rpartition("/")[2]
 
 
 def _themes(one: Recommendation) -> list[str]:

@@ -17,6 +17,7 @@ from essgraph.service.pages import frame, wording
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import KINDS, Names
 from essgraph.service.pages.rows import Term, select
+from essgraph.service.problems import require
 
 #: How many results a page shows.
 LIMIT: Final = 100
@@ -26,6 +27,8 @@ SELECT DISTINCT ?named ?label ?type WHERE {
   ?named rdfs:label ?label ; a ?type .
   FILTER (STRSTARTS(STR(?named), STR(id:)) || STRSTARTS(STR(?named), STR(doc:)))
 }"""
+#: The keys of kinds by the local names of their classes: an address has the one or the other.
+_CLASSES: Final = {iri.rpartition("#")[2]: key for iri, key in KINDS.items()}
 #: Kinds that a directory leaves out: they are found from the page of what they belong to.
 _NOT_LISTED: Final = {"thing", "passage", "aside", "scheme", "mandate"}
 
@@ -37,10 +40,12 @@ async def page(request: Request, served: Served) -> Response:
     """
     v = frame.view(request)
     text = request.query_params.get("q", "").strip()[:MAX_TEXT]
-    kind = request.query_params.get("kind", "")
-    kind = kind if kind in KINDS.values() else ""
     if text:
         return await _results(request, served, v, text)
+    kind = request.query_params.get("kind", "")
+    kind = _CLASSES.get(kind, kind)
+    if kind:
+        require("kind", kind, _CLASSES.values())
     known = Names().add(await select(served, ALL))
     listed = [
         iri
@@ -60,6 +65,7 @@ async def page(request: Request, served: Served) -> Response:
 async def _results(request: Request, served: Served, v: View, text: str) -> Response:
     values = {name: value for name, value in request.query_params.items() if value}
     kind = values.get("kind", "")
+    kind = next((name for name, key in _CLASSES.items() if key == kind), kind)
     limit = api.number(values, "limit", LIMIT, 1, LIMIT)
     offset = api.number(values, "offset", 0, 0, MAX_OFFSET)
 

@@ -1,7 +1,7 @@
 // Enhances pages that are complete without it: suggestions, and marks that light their evidence.
 const language = document.documentElement.lang;
 
-for (const input of document.querySelectorAll("[data-suggest]")) suggest(input);
+for (const input of document.querySelectorAll("[data-suggest], [data-entity]")) suggest(input);
 for (const mark of document.querySelectorAll("a.mark")) {
   const piece = document.getElementById(mark.hash.slice(1));
   const light = (on) => piece?.classList.toggle("lit", on);
@@ -44,7 +44,12 @@ function suggest(input) {
     last++; // what is on its way comes too late
     show(false);
   };
+  // Where an entity is asked for, its name is put into the field; elsewhere its page is shown.
   const go = (index) => {
+    if ("entity" in input.dataset) {
+      input.value = found[index].prefixed;
+      return close();
+    }
     const named = new URLSearchParams(location.search).has("lang");
     location.assign(found[index].url.replace(/^\/id\//, "/page/") + (named ? `?lang=${language}` : ""));
   };
@@ -57,7 +62,9 @@ function suggest(input) {
         item.setAttribute("role", "option");
         const kind = document.createElement("small");
         kind.textContent = result.kindLabel;
-        item.append(result.label, kind);
+        const label = document.createElement("bdi"); // whatever its direction
+        label.textContent = result.label;
+        item.append(label, kind);
         item.addEventListener("mousedown", (event) => {
           event.preventDefault();
           go(n);
@@ -69,12 +76,14 @@ function suggest(input) {
     show(results.length > 0);
   };
   input.addEventListener("input", async () => {
-    const text = input.value.trim();
+    const text = input.value.trim().replace(/^[a-z-]+:(?=\S)/, ""); // a prefix is no part of a name
     const turn = ++last;
     if (text.length < 2) return show(false);
     const address = `/suggest?${new URLSearchParams({ q: text, lang: language, limit: 8 })}`;
     const answer = await fetch(address, { headers: { accept: "application/json" } });
-    if (turn === last && answer.ok) fill((await answer.json()).results);
+    if (turn !== last || !answer.ok) return;
+    const { results } = await answer.json();
+    fill("entity" in input.dataset ? results.filter((one) => !one.prefixed.includes("/")) : results);
   });
   input.addEventListener("keydown", (event) => {
     if (list.hidden) return;
