@@ -76,6 +76,15 @@ def test_what_a_curator_would_mend_first(project: Path, run: Run, tmp_path: Path
         assert f"    # id:{known}: " in outcome.out
 
 
+def test_the_title_stands_whole(project: Path, run: Run, tmp_path: Path) -> None:
+    title = "Rencontre de Saint-Louis : les maires sahéliens parient sur l'épargne locale"
+    (tmp_path / "note.txt").write_text(f"Menu\n{title}\nFin.\n", "utf-8")
+    assert f'dcterms:title "{title}"@fr' in draft(run, project, tmp_path / "note.txt")
+    (tmp_path / "note.txt").write_text("Le maire parle encore. " * 9, "utf-8")
+    said = draft(run, project, tmp_path / "note.txt")
+    assert 'dcterms:title "Le maire parle encore. Le maire parle"@fr' in said
+
+
 def test_nothing_of_a_draft_is_left_unwritten(drafted: str, project: Path, run: Run) -> None:
     said = run("validate", "--project", project).out
     assert said.count("this text is blank") == drafted.count('"…"') > 4

@@ -21,6 +21,8 @@ from essgraph.sources import TYPE, Sources
 
 #: How many words an anchor has where that is enough, and at most.
 _FEW, _MOST = 4, 7
+#: A line of more words is no title.
+_TITLE = 20
 _NAMES = {
     names.RDFS + "label",
     names.SKOS + "altLabel",
@@ -136,10 +138,12 @@ def _reason(words: list[str], entities: list[tuple[str, str]], repeated: bool) -
 
 
 def title(text: str) -> str:
-    """A first guess at the title: the first line of some words, else the first line."""
+    """A first guess at the title: the first line of some words, else the first line; of a long one,
+    its beginning."""
     lines = [line.split() for line in text.splitlines() if line.strip()]
     long = (line for line in lines if sum(any(map(str.isalnum, w)) for w in line) >= _FEW)
-    return " ".join(next(long, lines[0] if lines else ["…"])[:_MOST])
+    words = next(long, lines[0] if lines else ["…"])
+    return " ".join(words if len(words) <= _TITLE else words[:_MOST])
 
 
 def _anchor(words: list[str]) -> tuple[str, str | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
@@ -72,11 +73,12 @@ def _watch(arguments: Namespace, language: str) -> int:
     from watchfiles import DefaultFilter, watch
 
     project = folders.project(arguments)
-    watched = [folder for folder in project.folders if folder.is_dir()]
+    watched = [f for f in (*project.folders, project.golden) if f.is_dir()]
     try:
         _again(arguments, language)
         # The build folder is none of these: what the check writes never starts it again.
         for _ in watch(*watched, watch_filter=DefaultFilter(), raise_interrupt=True):
+            print(f"— {time.strftime('%H:%M:%S')}", file=sys.stderr)
             _again(arguments, language)
     except KeyboardInterrupt:
         print(file=sys.stderr)
