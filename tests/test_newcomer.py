@@ -108,6 +108,20 @@ def test_the_make_targets_of_the_readme_exist() -> None:
     assert not [target for target in targets if not re.search(rf"^{target}:", makefile, re.M)]
 
 
+def test_make_looks_for_the_texts_where_the_commands_do(tmp_path: Path) -> None:
+    """Nothing outside the checkout is read unless it is named."""
+    (tmp_path / "shared/sources").mkdir(parents=True)
+    (tmp_path / "checkout").mkdir()
+    shutil.copy(ROOT / "Makefile", tmp_path / "checkout")
+    for given, options in (([], 0), (["TEXTS=elsewhere"], 2)):
+        command = ["make", "-n", "-o", ".venv/run", "serve", *given]
+        done = subprocess.run(
+            command, cwd=tmp_path / "checkout", capture_output=True, text=True, check=True
+        )
+        assert done.stdout.count("essgraph build") == 1
+        assert done.stdout.count("--texts elsewhere") == done.stdout.count("--texts") == options
+
+
 def test_the_wheel_serves_in_an_empty_folder(tmp_path: Path) -> None:
     """Built, installed beside nothing of ours, run where there is nothing."""
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]

@@ -17,7 +17,7 @@ from essgraph import catalog, formats
 from essgraph.engine import Dataset, dataset_of
 from essgraph.errors import EngineError, ProjectError, QueryError, SyntaxFault, Text
 from essgraph.formats import Format
-from essgraph.project import Project
+from essgraph.project import Project, decode
 from essgraph.query import Query, inspect
 from essgraph.snapshot import Snapshot
 
@@ -29,16 +29,17 @@ _PAGES: Final = ("text/html", "application/xhtml+xml")
 NO_RESULTS: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
-def read(name: str, values: Mapping[str, str], project: Project, stdin: IO[str]) -> str:
+def read(name: str, values: Mapping[str, str], project: Project, stdin: IO[bytes]) -> str:
     """The query text that a name of the library, a file or ``-`` stands for.
 
-    Raises UnknownName, QueryError for parameters, ProjectError for a file that cannot be read.
+    Raises UnknownName, QueryError for parameters, ProjectError for a file that cannot be read,
+    SyntaxFault for what is not UTF-8.
     """
     path = Path(name)
     if name == "-":
-        text, file = stdin.read(), "-"
+        text, file = decode(stdin.read(), "-"), "-"
     elif path.suffix == ".rq" or os.path.isfile(name):  # noqa: PTH113 - of any length
-        text, file = project.read(path).decode("utf-8", "replace"), name
+        text, file = decode(project.read(path), name), name
     else:
         return catalog.find(catalog.load(project.queries), name).ask(values)
     if values:

@@ -76,7 +76,11 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             place = f"{error.at.line}:{error.at.column}: "
         if isinstance(error, SyntaxFault) and error.file:
             place = f"{error.file}:{place or ' '}"
-        print(f"essgraph: {place}{error.text.in_language(language)}", file=sys.stderr)
+        mend = error.mend if isinstance(error, SyntaxFault) else None
+        said = error.text.in_language(language) + (
+            f" — {mend.in_language(language)}" if mend else ""
+        )
+        print(f"essgraph: {place}{said}", file=sys.stderr)
         code = 1 if isinstance(error, QueryError | SyntaxFault) else 2
     except BrokenPipeError:
         # The reader has seen enough (`| head`); nothing more can be written.
@@ -85,9 +89,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except OSError as error:
         # The disk is full, say: what was written of a result is not whole.
         _to_nowhere(sys.stdout)
-        said = Text(f"le système refuse : {error}", f"the system refuses: {error}")
+        refusal = Text(f"le système refuse : {error}", f"the system refuses: {error}")
         with suppress(OSError):
-            print(f"essgraph: {said.in_language(language)}", file=sys.stderr)
+            print(f"essgraph: {refusal.in_language(language)}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         code = 130

@@ -27,7 +27,7 @@ def run(arguments: Namespace, language: str) -> int:
     values = dict(_pair(argument) for argument in arguments.parameters)
     endpoint: str | None = arguments.endpoint
     project = folders.project(arguments)
-    text = ask.read(arguments.query, values, project, sys.stdin)
+    text = ask.read(arguments.query, values, project, sys.stdin.buffer)
     snapshot = None if endpoint else snapshots.current(arguments, project, language)
     answer = ask.ask(
         text,
