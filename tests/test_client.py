@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import json
+import sys
 from pathlib import Path
 
 import nbformat
@@ -84,6 +85,17 @@ def test_frames(graph: Graph) -> None:
     assert pandas["network"].tolist() == polars["network"].to_list()
     assert rows[1:3].columns == rows.columns
     assert "<table>" in rows._repr_html_()
+
+
+@pytest.mark.parametrize("package", ["pandas", "polars"])
+def test_a_frame_without_its_package_says_what_to_install(
+    package: str, graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = graph.query("ASK {}")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'essgraph\[notebook\]'") as left:
+        getattr(rows, f"to_{package}")()
+    assert left.value.name == package
 
 
 def test_faults_are_ours(graph: Graph, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
@@ -45,6 +46,21 @@ _NUMBERS: Final[dict[str, Callable[[str], Any]]] = {
 }  # fmt: skip
 
 
+@contextmanager
+def _needed(package: str) -> Iterator[None]:
+    """Says what to install where a package of the extra ``notebook`` is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise ModuleNotFoundError(
+            f"the package {package} is missing / il manque le paquet {package} : "
+            "pip install 'essgraph[notebook]'",
+            name=package,
+        ) from error
+
+
 class Rows(Sequence[dict[str, Any]]):
     """The rows of an answer, as dictionaries of Python values: IRIs and text are strings, numbers
     and days what they are; what is not bound is None."""
@@ -71,13 +87,15 @@ class Rows(Sequence[dict[str, Any]]):
 
     def to_pandas(self) -> pandas.DataFrame:
         """A pandas frame. Raises ModuleNotFoundError where pandas is not installed."""
-        import pandas
+        with _needed("pandas"):
+            import pandas
 
         return pandas.DataFrame(self._rows, columns=pandas.Index(self.columns))
 
     def to_polars(self) -> polars.DataFrame:
         """A polars frame. Raises ModuleNotFoundError where polars is not installed."""
-        import polars
+        with _needed("polars"):
+            import polars
 
         columns = {name: [row[name] for row in self._rows] for name in self.columns}
         return polars.DataFrame(columns, strict=False)
