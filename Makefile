@@ -28,18 +28,20 @@ screenshots: .venv/test
 validate: .venv/run
 	$(BIN)/essgraph validate $(with_texts)
 
-bench: .venv/bench
+bench: .venv/bench build/peers
 	command -v wrk >/dev/null || { apt-get update -qq && apt-get install -qq wrk; }
 	$(BIN)/python -m bench
 
 # Pins with hashes, of what the tests ran with, for every platform; no registry address.
-COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-annotate --no-emit-index-url pyproject.toml --extra build
+PINS = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate --no-emit-index-url
+COMPILE = $(PINS) pyproject.toml --extra build
 lock: .venv/run
 	$(PIP) install uv
 	$(COMPILE) --upgrade --output-file constraints.txt
 	$(COMPILE) --extra test --constraint constraints.txt --output-file constraints-test.txt
 	$(COMPILE) --extra bench --constraint constraints.txt --output-file constraints-bench.txt
+	$(PINS) --upgrade --output-file constraints-peers.txt bench/peers.in
 
 .venv/run: pyproject.toml constraints.txt hatch_build.py web/package-lock.json web/build.mjs
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
@@ -56,6 +58,10 @@ lock: .venv/run
 .venv/bench: .venv/run constraints-bench.txt
 	$(PIP) install --requirement constraints-bench.txt --require-hashes
 	touch $@
+
+build/peers: constraints-peers.txt
+	$(PYTHON) -m venv --clear $@
+	$@/bin/pip --disable-pip-version-check --quiet install --requirement $< --require-hashes
 
 # Readers and clients that are not ours. Where they cannot be installed, tests skip and say so.
 tools:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import build, hostile, service, sparql, validate
+from bench import build, hostile, peers, service, sparql, validate
 
 REPORT = build.ROOT / "docs" / "benchmarks.md"
 _LIBRARIES = ("pyoxigraph", "rdflib", "pyshacl", "uvicorn", "uvloop", "httptools")
@@ -49,6 +49,7 @@ def main() -> None:
         "build": lambda: build.run(arguments.texts),
         "service": lambda: service.run(quick=arguments.quick),
         "sparql": lambda: sparql.run(sparql.QUICK if arguments.quick else sparql.FULL),
+        "peers": lambda: peers.run(quick=arguments.quick),
         "validate": lambda: validate.run(6_500 if arguments.quick else validate.TRIPLES),
         "hostile": lambda: hostile.run(quick=arguments.quick),
     }

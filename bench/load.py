@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -114,7 +114,7 @@ def _running(name: str, path: str, port: int, command: Sequence[object]) -> Iter
 def _answers(port: int, path: str) -> bool:
     try:
         with socket.create_connection(("127.0.0.1", port), 60) as connection:
-            target = f"{path}?query={quote('ASK { ?s ?p ?o }')}"
+            target = f"{path}?query={quote('SELECT * { ?s ?p ?o } LIMIT 1')}"
             connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             return connection.recv(65536).startswith(b"HTTP/1.1 200")
     except OSError:
@@ -149,6 +149,27 @@ def oxigraph(quads: Path, folder: Path) -> Iterator[Server]:
     command = [program, "serve-read-only", "--location", folder, "--bind", f"127.0.0.1:{port}"]
     with _running("oxigraph", "/query", port, command) as server:
         yield server
+
+
+def rdflib_endpoint(quads: Path) -> AbstractContextManager[Server]:
+    """``rdflib-endpoint`` over N-Quads, in rdflib's memory."""
+    port = free_port()
+    command = [_peer("rdflib-endpoint"), "serve", "--host", "127.0.0.1", "--port", port, quads]
+    return _running("rdflib-endpoint", "/", port, command)
+
+
+def shmarql(triples: Path) -> AbstractContextManager[Server]:
+    """SHMARQL over N-Triples, in its Oxigraph's memory."""
+    port = free_port()
+    command = ["env", f"DATA_LOAD_PATHS={triples}", f"PORT={port}", _peer("uvicorn")]
+    return _running("SHMARQL", "/sparql", port, [*command, "--port", port, "shmarql:app"])
+
+
+def _peer(program: str) -> Path:
+    path = ROOT / "build" / "peers" / "bin" / program
+    if not path.exists():
+        raise RuntimeError(f"no {path}: make build/peers")
+    return path
 
 
 @contextmanager

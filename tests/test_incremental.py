@@ -4,6 +4,7 @@ one, whatever changed, and nothing judged again that need not be."""
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -219,7 +220,15 @@ def late(project: Path) -> None:
     )
 
 
-FAULTS = [second_label, loop, other_class, no_entry, two_types, late]
+def one_name(project: Path) -> None:
+    """A warning: two persons bear one name."""
+    path = next((project / "data/register").glob("person-*.ttl"))
+    labels = re.findall(r"id:person-[45] a ess:Person ;\n    rdfs:label (.+@en)", path.read_text())
+    edit(path, labels[1], labels[0])
+
+
+WARNINGS = [late, one_name]
+FAULTS = [second_label, loop, other_class, no_entry, two_types, *WARNINGS]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -229,7 +238,7 @@ def test_faults_that_span_documents_are_told_as_by_a_whole_build(
     fault(project)
     again, fresh = both(project, tmp_path)
     assert told(again) == told(fresh) != []
-    assert (again.snapshot is None) == (fresh.snapshot is None) == (fault is not late)
+    assert (again.snapshot is None) == (fresh.snapshot is None) == (fault not in WARNINGS)
 
 
 def test_a_shape_may_look_back(project: Path, tmp_path: Path) -> None:
@@ -260,6 +269,35 @@ def test_a_warning_is_told_again_until_it_is_mended(project: Path, tmp_path: Pat
     assert told(first) == told(again) == told(fresh) != []
     edit(document(project, 12), "1950", "2050")
     assert told(build(Project(project), project / "build")) == []
+
+
+def test_a_note_settles_that_two_bear_one_name(project: Path, tmp_path: Path) -> None:
+    one_name(project)
+    assert [rule for rule, *_ in told(build(Project(project), project / "build"))] == ["E3"]
+    with document(project, 13).open("a", encoding="utf-8") as file:
+        file.write(
+            "\nid:note a ess:EditorialNote ;\n"
+            '    rdfs:label "Une ou deux ?"@fr , "One or two?"@en ;\n'
+            "    oa:hasTarget id:person-4 , id:person-5 ;\n"
+            '    oa:bodyValue "Deux."@fr , "Two."@en .\n'
+        )
+    for built in both(project, tmp_path):
+        assert built.snapshot is not None
+        assert told(built) == []
+    edit(document(project, 13), "id:person-4 , id:person-5", "id:person-4")
+    again, fresh = both(project, tmp_path)
+    assert told(again) == told(fresh) != []
+
+
+def test_a_text_that_is_not_at_hand_is_told_again(project: Path, tmp_path: Path) -> None:
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    first = build(Project(project), project / "build", texts)
+    summary(project)
+    again = build(Project(project), project / "build", texts)
+    assert again.snapshot is not None
+    assert {rule for rule, *_ in told(first)} == {"E4"}
+    assert len(told(again)) == len(told(first))
 
 
 def test_only_what_changed_is_read_and_validated(

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -85,10 +86,25 @@ def test_timeout_is_a_number_of_seconds(limited: Server, timeout: str) -> None:
     problem(ask(limited, CHEAP, timeout=timeout), 400)
 
 
-def test_memory(built: Path) -> None:
+def test_memory(built: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is told, after one try: another would take as much."""
     with serving(built, "--timeout", 30) as server:
         body = problem(ask(server, GREEDY), 503)
         assert body["limit"]["name"] == "memory"
+        assert alive(server)
+    assert capfd.readouterr().err.count("stack backtrace") == 1
+
+
+def test_an_engine_that_aborts_for_no_known_reason_has_failed(built: Path) -> None:
+    """To speak of memory would have a researcher mend what is not wrong."""
+    with serving(built, "--timeout", 20, "--workers", 1) as server, ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask, server, ENDLESS)
+        while not asked.done():
+            for pid in server.children()[1:]:
+                os.kill(pid, signal.SIGABRT)
+            time.sleep(0.7)
+        body = problem(asked.result(), 500)
+        assert "limit" not in body
         assert alive(server)
 
 
@@ -105,6 +121,43 @@ def test_spooled_answers_are_whole(limited: Server) -> None:
     count = ask(limited, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }").json()
     rows = response.json()["results"]["bindings"]
     assert len(rows) == int(count["results"]["bindings"][0]["n"]["value"])
+
+
+def test_what_large_answers_take_that_nobody_reads_is_bounded(built: Path) -> None:
+    """Each lies on the disk for as long as its client may take to read it."""
+
+    def unread(number: int) -> socket.socket:
+        """A connection on which an answer of some 60 MiB has begun."""
+        query = quote(f"SELECT * {{ ?a ?b ?c . ?d ?e ?f }} LIMIT {140_000 + number}")
+        connection = socket.create_connection(("127.0.0.1", httpx.URL(server.url).port))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(f"GET /sparql?query={query} HTTP/1.1\r\nhost: e\r\n\r\n".encode())
+        connection.settimeout(30)
+        connection.recv(12, socket.MSG_WAITALL | socket.MSG_PEEK)
+        return connection
+
+    def status(connection: socket.socket) -> bytes:
+        return connection.recv(12)[9:]
+
+    with serving(built, "--timeout", 20) as server:
+        held = [unread(number) for number in range(5)]
+        try:
+            *answered, refused = map(status, held)
+            assert answered == [b"200"] * 4
+            assert refused == b"429"
+            said = problem(ask(server, "SELECT * { ?a ?b ?c . ?d ?e ?f } LIMIT 140010"), 429)
+            assert said["limit"] == {"name": "client", "value": "256 MiB"}
+            another = httpx.HTTPTransport(local_address="127.0.0.2")
+            with httpx.Client(transport=another, timeout=30) as client:
+                query = "SELECT * { ?a ?b ?c . ?d ?e ?f } LIMIT 140011"
+                large = client.get(f"{server.url}/sparql", params={"query": query})
+                assert len(large.content) > 50 * 2**20
+        finally:
+            for connection in held:
+                connection.close()
+        while (free := unread(20)).recv(12) != b"HTTP/1.1 200":
+            free.close()
+        free.close()
 
 
 def deep(opening: str, closing: str, depth: int) -> str:

@@ -10,7 +10,11 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, Run
+
+from essgraph.cli import COMMANDS
+
+PACKAGES = ("essgraph", "essgraph.service", "essgraph.commands")
 
 
 def layers(package: str) -> dict[str, int]:
@@ -48,7 +52,7 @@ def files(package: str) -> list[Path]:
 
 @pytest.mark.parametrize(
     ("package", "path"),
-    [(package, path) for package in ("essgraph", "essgraph.service") for path in files(package)],
+    [(package, path) for package in PACKAGES for path in files(package)],
     ids=lambda value: getattr(value, "stem", value),
 )
 def test_imports_follow_the_order(package: str, path: Path) -> None:
@@ -69,12 +73,22 @@ def test_the_service_never_loads_the_build_side() -> None:
     assert not loaded_by("import essgraph.service") & {"rdflib", "pyshacl", "pyshacl_turbo"}
 
 
-def test_the_command_line_loads_nothing_before_it_knows_the_command() -> None:
+def test_the_command_line_loads_nothing_heavy_before_it_runs_a_command() -> None:
     heavy = {"rdflib", "pyshacl", "pyshacl_turbo", "fastapi", "pyoxigraph"}
-    assert not loaded_by("import essgraph.cli") & heavy
+    modules = [f"essgraph.commands.{path.stem}" for path in files("essgraph.commands")]
+    assert not loaded_by(f"import essgraph.cli, {', '.join(modules)}") & heavy
 
 
-def test_only_the_command_line_reads_the_environment() -> None:
-    for path in files("essgraph"):
-        if path.name != "cli.py":
-            assert "environ" not in path.read_text("utf-8"), path
+def test_each_command_has_the_module_of_its_name(run: Run) -> None:
+    shared = {"environment", "options", "console", "folders", "report", "texts", "snapshots"}
+    assert {path.stem for path in files("essgraph.commands")} - shared == set(COMMANDS)
+    for name in COMMANDS:
+        asked = run(name, "--help")
+        assert asked.code == 0
+        assert f"usage: essgraph {name}" in asked.out
+
+
+def test_one_module_reads_the_environment_and_the_current_folder() -> None:
+    reading = re.compile(r"\b(environb?|getenvb?|getcwdb?)\b|\bcwd\(")
+    reads = [path for path in files("essgraph") if reading.search(path.read_text("utf-8"))]
+    assert reads == [ROOT / "src/essgraph/commands/environment.py"]

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs
 
+import brotli
 import httpx
 import pytest
 from conftest import Run, serving
-from engines import STARTERS, Running, free_port, oxigraph, push
+from engines import STARTERS, VIRTUOSO_USER, Running, free_port, oxigraph, push
 
 from essgraph.snapshot import open_snapshot
 
@@ -26,6 +28,22 @@ STATE = (
     b'{"head":{"vars":["version"]},"results":{"bindings":[{"version":'
     b'{"type":"literal","value":"1234 abcd"}}]}}'
 )
+BODIES = {
+    "nested": b'{"type":"triple","value":' * 5000,
+    "nested, with escapes": b'{"head":{"vars":["x"]},"results":{"bindings":[{"x":'
+    + b'{"type":"tri\\u0070le","value":{"subject":' * 50_000,
+    "a table cut off": STATE[:-3].replace(b"version", b"x") + b',{"x":{"ty',
+    "an answer to ASK": b'{"head":{},"boolean":true}',
+    "braces in a text": b'{"head":{"vars":["x"]},"results":{"bindings":[{"x":{"type":"literal",'
+    rb'"value":"a \"\\{\"b\"\\' + b"{" * 99_999 + b'"}}]}}',
+    "no IRI": b'{"head":{"vars":["x"]},"results":{"bindings":'
+    b'[{"x":{"type":"uri","value":"a b"}}]}}',
+}
+CODINGS = {
+    "gzip": b"not compressed at all",
+    "br": brotli.compress(EMPTY),
+    "gzip, gzip": gzip.compress(gzip.compress(EMPTY)),
+}
 
 
 class Ill(BaseHTTPRequestHandler):
@@ -45,7 +63,8 @@ class Ill(BaseHTTPRequestHandler):
         query = parse_qs(body.decode())["query"][0]
         self.server.authorization.append(self.headers.get("Authorization"))
         if "graph/state" in query:
-            self._send(200, RESULTS, STATE)
+            self.server.looked += 1
+            self._send(*self.server.state)
             return
         if query.startswith("CONSTRUCT"):  # what names things: for the index, beside all else
             self._send(200, "application/n-triples", b"")
@@ -71,14 +90,22 @@ class Ill(BaseHTTPRequestHandler):
             self._send(200, "text/html", b"<h1>Welcome</h1>")
         elif ail.isdigit():
             self._send(int(ail), "text/plain", b"out of\norder")
-        elif ail == "nested":
-            self._send(200, RESULTS, b'{"type":"triple","value":' * 5000)
+        elif ail in BODIES:
+            self._send(200, RESULTS, BODIES[ail])
+        elif ail in CODINGS:
+            self._send(200, RESULTS, CODINGS[ail], coding=ail)
         else:
             self._send(200, RESULTS, EMPTY)
 
-    def _send(self, status: int, kind: str, body: bytes, length: int | None = None) -> None:
+    def _send(
+        self, status: int, kind: str, body: bytes, length: int | None = None, coding: str = ""
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
+        if coding:
+            self.send_header("Content-Encoding", coding)
+        if status == 401 and self.server.challenge:
+            self.send_header("WWW-Authenticate", self.server.challenge)
         self.send_header("Content-Length", str(len(body) if length is None else length))
         self.end_headers()
         self.wfile.write(body)
@@ -91,6 +118,9 @@ class IllServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Ill)
         self.ail = ""
         self.asked = 0
+        self.looked = 0
+        self.state = (200, RESULTS, STATE)
+        self.challenge = ""
         self.authorization: list[str | None] = []
         self.over = threading.Event()
 
@@ -153,6 +183,13 @@ AILS = {
     "401": (502, "refuses access (401): see ESSGRAPH_ENDPOINT_AUTHORIZATION"),
     "400": (400, "refuses the query: out of order"),
     "nested": (502, "cannot be read"),
+    "nested, with escapes": (502, "cannot be read"),
+    "a table cut off": (502, "cannot be read"),
+    "an answer to ASK": (502, "cannot be read"),
+    "no IRI": (502, "cannot be read"),
+    "gzip": (502, "to the end"),
+    "br": (502, "compressed (br)"),
+    "gzip, gzip": (502, "compressed (gzip, gzip)"),
 }
 
 
@@ -178,6 +215,92 @@ def test_what_is_no_answer_is_told_as_such_and_kept_answers_go_on(
     assert (again.status_code, again.content) == (200, kept.content)
     ill.ail = ""
     assert ask(client, f"well{len(reason)}").status_code == 200
+
+
+def test_braces_in_a_text_are_no_nesting(ailing: tuple[IllServer, httpx.Client]) -> None:
+    ill, client = ailing
+    ill.ail = "braces in a text"
+    answer = ask(client, "braces")
+    assert answer.status_code == 200
+    assert answer.json()["results"]["bindings"][0]["x"]["value"] == 'a "\\{"b"\\' + "{" * 99_999
+    ill.ail = ""
+
+
+#: What an endpoint may say of its version, and what is told of that at the start.
+STATES = {
+    "cut off": (200, RESULTS, STATE[:-3] + b',{"version":{"ty'),
+    "true": (200, RESULTS, BODIES["an answer to ASK"]),
+    "of something else": (200, RESULTS, STATE.replace(b"version", b"other")),
+    "without a value": (200, RESULTS, EMPTY.replace(b'"x"', b'"version"').replace(b"[]", b"[{}]")),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_a_version_that_cannot_be_read_is_told_at_the_start(
+    state: str, ill: IllServer, run: Run
+) -> None:
+    ill.state = STATES[state]
+    left = run("serve", "--endpoint", ill.url)
+    assert left.code == 2
+    assert "cannot be read, or is not whole" in left.err
+
+
+def test_a_version_that_cannot_be_read_is_not_the_last_that_is_looked_for(ill: IllServer) -> None:
+    with over(ill.url) as client:
+        assert ask(client).status_code == 200
+        before = ill.looked
+        ill.state = STATES["cut off"]
+        assert ask(client, "y").status_code == 502
+        _until(lambda: ill.looked >= before + 3)
+        ill.state = (200, RESULTS, STATE.replace(b"1234", b"5678"))
+        _until(lambda: client.get("/health").json()["version"] == "5678")
+        assert ask(client, "z").status_code == 200
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    for _ in range(400):
+        if holds():
+            return
+        time.sleep(0.05)
+    pytest.fail("not within 20 s")
+
+
+@pytest.mark.parametrize(
+    "challenge", ['Digest realm="x", nonce="n", algorithm=NONE', "Digest realm", "Digest"]
+)
+def test_a_challenge_that_nobody_knows_is_told(challenge: str, ill: IllServer) -> None:
+    with over(ill.url, ESSGRAPH_ENDPOINT_AUTHORIZATION=VIRTUOSO_USER) as client:
+        ill.ail, ill.challenge = "401", challenge
+        answer = ask(client)
+    assert answer.status_code == 502
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("value", ["Bearer s3cret\n", " Bearer s3cret "])
+def test_a_line_break_after_the_credentials_is_not_sent(value: str, ill: IllServer) -> None:
+    with over(ill.url, ESSGRAPH_ENDPOINT_AUTHORIZATION=value):
+        assert set(ill.authorization) == {"Bearer s3cret"}
+
+
+@pytest.mark.parametrize("value", ["Bearer s3cret\r\nX: y", "Bearer s3cret\udce9"])
+@pytest.mark.parametrize("command", ["push", "serve"])
+def test_credentials_that_cannot_be_sent_are_not_shown(
+    command: str,
+    value: str,
+    ill: IllServer,
+    built: Path,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ESSGRAPH_ENDPOINT_AUTHORIZATION", value)
+    arguments: dict[str, list[object]] = {
+        "push": ["push", ill.url, "--out", built],
+        "serve": ["serve", "--endpoint", ill.url, "--port", free_port()],
+    }
+    left = run(*arguments[command])
+    assert left.code == 2
+    assert "ESSGRAPH_ENDPOINT_AUTHORIZATION" in left.err
+    assert "s3cret" not in left.err
 
 
 def test_a_read_that_is_cut_off_is_tried_again(ill: IllServer) -> None:

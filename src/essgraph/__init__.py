@@ -6,7 +6,7 @@ iris → project, findings, reader → catalog, search, snapshot, query → sour
 paths, rewriting → anchors, dataset, library, merge, jsonld, why, rules → register, literals →
 evidence, shacl, results → evaluation, units, parts → golden, workers, ask, endpoint, kept →
 build, zygote, held, lease → changes, draft, mirror, pool, push, remote → service → assistant,
-client → cli.
+client → commands → cli.
 """
 
 from __future__ import annotations

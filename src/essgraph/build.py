@@ -68,6 +68,8 @@ _RUN = 16 * 2**20
 _VALIDATED = 20_000
 #: With more subjects than this to which others may look, all are validated again.
 _HUBS = 32
+#: What notes are about, in the lines of a unit.
+_TARGETS = re.compile(rf"{re.escape(names.OA)}hasTarget> <([^>]*)>".encode())
 _T = TypeVar("_T")
 
 
@@ -172,7 +174,8 @@ def _key(project: Project, texts: Path | None) -> str:
     code = sorted(Path(__file__).parent.glob("*.py"))
     at_hand = sorted(texts.iterdir()) if texts else []
     digest = units.digest_of([*code, project.ontology, *project.shapes, *at_hand], Digests())
-    return f"{digest} {ox.__version__} {shacl.version()} {project.root.resolve()}"
+    asked = "texts" if texts else ""  # an empty folder of texts is not none
+    return f"{digest} {asked} {ox.__version__} {shacl.version()} {project.root.resolve()}"
 
 
 @contextmanager
@@ -329,6 +332,10 @@ class _Build:
         changed = self._changed(former) if former else []
         if former is not None and 2 * len(changed) > len(self.digests):
             former = None
+        if former is not None and not all(
+            self.kept.has(name, former.units[name]) for name in changed if name in former.units
+        ):
+            former = None  # one of them had a warning, and was not kept
         with (
             ExitStack() as stack,
             (self.scratch / "named").open("w", encoding="utf-8") as named,
@@ -481,15 +488,17 @@ class _Build:
         unknown = totals.named.keys() - totals.known.keys()
         silent = set(frame.entries) - reached
         rejected = totals.retained.keys() & totals.doubtful.keys()
-        if not (self.unsound or unknown or silent or rejected or results or self.texts):
+        alike = {iri.encode() for iri in frame.alike}
+        if not (self.unsound or unknown or silent or rejected or alike or results or self.texts):
             return []
         subjects = {f"<{result.focus}> ".encode() for result in results}
 
         def concerned(unit: Unit) -> bool:
-            return (
+            return bool(
                 unit.name in self.unsound
                 or not unknown.isdisjoint(unit.named)
                 or not rejected.isdisjoint(unit.retained)
+                or (alike and not alike.isdisjoint(_TARGETS.findall(unit.lines)))
                 or any(b"\n" + s in unit.lines or unit.lines.startswith(s) for s in subjects)
             )
 

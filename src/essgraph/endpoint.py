@@ -11,6 +11,7 @@ import asyncio
 import base64
 import binascii
 import random
+import re
 import time
 from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
@@ -49,6 +50,12 @@ _IDLE: Final = 4.0
 _ANOTHER_TRY: Final = frozenset((502, 503, 504))
 #: Deeper than any answer goes; the parser would not survive what is much deeper.
 _DEEPEST: Final = 16
+#: Content codings that are read although none is asked for: a piece of these does not become more
+#: than a thousand pieces. Of "br", or of one upon the other, a few bytes may fill all memory.
+_CODINGS: Final = frozenset(("", "identity", "gzip", "deflate"))
+_NO_BRACES: Final = bytes(set(range(256)) - set(b"{}"))
+_PIECE: Final = 2**16
+_NO_TABLE: Final = "boolean"
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -81,7 +88,10 @@ class _Auth(httpx.Auth):
             self._digested = True
             del request.headers["Authorization"]
         assert self._digest is not None
-        yield from self._digest.auth_flow(request)
+        try:
+            yield from self._digest.auth_flow(request)
+        except (KeyError, ValueError, NotImplementedError) as error:
+            raise httpx.RemoteProtocolError("unknown challenge in WWW-Authenticate") from error
 
 
 class _Circuit:
@@ -126,7 +136,8 @@ class Endpoint:
     """One endpoint. Use it as an asynchronous context manager.
 
     ``authorization`` is the value of the header field of that name; ``connections`` bounds how
-    many requests are under way at once. Raises ProjectError for an address that is not http(s).
+    many requests are under way at once. Raises ProjectError for an address that is not http(s),
+    and for a value that no header field may have.
     """
 
     def __init__(
@@ -148,6 +159,17 @@ class Endpoint:
                 Text(
                     "pas de mot de passe dans l'adresse : ESSGRAPH_ENDPOINT_AUTHORIZATION le porte",
                     "no password in the address: ESSGRAPH_ENDPOINT_AUTHORIZATION carries it",
+                )
+            )
+        # A file or a secret store often ends it by a line break.
+        authorization = (authorization or "").strip()
+        if not authorization.isprintable():
+            raise ProjectError(
+                Text(
+                    "ESSGRAPH_ENDPOINT_AUTHORIZATION contient un saut de ligne ou un caractère qui "
+                    "ne peut pas être envoyé",
+                    "ESSGRAPH_ENDPOINT_AUTHORIZATION holds a line break or a character that cannot "
+                    "be sent",
                 )
             )
         self.url = url
@@ -287,7 +309,7 @@ class Endpoint:
                             self.circuit.passed()
                             return response, body
                         failure: EngineError = self._refused(response, body)
-                    except httpx.TransportError as error:
+                    except httpx.RequestError as error:
                         failure = self._broken(error)
                     self.circuit.failed()
                     if not left:
@@ -308,6 +330,16 @@ class Endpoint:
     ) -> tuple[httpx.Response, bytes]:
         response = await self._client.send(request, stream=True)
         try:
+            coding = response.headers.get("content-encoding", "").strip().lower()
+            if coding not in _CODINGS:
+                raise EngineUnreachable(
+                    Text(
+                        f"le moteur {self.url} répond en compressé ({coding}), ce qui n'a pas été "
+                        "demandé",
+                        f"the engine {self.url} answers compressed ({coding}), which was not asked "
+                        "for",
+                    )
+                )
             parts, size = [], 0
             whole = into if response.status_code == 200 else None
             if whole is not None:
@@ -325,7 +357,7 @@ class Endpoint:
         finally:
             await response.aclose()
 
-    def _broken(self, error: httpx.TransportError) -> EngineUnreachable:
+    def _broken(self, error: httpx.RequestError) -> EngineUnreachable:
         why = str(error) or type(error).__name__
         return EngineUnreachable(
             Text(
@@ -355,20 +387,23 @@ class Endpoint:
     # --- what both sides ask ----------------------------------------------------------------
 
     async def select(self, query: str, *, timeout: float) -> list[dict[str, object]]:
-        """The solutions of a query of ours, terms by variable."""
-        solutions = parse_results(await self.ask(query, JSON, timeout=timeout, limit=1024 * MIB))
-        assert isinstance(solutions, ox.QuerySolutions)
+        """The solutions of a query of ours, terms by variable. Raises what ``ask`` does."""
+        body = await self.ask(query, JSON, timeout=timeout, limit=1024 * MIB)
+        solutions = parse_solutions(body)
         named = [variable.value for variable in solutions.variables]
-        return [
-            {name: term for name, term in zip(named, row, strict=True) if term is not None}
-            for row in solutions
-        ]
+        try:
+            return [
+                {name: term for name, term in zip(named, row, strict=True) if term is not None}
+                for row in solutions
+            ]
+        except (SyntaxError, ValueError) as error:
+            raise nonsense(str(error)) from error
 
     async def graphs(self, *, timeout: float) -> dict[str, int]:
         """The engine's named graphs, all of them, with their counts of triples."""
         rows = await self.select(_GRAPHS, timeout=timeout)
         return {
-            str(getattr(row["g"], "value", "")): int(getattr(row["n"], "value", "0"))
+            lexical(row, "g"): number(term(row, "n"))
             for row in rows
             if "g" in row  # with no graph at all there is one empty group
         }
@@ -377,7 +412,7 @@ class Endpoint:
         """What the engine says it holds: a version, ``loading …`` while it is being changed, None
         where it says nothing."""
         found = await self.select(_STATE, timeout=timeout)
-        values = sorted(str(getattr(row["version"], "value", "")) for row in found)
+        values = sorted(lexical(row, "version") for row in found)
         # Two at once: a write of the state that is half seen.
         return values[0] if len(values) == 1 else None if not values else f"loading {values[0]}"
 
@@ -418,7 +453,7 @@ class Endpoint:
                     f"the write to {self.url} took longer than {timeout:g} s",
                 )
             ) from None
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise self._broken(error) from error
         if not response.is_success:
             raise self._refused(response, body)
@@ -461,12 +496,42 @@ def too_large(limit: int) -> LimitExceeded:
 
 def parse_results(body: bytes) -> ox.QuerySolutions | ox.QueryBoolean:
     """SPARQL results in JSON. Raises EngineUnreachable for what is none, or only half."""
-    if b'"triple"' in body and _depth(body, b"{", b"}") > _DEEPEST:
+    braces = body.translate(None, _NO_BRACES)
+    if _deep(braces) and _deep(_outside_strings(body)):
         raise nonsense("…")
     try:
         return ox.parse_query_results(body, format=ox.QueryResultsFormat.JSON)
     except (SyntaxError, ValueError) as error:
         raise nonsense(str(error)) from error
+
+
+def parse_solutions(body: bytes) -> ox.QuerySolutions:
+    """The results of a SELECT in JSON. Raises what ``parse_results`` does."""
+    found = parse_results(body)
+    if not isinstance(found, ox.QuerySolutions):
+        raise nonsense(_NO_TABLE)
+    return found
+
+
+def term(row: Mapping[str, object], name: str) -> object:
+    """A term that every solution of a query of ours has. Raises EngineUnreachable where this one
+    has none."""
+    if name not in row:
+        raise nonsense(f"?{name}")
+    return row[name]
+
+
+def lexical(row: Mapping[str, object], name: str) -> str:
+    """The IRI or lexical form of a term. Raises what ``term`` does."""
+    return str(getattr(term(row, name), "value", ""))
+
+
+def number(term: object) -> int:
+    """A term as a whole number from 0. Raises EngineUnreachable where it is none."""
+    said = str(getattr(term, "value", ""))
+    if not re.fullmatch("[0-9]{1,18}", said):
+        raise nonsense(said[:80])
+    return int(said)
 
 
 def parse_triples(body: bytes) -> list[ox.Triple]:
@@ -489,12 +554,19 @@ def nonsense(why: str) -> EngineUnreachable:
     )
 
 
-def _depth(body: bytes, opening: bytes, closing: bytes) -> int:
-    depth = deepest = 0
-    for sign in body:
-        if sign == opening[0]:
-            depth += 1
-            deepest = max(deepest, depth)
-        elif sign == closing[0]:
-            depth -= 1
-    return deepest
+def _outside_strings(body: bytes) -> bytes:
+    """The braces of JSON that stand in no string. In pieces, so that other threads go on."""
+    body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    braces, inside = [], 0
+    for at in range(0, len(body), _PIECE):
+        parts = body[at : at + _PIECE].split(b'"')
+        braces.append(b"".join(parts[inside::2]).translate(None, _NO_BRACES))
+        inside ^= (len(parts) - 1) % 2
+    return b"".join(braces)
+
+
+def _deep(braces: bytes) -> bool:
+    """Whether braces stand in one another, deeper than in any answer."""
+    for _ in range(_DEEPEST):
+        braces = braces.replace(b"{}", b"")
+    return braces.count(b"{") > _DEEPEST

@@ -7,10 +7,12 @@ service, ``remote.Remote`` (an endpoint elsewhere) the other.
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
+from essgraph.errors import LimitExceeded, Overloaded, Text
 from essgraph.formats import Format
 from essgraph.iris import require_web_iri
 from essgraph.names import XSD
@@ -84,6 +86,12 @@ class Limits:
     waiting: int = 512
 
 
+#: What large answers may take together while they are held, in bytes; one client a quarter of it.
+HELD: Final = 1024 * MIB
+#: When to try again where they take that, in seconds.
+_READ: Final = 10
+
+
 class Spool:
     """An open file that holds a large answer; it is closed when nobody holds it any more."""
 
@@ -112,6 +120,47 @@ class Answer(NamedTuple):
     def whole(self) -> bytes:
         """All its bytes, in memory."""
         return self.body if self.spool is None else self.spool.read(0, self.size)
+
+
+class Spools:
+    """What the large answers take that somebody still has, a client that reads slowly say."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, int] = {}  # bytes, by client
+
+    def hold(self, answer: Answer, client: str) -> Answer:
+        """The answer, counted until nobody has it. Raises LimitExceeded where its client has too
+        much already, Overloaded where all together have."""
+        if answer.spool is not None:
+            held = self._held.get(client, 0)
+            if held and held + answer.size > HELD // 4:
+                value = f"{HELD // 4 // MIB} MiB"
+                raise LimitExceeded(
+                    Text(
+                        f"ce client n'a pas encore lu {held // MIB} Mio d'autres réponses, et peut "
+                        f"en avoir {HELD // 4 // MIB} ; lisez-les d'abord",
+                        f"this client has yet to read {held // MIB} MiB of other answers, and may "
+                        f"have {HELD // 4 // MIB}; read them first",
+                    ),
+                    limit="client",
+                    value=value,
+                )
+            if self._held and sum(self._held.values()) + answer.size > HELD:
+                raise Overloaded(
+                    Text(
+                        "trop de grandes réponses attendent d'être lues ; réessayez plus tard",
+                        "too many large answers wait to be read; try again later",
+                    ),
+                    retry_after=_READ,
+                )
+            self._held[client] = held + answer.size
+            weakref.finalize(answer.spool, self._let_go, answer.size, client)
+        return answer
+
+    def _let_go(self, size: int, client: str) -> None:
+        self._held[client] -= size
+        if not self._held[client]:
+            del self._held[client]
 
 
 class Engine(Protocol):

@@ -19,7 +19,7 @@ from essgraph.anchors import Located
 from essgraph.errors import Text
 from essgraph.findings import Finding, Place, Severity
 from essgraph.literals import e9, edtf_dates
-from essgraph.register import e3, entries
+from essgraph.register import e3, entries, namesakes
 from essgraph.rules import finding, nearest, show, write, written
 from essgraph.sources import (
     DOCUMENT,
@@ -575,7 +575,7 @@ def alone(sources: Sources, texts: Path | None) -> list[Finding]:
 
 def across(sources: Sources, texts: Path | None) -> list[Finding]:
     """The findings of the rules that look at several documents, or at these and the register."""
-    return [*e3(sources), *e5(sources, texts), *e6(sources)]
+    return [*e3(sources), *namesakes(sources), *e5(sources, texts), *e6(sources)]
 
 
 def check_sources(sources: Sources, texts: Path | None) -> list[Finding]:

@@ -100,7 +100,7 @@ async def counts(endpoint: Endpoint, ours: Collection[str] = ()) -> dict[str, in
     found = await endpoint.graphs(timeout=PATIENCE)
     if default is None:
         rows = await endpoint.select("SELECT (COUNT(*) AS ?n) { ?s ?p ?o }", timeout=PATIENCE)
-        found[""] = sum(int(getattr(row["n"], "value", "0")) for row in rows)
+        found[""] = sum(endpoints.number(endpoints.term(row, "n")) for row in rows)
     else:
         found[""] = found.pop(default, 0)
     return {
@@ -136,7 +136,7 @@ async def read(endpoint: Endpoint, sizes: dict[str, int], into: Quads) -> None:
                 timeout=PATIENCE,
             )
             given = len(rows)
-            into.add(f"{row['g']} {row['s']} {row['p']} {row['o']}".encode() for row in rows)
+            into.add(" ".join(str(endpoints.term(row, v)) for v in "gspo").encode() for row in rows)
         wanted = sum(sizes[graph] for graph in group)
         if given < wanted:
             raise EngineError(

@@ -29,7 +29,8 @@ CREATE TABLE IF NOT EXISTS unit (name TEXT, digest TEXT, size INTEGER, lines BLO
 CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value BLOB);
 """
 _FACTS = (
-    "known", "named", "spoken", "graphs", "doubtful", "retained", "entries", "places"
+    "known", "named", "spoken", "graphs", "doubtful", "retained", "entries", "places",
+    "alike",
 )  # fmt: skip
 _COUNTED = ("known", "named", "spoken", "doubtful", "retained")
 

@@ -20,7 +20,7 @@ from typing import Final, Self
 from essgraph import names, processes
 from essgraph.catalog import quoted
 from essgraph.dialects import STATE
-from essgraph.endpoint import Endpoint
+from essgraph.endpoint import Endpoint, lexical
 from essgraph.errors import EngineError, Text
 
 #: Seconds that a record is good for, and after which it is renewed. Clocks of machines that push
@@ -93,7 +93,7 @@ class Lease:
 
     async def _alone(self) -> None:
         for row in await self._endpoint.select(_RECORDS, timeout=60.0):
-            record = str(getattr(row["record"], "value", ""))
+            record = lexical(row, "record")
             run, until, process, host = (record.split(" ", 3) + [""] * 4)[:4]
             if run == self._run:
                 continue

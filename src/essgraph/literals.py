@@ -43,7 +43,8 @@ def _decimal(value: str) -> str:
 
 
 def e9(sources: Sources) -> Iterator[Finding]:
-    """E9: literals are in canonical form, language tags lower case, no blank nodes."""
+    """E9: literals are in canonical form, texts not blank, language tags lower case, no blank
+    nodes."""
 
     for statement in sources.statements():
         if ox.BlankNode in (type(statement.subject), type(statement.object), type(statement.graph)):
@@ -58,10 +59,19 @@ def e9(sources: Sources) -> Iterator[Finding]:
             continue
         if statement.object.language:
             yield from _tag(statement)
+            if _BLANK.fullmatch(statement.object.value):
+                yield finding(
+                    "E9",
+                    Text("ce texte est vide", "this text is blank"),
+                    statement,
+                    Text("écrivez-le", "write it"),
+                )
             continue
         yield from _canonical(statement, statement.object)
 
 
+#: White space, and the characters that show nothing at all.
+_BLANK = re.compile(r"[\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]*")
 _UPPER_TAG = re.compile(r"@(?=[A-Za-z-]*[A-Z])[A-Za-z]+(?:-[A-Za-z0-9]+)*$")
 
 

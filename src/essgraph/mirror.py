@@ -17,7 +17,7 @@ from typing import Final
 import pyoxigraph as ox
 
 from essgraph import held, names, parts, search
-from essgraph.endpoint import Endpoint, Pairs
+from essgraph.endpoint import Endpoint, Pairs, number
 from essgraph.errors import (
     EngineError,
     EngineTimeout,
@@ -52,7 +52,7 @@ async def index(endpoint: Endpoint, dataset: DatasetOf) -> bytes:
     Raises LimitExceeded where there are too many names for it, EngineError.
     """
     gathered = search.Gathered()
-    number = 0
+    texts = 0
 
     async def found(query: str) -> AsyncIterator[ox.Triple]:
         async with held.triples(endpoint, query, dataset(query)) as pieces:
@@ -63,7 +63,7 @@ async def index(endpoint: Endpoint, dataset: DatasetOf) -> bytes:
 
     async for triple in found(_PASSAGES):
         iri = getattr(triple.subject, "value", "")
-        gathered.passages[iri] = int(getattr(triple.object, "value", "0"))
+        gathered.passages[iri] = number(triple.object)
     for graph in ("", *search.STATING):
         where = f"GRAPH <{graph}> {{ ?s a ?c }}" if graph else "?s a ?c"
         query = f"CONSTRUCT {{ ?s a ?c }} WHERE {{ {where} {_OURS} }}"
@@ -74,8 +74,8 @@ async def index(endpoint: Endpoint, dataset: DatasetOf) -> bytes:
             query = f"CONSTRUCT {{ ?s <{role}> ?o }} WHERE {{ {where} {_OURS} }}"
             async for triple in found(query):
                 gathered.add(triple, "")
-                number += 1
-                if number > 2 * MOST_TEXTS:  # a text stands in the default graph, and in another
+                texts += 1
+                if texts > 2 * MOST_TEXTS:  # a text stands in the default graph, and in another
                     raise LimitExceeded(
                         Text(
                             f"plus de {MOST_TEXTS} noms et textes : trop pour l'index d'un service "

@@ -27,7 +27,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from essgraph import workers
-from essgraph.engine import FUNCTIONS, MIB, Answer, Dataset, Limits, dataset_of
+from essgraph.engine import FUNCTIONS, MIB, Answer, Dataset, Limits, Spools, dataset_of
 from essgraph.errors import EngineError, EssgraphError, LimitExceeded, Overloaded, Text
 from essgraph.formats import JSON, Format
 from essgraph.query import Query
@@ -76,6 +76,10 @@ class _Lost(Exception):
         self.error = error
 
 
+class _Aborted(Exception):
+    """The engine ended its process, and not for want of memory."""
+
+
 class Pool:
     """An engine (``engine.Engine``) over the N-Quads of a snapshot.
 
@@ -98,6 +102,7 @@ class Pool:
         self._halted: deque[Worker] = deque()
         self._long = 0
         self._clients: dict[str, int] = {}
+        self._spools = Spools()
         self._claims = Claims(limits.crowded)
         self._queue: Queue[Worker] = Queue(self._claims)
         self._anew: Queue[Worker] = Queue(self._claims)  # for the slow lane
@@ -418,7 +423,8 @@ class Pool:
                 try:
                     if alone:
                         self._look_for_answer(worker, time.monotonic() + _LOOKS)
-                    return await self._run(worker, frame, deadline, limit, client)
+                    answer = await self._run(worker, frame, deadline, limit, client)
+                    return self._spools.hold(answer, client)
                 except Moved:
                     continue
                 except _Crowded:
@@ -427,15 +433,15 @@ class Pool:
                     if not again:
                         raise lost.error from None
                     again -= 1
-                except LimitExceeded as error:
-                    # The engine aborts for want of memory, and where its sort finds no order.
-                    anew = error.limit == "memory" and not aborted
-                    mended = order_by_type(bound) if anew else None
+                except _Aborted:  # its sort found no order, if there was one
+                    mended = None if aborted else order_by_type(bound)
                     if mended is None:
-                        self._count(error.limit)
-                        raise
+                        raise _failed() from None
                     aborted = True
                     frame = workers.request(mended.text, graphs, format, alone)
+                except LimitExceeded as error:
+                    self._count(error.limit)
+                    raise
         finally:
             self._waiting -= 1
             self._clients[client] -= 1
@@ -604,7 +610,7 @@ class Pool:
         self._fill_slow_lane()
 
     async def _why(self, worker: Worker, limit: float) -> EssgraphError:
-        """The error for a query whose worker is gone."""
+        """The error for a query whose worker is gone. Raises _Aborted."""
         if worker.ended == "busy":
             return self._overloaded()
         if worker.ended == "time":
@@ -618,6 +624,8 @@ class Pool:
             )
         code = await worker.gone
         if code == -signal.SIGABRT:
+            raise _Aborted
+        if code == workers.STARVED:
             value = f"{self.limits.memory // MIB} MiB"
             return LimitExceeded(
                 Text(
@@ -644,4 +652,8 @@ class Pool:
                 ),
                 retry_after=1,
             )
-        return EngineError(Text("le moteur a échoué", "the engine failed"))
+        return _failed()
+
+
+def _failed() -> EngineError:
+    return EngineError(Text("le moteur a échoué", "the engine failed"))

@@ -206,6 +206,22 @@ def read_bytes(path: Path, name: str) -> bytes:
         ) from error
 
 
+def replace(path: Path, text: str) -> None:
+    """Writes a file, whole or not at all. Raises ProjectError where it cannot be written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, "utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ProjectError(
+            Text(
+                f"{path} n'a pas pu être écrit ({error.strerror})",
+                f"{path} could not be written ({error.strerror})",
+            )
+        ) from error
+
+
 def find(folder: Path | None, cwd: Path) -> Project:
     """The project in ``folder`` if given, else in ``cwd``, else the one inside the package.
 

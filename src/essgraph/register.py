@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import chain
 from typing import Final, TypeVar
 
 import pyoxigraph as ox
 
 from essgraph import names
 from essgraph.errors import Text
-from essgraph.findings import Finding
+from essgraph.findings import Finding, Severity
 from essgraph.rules import finding, nearest, show, written
 from essgraph.sources import (
     TYPE,
@@ -30,6 +33,8 @@ REPLACED = ox.NamedNode(names.DCTERMS + "isReplacedBy")
 DEPRECATED = ox.NamedNode(names.OWL + "deprecated")
 DISJOINT = ox.NamedNode(names.OWL + "disjointWith")
 SUBCLASS = ox.NamedNode(names.RDFS + "subClassOf")
+LABEL = ox.NamedNode(names.RDFS + "label")
+HAS_TARGET = ox.NamedNode(names.OA + "hasTarget")
 SAME = ox.NamedNode(names.SCHEMA + "sameAs")
 
 
@@ -121,6 +126,85 @@ def _one_thing(sources: Sources) -> Iterator[Finding]:
                 s,
                 Text("une seule entité : gardez un nom", "one entity: keep one name"),
             )
+
+
+def namesakes(sources: Sources) -> Iterator[Finding]:
+    """E3, a warning: two entities of a class, or of a class and one above it, bear one label in
+    one language. They may be one, unless an editorial note targets both."""
+    notes: dict[Term, set[Term]] = defaultdict(set)
+    for s in (s for document in sources.documents for s in document.records):
+        if s.predicate == HAS_TARGET:
+            notes[s.object].add(s.subject)
+    told: set[tuple[Term, Term]] = set()
+    for s, others in alike(sources):
+        other = next((o for o in others if not notes[o] & notes[s.subject]), None)
+        if other is None or (s.subject, other) in told:
+            continue
+        told.add((s.subject, other))
+        found = finding(
+            "E3",
+            Text(
+                f"{show(other)} porte le même libellé : est-ce la même entité ?",
+                f"{show(other)} bears the same label: are they the same?",
+            ),
+            s,
+            Text(
+                "si oui, gardez un nom ; sinon, distinguez les libellés, ou dites-le dans une note "
+                "qui porte sur les deux",
+                "if so, keep one name; if not, tell the labels apart, or say so in a note about "
+                "both",
+            ),
+        )
+        yield replace(found, severity=Severity.WARNING)
+
+
+def alike(sources: Sources) -> Iterator[tuple[Statement, Iterator[ox.NamedNode]]]:
+    """The labels of the register that an earlier entry bears too, and these entries. Those that
+    have different identities elsewhere are known to be two."""
+    related: dict[Term, set[Term]] = defaultdict(set)
+    above: dict[Term, set[Term]] = defaultdict(set)
+    for s in sources.ontology:
+        if s.predicate == SUBCLASS:
+            above[s.subject].add(s.object)
+    for kind in list(above):
+        mine = {kind}
+        reach(mine, above)
+        for other in mine:
+            related[kind].add(other)
+            related[other].add(kind)
+    kinds: dict[Term, list[Term]] = defaultdict(list)
+    identified: set[Term] = set()
+    for s in sources.register:
+        if s.predicate == TYPE:
+            kinds[s.subject].append(s.object)
+        elif s.predicate == SAME:
+            identified.add(s.subject)
+    bearers: dict[tuple[Term, bool, str | None, str], list[ox.NamedNode]] = defaultdict(list)
+    for s in sources.register:
+        if (
+            s.predicate != LABEL
+            or not isinstance(s.object, ox.Literal)
+            or not isinstance(s.subject, ox.NamedNode)
+        ):
+            continue
+        subject, known = s.subject, s.subject in identified
+        tag, label = s.object.language, _folded(s.object.value)
+        earlier = [
+            found
+            for kind in kinds[subject]
+            for other in related[kind] | {kind}
+            for elsewhere in (False, True)
+            if not (known and elsewhere)
+            and (found := bearers.get((other, elsewhere, tag, label))) is not None
+        ]
+        if earlier:
+            yield s, (iri for iri in chain.from_iterable(earlier) if iri != subject)
+        for kind in kinds[subject]:
+            bearers[kind, known, tag, label].append(subject)
+
+
+def _folded(label: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", label).casefold().split())
 
 
 def _withdrawn(sources: Sources) -> Iterator[Finding]:

@@ -28,7 +28,7 @@ from essgraph import names, paths, results
 from essgraph import query as queries
 from essgraph.dialects import DEFAULT, NONE, STATE
 from essgraph.endpoint import Endpoint
-from essgraph.engine import Answer, Dataset, Limits, Spool, dataset_of
+from essgraph.engine import Answer, Dataset, Limits, Spool, Spools, dataset_of
 from essgraph.errors import EngineError, LimitExceeded, Overloaded, QueryError, SyntaxFault, Text
 from essgraph.formats import Format
 from essgraph.query import Query
@@ -62,6 +62,7 @@ class Remote:
         self._state: str | None = None
         self._graphs: tuple[str, ...] = ()
         self._clients: dict[str, int] = {}
+        self._spools = Spools()
         self._waiting = 0
         #: What was asked of paths (``paths``), of this version.
         self._asked: dict[tuple[object, ...], bool] = {}
@@ -98,7 +99,7 @@ class Remote:
     async def _described(self) -> str:
         """The version that the dataset's own description states. Raises EngineError."""
         found = await self.endpoint.select(_DESCRIBED, timeout=10.0)
-        values = sorted(str(getattr(row["version"], "value", "")) for row in found)
+        values = sorted(endpoints.lexical(row, "version") for row in found)
         if not values:
             raise EngineError(
                 Text(
@@ -168,8 +169,10 @@ class Remote:
             if not self._clients[client]:
                 del self._clients[client]
         if len(body) <= _AT_ONCE:
-            return _write(body, bound, format, self.limits.result)
-        return await asyncio.to_thread(_write, body, bound, format, self.limits.result)
+            answer = _write(body, bound, format, self.limits.result)
+        else:
+            answer = await asyncio.to_thread(_write, body, bound, format, self.limits.result)
+        return self._spools.hold(answer, client)
 
     async def _followed(
         self, query: Query, graphs: Sequence[tuple[str, str]], deadline: float
@@ -185,11 +188,13 @@ class Remote:
             if key not in self._asked:
                 left = max(0.0, deadline - time.monotonic())
                 body = await self.endpoint.ask(text, endpoints.JSON, dataset=graphs, timeout=left)
-                rows = endpoints.parse_results(body)
-                assert isinstance(rows, ox.QuerySolutions)
+                rows = endpoints.parse_solutions(body)
                 if len(self._asked) >= _MOST_ASKED:
                     self._asked.clear()
-                self._asked[key] = next(rows, None) is not None
+                try:
+                    self._asked[key] = next(rows, None) is not None
+                except SyntaxError as error:
+                    raise endpoints.nonsense(str(error)) from error
             return self._asked[key]
 
         return await paths.unfold(query, ask)
@@ -286,10 +291,10 @@ def _write(body: bytes, query: Query, format: Format, limit: int) -> Answer:
     the parser may not leave it."""
     out = io.BytesIO()
     if query.form in ("SELECT", "ASK"):
-        found = endpoints.parse_results(body)
-        if query.form == "ASK" and isinstance(found, ox.QuerySolutions):
-            found = _boolean(found)
+        found = _read(body, query)
         try:
+            if query.form == "ASK" and isinstance(found, ox.QuerySolutions):
+                found = _boolean(found)
             rows = results.write(found, format, out)
         except SyntaxError as error:
             raise endpoints.nonsense(str(error)) from error
@@ -306,6 +311,12 @@ def _write(body: bytes, query: Query, format: Format, limit: int) -> Answer:
         spool.write(out.getbuffer())
         spool.flush()
         return Answer(rows=rows, size=size, spool=Spool(os.dup(spool.fileno())))
+
+
+def _read(body: bytes, query: Query) -> ox.QuerySolutions | ox.QueryBoolean:
+    if query.form == "ASK":
+        return endpoints.parse_results(body)
+    return endpoints.parse_solutions(body)
 
 
 def _boolean(solutions: ox.QuerySolutions) -> ox.QueryBoolean:

@@ -32,7 +32,8 @@ class Unit:
     ``named`` needs one; ``graphs`` is the number of passage graphs, and ``spoken`` says in how
     many of them each thing is named;
     ``doubtful`` are passages, ``retained`` what notes retain; of the frame, ``entries`` are what
-    must be spoken of and ``places`` where they lie. Findings are of the rules that judge it alone.
+    must be spoken of, ``places`` where they lie, and ``alike`` those that bear the label of an
+    earlier one. Findings are of the rules that judge it alone.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Unit:
     retained: Sequence[str] = ()
     entries: Sequence[str] = ()
     places: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    alike: Sequence[str] = ()
     findings: Sequence[Finding] = ()
     faults: Sequence[SyntaxFault] = ()
 
@@ -108,6 +110,7 @@ def judge(
             for iri, above in register.places_in(found).items()
             if isinstance(iri, ox.NamedNode)
         },
+        alike=_values(statement.subject for statement, _ in register.alike(found)),
         findings=evidence.alone(found, texts),
     )
 

@@ -7,7 +7,7 @@ another over a socket pair and can be killed at any moment. ``pool.Pool`` is the
 Control channel (zygote): commands of five bytes, ``F`` with two descriptors (the worker's end of
 its socket pair, its spool file) forks, ``K`` kills, ``S`` stops and ``C`` continues; reports of
 nine bytes, ``R`` ready, ``P`` a worker's pid, ``N`` none, with the error (errno(3)), ``X`` a
-worker's end with its wait status. Query channel (worker): frames of a length and a body, requests
+worker's end with its exit code. Query channel (worker): frames of a length and a body, requests
 by ``marshal`` (both ends are one program, and only the service asks); answers begin with ``A`` (the
 body follows), ``S`` (the body is in the spool file) or ``E`` (an error in JSON).
 
@@ -25,6 +25,7 @@ import gc
 import json
 import marshal
 import os
+import re
 import resource
 import select
 import signal
@@ -67,11 +68,16 @@ INLINE: Final = 256 * 1024
 LOOKS: Final = 0.0003
 #: How much of the channel is read at once. To free more than 64 KiB has the allocator tidy up.
 _PIECE: Final = 32 * 1024
-#: The exit code of a worker that could not begin.
+#: The exit code of a worker that could not begin, and of one that had no memory left.
 UNFIT: Final = 71
+STARVED: Final = 72
+#: What the allocators of the engine and of its store say before they abort; its sort does too.
+_STARVATION: Final = re.compile(rb"memory allocation of \d+ bytes failed|std::bad_alloc")
 #: When to try again where the disk for temporary files is full, in seconds.
 _DISK: Final = 30
-_SOCKET, _SPOOL = 3, 4
+_WORDS, _SOCKET, _SPOOL = 2, 3, 4
+#: What of a worker's last words is heard, in bytes: what a pipe holds.
+_PIPE: Final = 64 * 1024
 _SIGNALS: Final = {b"K": signal.SIGKILL, b"S": signal.SIGSTOP, b"C": signal.SIGCONT}
 
 
@@ -150,7 +156,7 @@ class _Zygote:
         self._store = store
         self._memory = memory
         self._result = result
-        self._living: set[int] = set()
+        self._living: dict[int, int] = {}  # by pid, where to read what it says on standard error
 
     def run(self) -> NoReturn:
         waking, woken = socket.socketpair()
@@ -198,23 +204,30 @@ class _Zygote:
             os.waitpid(pid, 0)
         os._exit(0)
 
-    def _fork(self, descriptors: Sequence[int]) -> None:
+    def _fork(self, descriptors: array.array[int]) -> None:
         error = 0
         try:
             if len(descriptors) < 2:  # the system drops what finds no place here
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-            pid = os.fork()
+            heard, said = os.pipe()
+            descriptors.append(said)
+            try:
+                pid = os.fork()
+            except OSError:
+                os.close(heard)
+                raise
         except OSError as refused:
             error = refused.errno or errno.EAGAIN
         else:
             if pid == 0:
                 _become_worker(descriptors, self._quads, self._store, self._memory, self._result)
+            os.set_blocking(heard, False)
+            self._living[pid] = heard
         for descriptor in descriptors:
             os.close(descriptor)
         if error:
             self._report(b"N", status=error)
         else:
-            self._living.add(pid)
             self._report(b"P", pid)
 
     def _reap(self) -> None:
@@ -222,8 +235,16 @@ class _Zygote:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            self._living.discard(pid)
-            self._report(b"X", pid, os.waitstatus_to_exitcode(status))
+            code, words = os.waitstatus_to_exitcode(status), b""
+            heard = self._living.pop(pid)
+            with suppress(BlockingIOError):  # there may be nothing, and a writer still
+                words = os.read(heard, _PIPE)
+            os.close(heard)
+            with suppress(OSError):
+                os.write(sys.stderr.fileno(), words)
+            if code == -signal.SIGABRT and _STARVATION.search(words):
+                code = STARVED
+            self._report(b"X", pid, code)
 
 
 # --- a worker -------------------------------------------------------------------------------
@@ -240,8 +261,9 @@ def _become_worker(
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         # First out of the way, so that neither is overwritten before it is copied.
         moved = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, _SPOOL + 1) for descriptor in descriptors]
-        for descriptor, place in zip(moved, (_SOCKET, _SPOOL), strict=True):
+        for descriptor, place in zip(moved, (_SOCKET, _SPOOL, _WORDS), strict=True):
             os.dup2(descriptor, place)
+        os.set_blocking(_WORDS, False)  # nobody reads before the end: what is too much is lost
         os.closerange(_SPOOL + 1, min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 1 << 20))
         tables = 0
         if store is None:
@@ -255,6 +277,8 @@ def _become_worker(
         code = 0
     except SnapshotError as error:
         _tell(error)
+    except MemoryError:
+        code = STARVED
     except BaseException:
         traceback.print_exc()  # a fault of ours: for the log of the service
         raise
@@ -315,8 +339,6 @@ def _serve(channel: socket.socket, store: ox.Store, limit: int) -> None:
             spool.discard()
             said = pack_error(error)
             channel.sendall(HEAD.pack(b"E", len(said), 0) + said)
-        except MemoryError:
-            os.abort()  # what a failed allocation of the engine does too: one way to tell it
 
 
 def _look(channel: socket.socket) -> None:

@@ -1,0 +1,72 @@
+"""The folders that commands work on, as options name them or by convention."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from essgraph import project as projects
+from essgraph.commands import environment
+from essgraph.commands.options import Say
+from essgraph.errors import ProjectError, Text
+from essgraph.project import Project
+
+
+def add_project(parser: ArgumentParser, say: Say) -> None:
+    parser.add_argument(
+        "--project",
+        type=Path,
+        metavar="DIR",
+        help=say("dossier du projet (ici par défaut)", "the project's folder (default: here)"),
+    )
+
+
+def project(arguments: Namespace) -> Project:
+    """The project. Raises ProjectError where there is none."""
+    return projects.find(arguments.project, environment.here())
+
+
+def add_out(parser: ArgumentParser, say: Say) -> None:
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help=say("dossier des instantanés (build/)", "folder of the snapshots (build/)"),
+    )
+
+
+def out(arguments: Namespace, project: Project) -> Path:
+    """The folder of the snapshots, which may be missing."""
+    asked: Path | None = arguments.out
+    if asked is not None:
+        return asked
+    # The packaged project lies among installed files, where nothing is written.
+    packaged = project.root == projects.PACKAGED
+    return (environment.here() if packaged else project.root) / "build"
+
+
+def add_texts(parser: ArgumentParser, say: Say) -> None:
+    parser.add_argument(
+        "--texts",
+        type=Path,
+        metavar="DIR",
+        help=say(
+            "dossier des textes privés (data/texts par défaut)",
+            "folder of the private texts (default: data/texts)",
+        ),
+    )
+
+
+def texts(arguments: Namespace, project: Project) -> Path | None:
+    """The folder of the private texts: as asked, or the conventional one if it is there.
+
+    Raises ProjectError where the one that was asked for is missing.
+    """
+    asked: Path | None = arguments.texts
+    if asked is None:
+        return project.texts if project.texts.is_dir() else None
+    if not asked.is_dir():
+        raise ProjectError(
+            Text(f"dossier de textes introuvable : {asked}", f"no such folder of texts: {asked}")
+        )
+    return asked

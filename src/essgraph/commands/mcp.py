@@ -1,0 +1,37 @@
+"""``essgraph mcp``: serves the graph to an assistant."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+
+from essgraph.commands import folders, snapshots
+from essgraph.commands.options import Say, positive
+from essgraph.errors import ProjectError, Text
+
+
+def options(parser: ArgumentParser, say: Say) -> None:
+    parser.add_argument("--timeout", type=positive, default=10.0, metavar="S")
+    folders.add_out(parser, say)
+
+
+def run(arguments: Namespace, language: str) -> int:
+    """0 once standard input ends. Raises ProjectError where the package mcp is missing."""
+    project = folders.project(arguments)
+    snapshot = snapshots.current(arguments, project, language)
+    try:
+        from essgraph.assistant import create_server
+    except ModuleNotFoundError as error:
+        if error.name != "mcp":
+            raise
+        raise ProjectError(
+            Text(
+                "il manque le paquet mcp : pip install 'essgraph[mcp]'",
+                "the package mcp is missing: pip install 'essgraph[mcp]'",
+            )
+        ) from error
+    from essgraph.engine import Limits
+    from essgraph.service.live import Live
+
+    live = Live(folders.out(arguments, project), Limits(timeout=arguments.timeout), workers=1)
+    create_server(live, snapshot.version[:16]).run("stdio")
+    return 0

@@ -1,0 +1,63 @@
+"""``essgraph new``: drafts the mapping of a text."""
+
+from __future__ import annotations
+
+import re
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from essgraph import names
+from essgraph.commands import folders
+from essgraph.commands.options import Say
+from essgraph.errors import ProjectError, Text
+from essgraph.project import read_bytes
+
+
+def options(parser: ArgumentParser, say: Say) -> None:
+    parser.add_argument("text", type=Path, metavar="TEXT")
+    parser.add_argument(
+        "--slug",
+        metavar="NAME",
+        help=say("nom court du document", "the document's slug"),
+    )
+
+
+def run(arguments: Namespace, language: str) -> int:
+    """0. Raises ProjectError where the text is not UTF-8 or the name is no slug, the first fault
+    of the project's files."""
+    from essgraph import draft, sources
+
+    project = folders.project(arguments)
+    path: Path = arguments.text
+    try:
+        # A byte-order mark is no part of the first word.
+        text = read_bytes(path, str(path)).decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise ProjectError(
+            Text(
+                f"{path} n'est pas de l'UTF-8 (octet {error.start})",
+                f"{path} is not UTF-8 (byte {error.start})",
+            )
+        ) from error
+    found, faults = sources.read(project)
+    if faults:
+        raise faults[0]
+    slug = arguments.slug or _slug(path.stem)
+    if not names.SLUG.fullmatch(slug):
+        raise ProjectError(
+            Text(
+                f"« {slug} » : un nom court : minuscules ASCII, chiffres, tirets (--slug)",
+                f'"{slug}": a slug is of lower-case ASCII letters, digits and hyphens (--slug)',
+            )
+        )
+    title = next((line.strip() for line in text.splitlines() if line.strip()), "…")
+    sys.stdout.write(draft.trig(slug, path.name, text, found, " ".join(title.split()[:7])))
+    return 0
+
+
+def _slug(name: str) -> str:
+    import unicodedata
+
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")

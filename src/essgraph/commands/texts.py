@@ -1,0 +1,55 @@
+"""The private texts, and where the pieces of the documents lie in them."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from essgraph.commands import folders
+from essgraph.errors import ProjectError, Text
+from essgraph.project import Project
+
+if TYPE_CHECKING:
+    from essgraph.anchors import Located
+    from essgraph.sources import Document
+
+
+def located(
+    arguments: Namespace, project: Project, language: str
+) -> Iterator[tuple[Document, str, Located]]:
+    """Each document with its text and where its pieces lie; what is not found is said.
+
+    Raises ProjectError where a text is missing, the first fault of the project's files.
+    """
+    from essgraph import anchors
+
+    for document, text in _texts(arguments, project):
+        found = anchors.locate(text, document.pieces)
+        for misfit in found.misfits:
+            at = misfit.place
+            place = f"{at.file}:{at.line}:{at.column}"
+            print(f"{place}: {misfit.text.in_language(language)}", file=sys.stderr)
+        yield document, text, found
+
+
+def _texts(arguments: Namespace, project: Project) -> Iterator[tuple[Document, str]]:
+    from essgraph import sources
+
+    folder = folders.texts(arguments, project)
+    found, faults = sources.read(project)
+    if faults:
+        raise faults[0]
+    for document in found.documents:
+        text = document.text(folder)
+        if text is None:
+            raise ProjectError(
+                Text(
+                    f"le texte {document.text_name} de {document.slug} n'est pas à portée : "
+                    "passez --texts DOSSIER",
+                    f"the text {document.text_name} of {document.slug} is not at hand: "
+                    "pass --texts DIR",
+                )
+            )
+        yield document, text

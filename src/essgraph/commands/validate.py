@@ -1,0 +1,100 @@
+"""``essgraph validate``: checks the project, or given files, once or at every change."""
+
+from __future__ import annotations
+
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from essgraph.commands import console, folders, report
+from essgraph.commands.options import Say
+from essgraph.errors import EssgraphError, Text
+
+
+def options(parser: ArgumentParser, say: Say) -> None:
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    folders.add_texts(parser, say)
+    parser.add_argument("--format", choices=report.FORMS, default="text")
+    parser.add_argument("--lang", choices=("fr", "en"))
+    parser.add_argument(
+        "--since",
+        metavar="REV",
+        help=say(
+            "ne dire que ce qui est nouveau depuis une révision git, et ce qui a changé",
+            "say only what is new since a git revision, and what changed",
+        ),
+    )
+    parser.add_argument(
+        "--watch",
+        action="store_true",
+        help=say("vérifier à chaque changement", "check again at every change"),
+    )
+
+
+def run(arguments: Namespace, language: str) -> int:
+    """0 clean or warnings only; 1 violations."""
+    language = arguments.lang or language
+    if arguments.watch:
+        return _watch(arguments, language)
+    return _validated(arguments, language)
+
+
+def _validated(arguments: Namespace, language: str) -> int:
+    """One check, reported; its exit code."""
+    from essgraph.build import check
+    from essgraph.findings import fails
+
+    project = folders.project(arguments)
+    texts = folders.texts(arguments, project)
+    checked = check(project, texts, arguments.files, console.bar(language))
+    findings = checked.findings
+    if not (fails(findings) or arguments.files or arguments.since):
+        from essgraph import golden
+
+        findings = [*findings, *golden.check(project, checked.questions, checked.quads)]
+    changes = None
+    if arguments.since:
+        from essgraph import changes as changed
+
+        changes = changed.since(arguments.since, project, texts, checked)
+        findings = changes.findings
+    if arguments.files:
+        asked = {project.name(file) for file in arguments.files}
+        findings = [finding for finding in findings if finding.file in asked]
+    report.write(findings, arguments.format, language, sys.stdout, changes)
+    if texts is None:
+        console.say(
+            Text(
+                "les textes privés ne sont pas à portée (--texts DOSSIER) : les positions et "
+                "la règle E5 n'ont pas été vérifiées sur eux",
+                "the private texts are not at hand (--texts DIR): positions and rule E5 were "
+                "not checked against them",
+            ),
+            language,
+        )
+    return 1 if fails(findings) else 0
+
+
+def _watch(arguments: Namespace, language: str) -> int:
+    """Checks now and whenever a file of the project changes, until interrupted: 0."""
+    from watchfiles import DefaultFilter, watch
+
+    project = folders.project(arguments)
+    watched = [folder for folder in project.folders if folder.is_dir()]
+    try:
+        _again(arguments, language)
+        # The build folder is none of these: what the check writes never starts it again.
+        for _ in watch(*watched, watch_filter=DefaultFilter(), raise_interrupt=True):
+            _again(arguments, language)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+    return 0
+
+
+def _again(arguments: Namespace, language: str) -> None:
+    """One check of a watch: what cannot be checked just now is said, and the watch goes on."""
+    try:
+        _validated(arguments, language)
+    except EssgraphError as error:
+        console.say(error.text, language)
+    sys.stdout.flush()
