@@ -354,6 +354,61 @@ def test_all_is_there_without_scripts(visit: Visit) -> None:
     expect(page.get_by_role("textbox", name="L’entité")).to_have_value("id:dakar")
 
 
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_language_stands_beside_the_name_at_every_width(visit: Visit, language: str) -> None:
+    page = visit.open(f"/docs?lang={language}")
+    apart = []
+    for width in range(320, 1440, 40):
+        page.set_viewport_size({"width": width, "height": 800})
+        name, other = (page.locator(one).bounding_box() for one in (".brand", ".tongue"))
+        assert name
+        assert other
+        if not name["y"] <= other["y"] + other["height"] / 2 <= name["y"] + name["height"]:
+            apart.append(width)
+    assert not apart
+
+
+@pytest.mark.parametrize("visit", [{"color_scheme": "dark"}], indirect=True)
+def test_paper_is_light_and_holds_what_can_be_read_on_it(visit: Visit) -> None:
+    page = visit.open("/queries/cities?lang=en")
+    page.emulate_media(media="print", color_scheme="dark")
+    dark = page.evaluate("getComputedStyle(document.querySelector('pre')).backgroundColor")
+    page.emulate_media(media="print", color_scheme="light")
+    light = page.evaluate("getComputedStyle(document.querySelector('pre')).backgroundColor")
+    assert dark == light
+    for useless in (".top", ".views", ".button >> nth=0", ".formats", ".short"):
+        expect(page.locator(useless)).to_be_hidden()
+    expect(page.get_by_role("status")).to_be_visible()
+    # Nothing is cut off that would have to be scrolled to.
+    page.set_viewport_size({"width": 680, "height": 900})
+    cut = page.evaluate(
+        "[...document.querySelectorAll('pre, .scroll')]"
+        ".filter((e) => e.scrollWidth > e.clientWidth)"
+        ".filter((e) => getComputedStyle(e).overflowX != 'visible')"
+        ".map((e) => e.outerHTML.slice(0, 80))"
+    )
+    assert not cut
+    visit.open("/")
+    expect(page.locator(".seek")).to_be_hidden()
+    expect(page.locator(".filter")).to_be_hidden()
+
+
+def test_pictures_are_passed_over_from_the_keyboard(visit: Visit) -> None:
+    page = visit.open("/")
+    for name, beyond in (
+        ("Passer la carte", "Les mêmes lieux en tableau"),
+        ("Passer le réseau", "Les mêmes liens en tableau"),
+    ):
+        link = page.get_by_role("link", name=name)
+        link.focus()
+        expect(link).to_be_in_viewport()
+        assert (link.bounding_box() or {"width": 0})["width"] > 60
+        link.press("Enter")
+        page.keyboard.press("Tab")
+        focused = page.evaluate("document.activeElement.textContent")
+        assert focused in (beyond, "La requête SPARQL")
+
+
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (npm ci in web/)")
 @pytest.mark.parametrize(("language", "scheme"), [("fr", "light"), ("en", "dark")])
 def test_axe_finds_nothing(browser: Browser, server: str, language: str, scheme: str) -> None:

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import httpx
@@ -159,6 +160,15 @@ def test_the_wheel_serves_in_an_empty_folder(tmp_path: Path) -> None:
         answer = httpx.get(f"{running.url}/sparql", params={"query": "ASK { ?s ?p ?o }"})
         assert answer.json()["boolean"] is True
     assert [path.name for path in empty.iterdir()] == ["build"]
+
+
+def test_the_package_runs_as_a_module_and_tells_its_version() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        version = tomllib.load(file)["project"]["version"]
+    done = subprocess.run(
+        [sys.executable, "-m", "essgraph", "--version"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, f"essgraph {version}\n")
 
 
 def test_no_file_holds_the_address_of_a_registry() -> None:

@@ -110,6 +110,12 @@ def _streams() -> None:
         sys.stderr.reconfigure(errors="backslashreplace")
 
 
+def _version() -> str:
+    from importlib.metadata import version  # it takes as long as all else
+
+    return f"essgraph {version('essgraph')}"
+
+
 def _to_nowhere(stream: TextIO) -> None:
     """What is still to be written to a stream is not."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -127,6 +133,12 @@ def _parser(given: Sequence[str], language: str) -> ArgumentParser:
             "Un graphe de connaissances où chaque fait nomme le passage qui l'énonce.",
             "A knowledge graph in which every fact names the passage that states it.",
         ),
+    )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=_version() if "--version" in given else "",
+        help=say("affiche la version et s'arrête", "show the version and exit"),
     )
     commands = parser.add_subparsers(required=True, metavar=say("COMMANDE", "COMMAND"))
     for name, text in COMMANDS.items():

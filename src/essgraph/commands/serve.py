@@ -110,7 +110,7 @@ def run(arguments: Namespace, language: str) -> int:
             frame = write_frame(folder / "frame", {**project.frame(), **_plans(project)})
             live = RemoteLive(endpoint, frame, limits, authorization=environment.authorization())
             live.check()
-            what = endpoint
+            what = endpoint.partition("?")[0]  # what follows may hold a key
         from essgraph.service.server import authority, serve
 
         where = authority(arguments.host, arguments.port)
