@@ -368,6 +368,23 @@ def test_the_language_stands_beside_the_name_at_every_width(visit: Visit, langua
     assert not apart
 
 
+@pytest.mark.parametrize("width", [320, 390, 700, 1000])
+def test_suggestions_lie_within_the_window(visit: Visit, width: int) -> None:
+    page = visit.open("/queries/connections")
+    page.set_viewport_size({"width": width, "height": 800})
+    for field in (page.get_by_role("combobox").first, page.get_by_label("La seconde entité")):
+        field.fill("saint")
+        listed = page.get_by_role("listbox")
+        expect(listed).to_be_visible()
+        box, typed = listed.bounding_box(), field.bounding_box()
+        assert box
+        assert typed
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert typed["width"] >= 140
+        field.press("Escape")
+
+
 @pytest.mark.parametrize("visit", [{"color_scheme": "dark"}], indirect=True)
 def test_paper_is_light_and_holds_what_can_be_read_on_it(visit: Visit) -> None:
     page = visit.open("/queries/cities?lang=en")
