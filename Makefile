@@ -1,7 +1,8 @@
 # The two lines of the README, and the rest of a day's work.
+# TEXTS is the folder of the private texts; without it essgraph looks into data/texts.
 HOST ?= 127.0.0.1
 PORT ?= 8000
-TEXTS ?= $(firstword $(wildcard data/texts ../shared/sources))
+TEXTS ?=
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet

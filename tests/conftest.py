@@ -38,7 +38,7 @@ def pytest_runtest_makereport(
 
 
 def find_texts() -> Path | None:
-    """The folder of the private texts: as the Makefile says, or where it usually lies."""
+    """The folder of the private texts: as named, by convention, or beside our own checkouts."""
     for folder in (
         os.environ.get("ESSGRAPH_TEXTS"),
         ROOT / "data/texts",

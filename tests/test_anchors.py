@@ -101,6 +101,8 @@ def test_a_gap_is_told(
     ("pieces", "said"),
     [
         ([PIECES[0], ("Passage", "Réunion des conseils", None)], "is not found"),
+        ([("Passage", "réunion Du conseil", "a")], 'the piece before; the text has "Réunion du'),
+        ([PIECES[0], ("Passage", "Réunion", "À bamako")], 'before; the text has "à Bamako"'),
         ([PIECES[1], PIECES[0]], "stands earlier in the text"),
         ([PIECES[0], ("Passage", "du", None)], "is found twice"),
         ([PIECES[0], ("Passage", "Réunion", "à Dakar")], "is not found"),
@@ -121,7 +123,20 @@ def test_a_text_that_is_not_there(note: Path, run: Run) -> None:
     (note / "texts/note.txt").unlink()
     outcome = run("coverage", "--project", note, "--texts", note / "texts")
     assert outcome.code == 2
-    assert "note.txt" in outcome.err
+    assert f"note.txt of note is not at hand: {note / 'texts'} has none" in outcome.err
+    (note / "texts/nota.txt").touch()
+    outcome = run("coverage", "--project", note, "--texts", note / "texts")
+    assert "did you mean nota.txt?" in outcome.err
+    outcome = run("coverage", "--project", note)
+    assert "--texts DIR" in outcome.err
+
+
+def test_signs_that_are_written_otherwise(note: Path, run: Run) -> None:
+    (note / "texts/note.txt").write_text("L'élu dit « peut-être ».\n", "utf-8")
+    words = "L’élu dit « peut‑être »"
+    (note / "data/documents/note.trig").write_text(mapped([("Passage", words, None)]), "utf-8")
+    outcome = run("anchor", "--project", note, "--texts", note / "texts")
+    assert outcome.err.endswith("""; the text has "L'élu dit « peut-être »"\n""")
 
 
 WORDS = st.lists(

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,7 +17,7 @@ import pytest
 from conftest import ROOT
 from mcp import Client, StdioServerParameters
 
-from essgraph import catalog
+from essgraph import catalog, names
 
 T = TypeVar("T")
 Call = Callable[..., Awaitable[Any]]
@@ -89,6 +92,24 @@ def test_the_tools_answer_from_the_graph(built: Path) -> None:
     session(built, talk)
 
 
+def test_a_kind_is_known_by_any_of_its_names_or_told_to_be_none(built: Path) -> None:
+    async def talk(client: Client) -> None:
+        for kind in ("City", "city", "Ville", "ess:City", f"{names.ESS}City"):
+            found = await call(client, "search", text="bamako", kind=kind)
+            assert [hit["id"] for hit in found["results"]] == ["id:bamako"], kind
+        told = await refused(client, "search", text="bamako", kind="planet")
+        assert 'no kind is named "planet" (there are: AgentGroup, City' in told
+        told = await refused(client, "search", text="bamako", kind="planet", language="fr")
+        assert "il y a : AgentGroup, City" in told
+        few = await call(client, "search", text="bamako", limit=-1)
+        assert len(few["results"]) == 1
+        body = {"body": "id:remcess"}
+        far = await call(client, "run_question", name="members", parameters=body, offset=10**30)
+        assert far["rows"] == []
+
+    session(built, talk)
+
+
 def test_errors_are_told_in_full(built: Path) -> None:
     async def talk(client: Client) -> None:
         assert "line 1, column" in await refused(client, "sparql", query="SELECT * { ?s ?p ")
@@ -108,6 +129,52 @@ def test_errors_are_told_in_full(built: Path) -> None:
         assert (await call(client, "sparql", query="ASK {}"))["boolean"] is True
 
     session(built, talk)
+
+
+@contextmanager
+def greeted(built: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A server that has answered a greeting; what it says beside goes to ``folder``/err."""
+    with (folder / "err").open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from essgraph.cli import main; main()", "mcp",
+             "--project", str(ROOT), "--out", str(built)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said,
+        )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    hello = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+        "protocolVersion": "2025-06-18", "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"}}}  # fmt: skip
+    try:
+        process.stdin.write(json.dumps(hello).encode() + b"\n")
+        process.stdin.flush()
+        assert b"serverInfo" in process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+        process.stdout.close()
+
+
+def test_ctrl_c_ends_it_at_once(built: Path, tmp_path: Path) -> None:
+    with greeted(built, tmp_path) as process:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == -signal.SIGINT  # while its standard input is still open
+    assert (tmp_path / "err").read_text() == ""
+
+
+def test_an_assistant_that_left_is_no_fault(built: Path, tmp_path: Path) -> None:
+    with greeted(built, tmp_path) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdin.write(b'{"jsonrpc": "2.0", "id": 2, "method": "ping"}\n')
+        process.stdin.flush()
+        process.stdin.close()
+        assert process.wait(20) == 0
+    assert (tmp_path / "err").read_text() == ""
 
 
 #: Claims that the sources bear out, rule out, and leave open: each was read against the texts.

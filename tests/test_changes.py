@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Run
+from conftest import ROOT, Run
 
 ARTICLE = "data/documents/aimf-article-2019.trig"
 GIT = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
@@ -147,6 +147,7 @@ def test_no_repository(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch)
 
 def test_watch_checks_again_at_every_change(project: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.txt"
+    shutil.copytree(ROOT / "tests/golden", project / "tests/golden")
     command = "from essgraph.cli import main; main()"
     with out.open("wb") as to:
         process = subprocess.Popen(
@@ -171,6 +172,10 @@ def test_watch_checks_again_at_every_change(project: Path, tmp_path: Path) -> No
         wait_for("0 violation(s)")
         change(project, ARTICLE, '"2019-07-10"^^xsd:date', '"2019-07-32"^^xsd:date')
         wait_for("1 violation(s)", change_file=True)
+        change(project, ARTICLE, '"2019-07-32"^^xsd:date', '"2019-07-10"^^xsd:date')
+        wait_for("1 violation(s), 0 other finding(s)\n0 violation(s)")
+        (project / "tests/golden/cities.csv").rename(project / "tests/golden/citees.csv")
+        wait_for("did you mean cities?")
     finally:
         process.send_signal(signal.SIGINT)
         code = process.wait(timeout=30)

@@ -50,6 +50,46 @@ def test_pieces_in_order_with_what_is_known(drafted: str) -> None:
     assert "Bamakois" not in re.sub(r"ess:(first|last)Words.*", "", drafted)
 
 
+def test_what_a_curator_would_mend_first(project: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text(
+        "Accueil | Actualités | Contact\n"
+        "Les maires parient sur l'épargne locale\n"
+        "Publié le 14 mars 2022\n"
+        "M. J. Brahim a parlé. Adama Sangaré, maire de Bamako, a répondu. MM. A et B ont ri.\n",
+        "utf-8",
+    )
+    outcome = run("new", "--project", project, tmp_path / "note.txt")
+    assert 'dcterms:title "Les maires parient sur l\'épargne locale"@fr' in outcome.out
+    assert "data/documents/note.trig" in outcome.err
+    # A date is a fact; an abbreviation ends no sentence.
+    first = re.findall(r'ess:(\w+) ;\n    ess:firstWords "(.+)"', outcome.out)
+    assert first == [
+        ("SetAside", "Accueil | Actualités | Contact"),
+        ("SetAside", "Les maires parient sur l'épargne locale"),
+        ("Passage", "Publié le 14 mars 2022"),
+        ("Passage", "M. J. Brahim a parlé."),
+        ("Passage", "Adama Sangaré, maire de Bamako, a répondu."),
+        ("Passage", "MM. A et B ont ri."),
+    ]
+    # A post does not hide the person and the place.
+    for known in ("adama-sangare-mayor-of-bamako", "adama-sangare", "bamako"):
+        assert f"    # id:{known}: " in outcome.out
+
+
+def test_the_title_stands_whole(project: Path, run: Run, tmp_path: Path) -> None:
+    title = "Rencontre de Saint-Louis : les maires sahéliens parient sur l'épargne locale"
+    (tmp_path / "note.txt").write_text(f"Menu\n{title}\nFin.\n", "utf-8")
+    assert f'dcterms:title "{title}"@fr' in draft(run, project, tmp_path / "note.txt")
+    (tmp_path / "note.txt").write_text("Le maire parle encore. " * 9, "utf-8")
+    said = draft(run, project, tmp_path / "note.txt")
+    assert 'dcterms:title "Le maire parle encore. Le maire parle"@fr' in said
+
+
+def test_nothing_of_a_draft_is_left_unwritten(drafted: str, project: Path, run: Run) -> None:
+    said = run("validate", "--project", project).out
+    assert said.count("this text is blank") == drafted.count('"…"') > 4
+
+
 def test_the_draft_accounts_for_the_whole_text(
     drafted: str, project: Path, run: Run, tmp_path: Path
 ) -> None:

@@ -97,6 +97,11 @@ FAULTS = [
     Fault("entity that no passage names", PEOPLE, "# --- Posts ---",
           'id:nobody a ess:Person ;\n    rdfs:label "Personne"@fr , "Nobody"@en .\n', "E3",
           "id:nobody a ess:Person"),
+    Fault("event that no passage names", EVENTS, "id:founding-of-dies a ess:Event ;",
+          'id:nothing a ess:Event ;\n    rdfs:label "Rien"@fr , "Nothing"@en .\n\n'
+          "id:founding-of-dies a ess:Event ;", "E3", "id:nothing a ess:Event"),
+    Fault("new entity that is not in the register", ARTICLE, "ess:speaker id:remcess ,",
+          "ess:speaker id:somebody-new ,", "E3", "id:somebody-new ,"),
     Fault("entity that is not in the register", ARTICLE, "ess:speaker id:remcess ,",
           "ess:speaker id:remces ,", "E3", "id:remces ,"),
     Fault("dangling part-of", SESSION, "ess:partOfEvent id:gsef-global-virtual-forum ;",

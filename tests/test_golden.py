@@ -55,3 +55,18 @@ def test_another_rule_speaks_first(project: Path, run: Run) -> None:
     code, findings = validated(run, project)
     assert code == 1
     assert "golden" not in {finding["rule"] for finding in findings}
+
+
+def test_a_file_of_no_question(project: Path, run: Run) -> None:
+    path = with_golden(project) / CITIES
+    path.rename(path.with_name("citeis.csv"))
+    path.with_name(".cities.csv").write_text("x")  # an editor's
+    code, (finding,) = validated(run, project)
+    assert code == 1
+    assert (finding["rule"], finding["file"]) == ("golden", "tests/golden/citeis.csv")
+    assert "no question is named citeis" in finding["message"]["en"]
+    assert "aucune question" in finding["message"]["fr"]
+    assert "cities" in finding["mend"]["en"]
+    path.with_name("citeis.csv").rename(path.with_name("zzzzzz.csv"))
+    _, (finding,) = validated(run, project)
+    assert finding["mend"]["en"]

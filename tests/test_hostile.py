@@ -229,6 +229,24 @@ def test_a_text_that_is_not_there_is_told_of(
     assert f"the text {name} of aimf-article-2019 is not at hand" in outcome.err
 
 
+def test_a_folder_of_texts_that_is_not_there(project: Path, run: Run, tmp_path: Path) -> None:
+    """It is said before anything is built or served."""
+    for command in ("build", "validate", "serve", "anchor", "coverage"):
+        outcome = run(command, "--project", project, "--texts", tmp_path / "none")
+        said = f"essgraph: no such folder of texts: {tmp_path / 'none'}\n"
+        assert (outcome.code, outcome.out, outcome.err) == (2, "", said)
+    assert not (project / "build").exists()
+
+
+@pytest.mark.parametrize("command", ["build", "validate"])
+def test_a_check_without_texts_says_how_to_give_them(command: str, project: Path, run: Run) -> None:
+    outcome = run(command, "--project", project)
+    assert outcome.code == 0
+    assert "data/texts/ or names their folder: --texts DIR" in outcome.err
+    (project / "data/texts").mkdir()
+    assert "data/texts/" not in run(command, "--project", project).err
+
+
 def test_a_document_that_names_no_text_is_told_of(project: Path, run: Run, tmp_path: Path) -> None:
     """A draft under another name than its own: nothing describes the document."""
     folder = project / "data/documents"

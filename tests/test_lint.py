@@ -60,6 +60,24 @@ def test_fix(project: Path, run: Run) -> None:
     assert run("lint", "--project", project, path).code == 0
 
 
+def test_prefixes_of_the_project_are_declared_where_they_are_used(project: Path, run: Run) -> None:
+    path = project / "data/register/people.ttl"
+    heads = ("# Kept.\n\n", "# Kept.\nPREFIX ess: <https://w3id.org/essgraph/ontology#>\n\n")
+    for head in heads:
+        path.write_text(f'{head}id:a ess:size "xsd:x" ; x:y schema:b .\n', "utf-8")
+        assert run("lint", "--project", project).code == 0  # x: is not of the project
+        path.write_text(f'{head}id:a ess:size "xsd:x" ; schema:y schema:b .\n', "utf-8")
+        assert run("lint", "--project", project).code == 1
+        assert run("lint", "--fix", "--project", project).code == 0
+        assert path.read_text("utf-8") == (
+            "# Kept.\n" + ("\n" if head == heads[0] else "")
+            + "PREFIX ess: <https://w3id.org/essgraph/ontology#>\n"
+            "PREFIX id: <https://w3id.org/essgraph/id/>\n"
+            "PREFIX schema: <https://schema.org/>\n\n"
+            'id:a ess:size "xsd:x" ; schema:y schema:b .\n'
+        )  # fmt: skip
+
+
 def test_the_project_is_tidy(run: Run) -> None:
     outcome = run("lint")
     assert (outcome.code, outcome.out) == (0, "")

@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import httpx
@@ -107,6 +108,20 @@ def test_the_make_targets_of_the_readme_exist() -> None:
     assert not [target for target in targets if not re.search(rf"^{target}:", makefile, re.M)]
 
 
+def test_make_looks_for_the_texts_where_the_commands_do(tmp_path: Path) -> None:
+    """Nothing outside the checkout is read unless it is named."""
+    (tmp_path / "shared/sources").mkdir(parents=True)
+    (tmp_path / "checkout").mkdir()
+    shutil.copy(ROOT / "Makefile", tmp_path / "checkout")
+    for given, options in (([], 0), (["TEXTS=elsewhere"], 2)):
+        command = ["make", "-n", "-o", ".venv/run", "serve", *given]
+        done = subprocess.run(
+            command, cwd=tmp_path / "checkout", capture_output=True, text=True, check=True
+        )
+        assert done.stdout.count("essgraph build") == 1
+        assert done.stdout.count("--texts elsewhere") == done.stdout.count("--texts") == options
+
+
 def test_the_wheel_serves_in_an_empty_folder(tmp_path: Path) -> None:
     """Built, installed beside nothing of ours, run where there is nothing."""
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
@@ -145,6 +160,15 @@ def test_the_wheel_serves_in_an_empty_folder(tmp_path: Path) -> None:
         answer = httpx.get(f"{running.url}/sparql", params={"query": "ASK { ?s ?p ?o }"})
         assert answer.json()["boolean"] is True
     assert [path.name for path in empty.iterdir()] == ["build"]
+
+
+def test_the_package_runs_as_a_module_and_tells_its_version() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        version = tomllib.load(file)["project"]["version"]
+    done = subprocess.run(
+        [sys.executable, "-m", "essgraph", "--version"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout) == (0, f"essgraph {version}\n")
 
 
 def test_no_file_holds_the_address_of_a_registry() -> None:

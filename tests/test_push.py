@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
@@ -98,6 +100,59 @@ def test_an_engine_that_is_not_there_or_refuses_is_1(versions: list[Path], tmp_p
     with oxigraph(tmp_path) as engine:
         readers = Running(engine.url.replace("/query", "/nothing"), engine.process)
         assert "answers 404" in push(readers, versions[0], code=1).stderr
+
+
+class Forgetful(BaseHTTPRequestHandler):
+    """An empty endpoint that answers 200 to every update and keeps nothing of it, but for the
+    records of who writes, if its server has ``records``."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self._send("text/turtle", "")
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        records: list[str] | None = getattr(self.server, "records", None)
+        if self.headers["Content-Type"].startswith("application/sparql-update"):
+            if records is not None and "valid>" in body:
+                records[:] = [body.partition("valid> ")[2].split('"')[1]]
+            self._send("text/plain", "")
+            return
+        name, value = "n", {"type": "literal", "value": "0"}
+        rows = [{name: value}] if "COUNT" in body else []
+        if "record" in body:
+            name = "record"
+            rows = [{name: {"type": "literal", "value": record}} for record in records or ()]
+        elif "version" in body:
+            name = "version"
+        table = {"head": {"vars": [name]}, "results": {"bindings": rows}}
+        self._send("application/sparql-results+json", json.dumps(table))
+
+    def _send(self, kind: str, body: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body.encode())))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+
+@pytest.mark.parametrize("records", [None, []])
+def test_an_engine_that_says_200_and_keeps_nothing_is_1(
+    records: list[str] | None, versions: list[Path]
+) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Forgetful) as server:
+        if records is not None:
+            server.records = records  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/query"
+        done = push(Running(url, None), versions[0], code=1)  # type: ignore[arg-type]
+        server.shutdown()
+        thread.join()
+    assert "does not hold what was written" in done.stderr
+    assert "added" not in done.stderr
 
 
 def test_a_full_disk_leaves_the_version_that_was(versions: list[Path], tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import gzip
 import os
 import signal
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,9 +18,11 @@ from urllib.parse import parse_qs
 import brotli
 import httpx
 import pytest
-from conftest import Run, serving
+from conftest import ROOT, Run, serving
 from engines import STARTERS, VIRTUOSO_USER, Running, free_port, oxigraph, push
 
+import essgraph
+from essgraph.errors import EngineError
 from essgraph.snapshot import open_snapshot
 
 RESULTS = "application/sparql-results+json"
@@ -34,6 +37,7 @@ BODIES = {
     + b'{"type":"tri\\u0070le","value":{"subject":' * 50_000,
     "a table cut off": STATE[:-3].replace(b"version", b"x") + b',{"x":{"ty',
     "an answer to ASK": b'{"head":{},"boolean":true}',
+    "lists in lists": b'{"head":' + b"[" * 100_000,
     "braces in a text": b'{"head":{"vars":["x"]},"results":{"bindings":[{"x":{"type":"literal",'
     rb'"value":"a \"\\{\"b\"\\' + b"{" * 99_999 + b'"}}]}}',
     "no IRI": b'{"head":{"vars":["x"]},"results":{"bindings":'
@@ -56,11 +60,12 @@ class Ill(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        self._send(200, "text/turtle", b"")
+        self._send(200, "text/turtle", self.server.page)
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        query = parse_qs(body.decode())["query"][0]
+        self.server.paths.append(self.path)
+        query = parse_qs(body.decode()).get("query", [""])[0]
         self.server.authorization.append(self.headers.get("Authorization"))
         if "graph/state" in query:
             self.server.looked += 1
@@ -106,6 +111,8 @@ class Ill(BaseHTTPRequestHandler):
             self.send_header("Content-Encoding", coding)
         if status == 401 and self.server.challenge:
             self.send_header("WWW-Authenticate", self.server.challenge)
+        if self.server.location:
+            self.send_header("Location", self.server.location)
         self.send_header("Content-Length", str(len(body) if length is None else length))
         self.end_headers()
         self.wfile.write(body)
@@ -119,8 +126,11 @@ class IllServer(ThreadingHTTPServer):
         self.ail = ""
         self.asked = 0
         self.looked = 0
+        self.paths: list[str] = []
         self.state = (200, RESULTS, STATE)
         self.challenge = ""
+        self.location = ""
+        self.page = b""
         self.authorization: list[str | None] = []
         self.over = threading.Event()
 
@@ -257,6 +267,51 @@ def test_a_version_that_cannot_be_read_is_not_the_last_that_is_looked_for(ill: I
         assert ask(client, "z").status_code == 200
 
 
+def test_a_certificate_of_an_authority_that_the_machine_trusts_is_good(
+    ill: IllServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where an organisation signs its own: SSL_CERT_FILE stands for the machine's store."""
+    pem = ROOT / "tests" / "tls" / "loopback.pem"  # of 127.0.0.1, signed by itself
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    ill.socket = context.wrap_socket(ill.socket, server_side=True)
+    url = ill.url.replace("http:", "https:")
+    for command in (["serve"], ["query", "cities"]):
+        left = run(*command, "--endpoint", url)
+        assert left.code == 2
+        assert "CERTIFICATE_VERIFY_FAILED" in left.err
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    assert run("query", "cities", "--endpoint", url).code == 0
+    with over(url) as client:
+        assert ask(client).status_code == 200
+
+
+def test_a_key_in_the_address_is_sent_and_not_shown(ill: IllServer, built: Path, run: Run) -> None:
+    address = f"{ill.url}?key=s3cret&x=%20#part"
+    with over(address) as client:
+        ill.ail = "500"
+        answer = ask(client)
+        assert answer.status_code == 502
+        assert "s3cret" not in answer.text
+        assert ill.url in answer.json()["detail"]
+    assert set(ill.paths) == {"/query?key=s3cret&x=%20"}
+    left = run("push", address, "--out", built)
+    assert left.code == 1
+    assert "s3cret" not in left.err
+    assert ill.paths[-1] == "/update?key=s3cret&x=%20"
+
+
+def test_a_disk_that_refuses_does_not_end_the_looking(ill: IllServer, tmp_path: Path) -> None:
+    with over(ill.url, TMPDIR=str(tmp_path)) as client:
+        (folder,) = tmp_path.glob("essgraph-*")
+        away = folder.rename(tmp_path / "away")
+        ill.state = (200, RESULTS, STATE.replace(b"1234", b"5678"))
+        before = ill.looked
+        _until(lambda: ill.looked >= before + 3)
+        away.rename(folder)
+        _until(lambda: client.get("/health").json()["version"] == "5678")
+
+
 def _until(holds: Callable[[], bool]) -> None:
     for _ in range(400):
         if holds():
@@ -283,7 +338,7 @@ def test_a_line_break_after_the_credentials_is_not_sent(value: str, ill: IllServ
 
 
 @pytest.mark.parametrize("value", ["Bearer s3cret\r\nX: y", "Bearer s3cret\udce9"])
-@pytest.mark.parametrize("command", ["push", "serve"])
+@pytest.mark.parametrize("command", ["push", "serve", "query"])
 def test_credentials_that_cannot_be_sent_are_not_shown(
     command: str,
     value: str,
@@ -296,11 +351,70 @@ def test_credentials_that_cannot_be_sent_are_not_shown(
     arguments: dict[str, list[object]] = {
         "push": ["push", ill.url, "--out", built],
         "serve": ["serve", "--endpoint", ill.url, "--port", free_port()],
+        "query": ["query", "cities", "--endpoint", ill.url],
     }
     left = run(*arguments[command])
     assert left.code == 2
     assert "ESSGRAPH_ENDPOINT_AUTHORIZATION" in left.err
     assert "s3cret" not in left.err
+
+
+def test_a_question_has_the_credentials_of_the_environment(
+    ill: IllServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ESSGRAPH_ENDPOINT_AUTHORIZATION", "Bearer s3cret\n")
+    assert run("query", "cities", "--endpoint", ill.url).code == 0
+    assert ill.authorization == ["Bearer s3cret"]
+    ill.ail = "401"
+    left = run("query", "cities", "--endpoint", ill.url)
+    assert left.code == 2
+    assert "ESSGRAPH_ENDPOINT_AUTHORIZATION" in left.err
+    assert "s3cret" not in left.err
+
+
+@pytest.mark.parametrize("status", ["301", "302", "307", "308"])
+def test_where_an_endpoint_has_moved_is_told_and_no_credentials_go_there(
+    status: str, ill: IllServer, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with made_ill() as other:
+        ill.ail, ill.location = status, other.url
+        monkeypatch.setenv("ESSGRAPH_ENDPOINT_AUTHORIZATION", "Bearer s3cret")
+        left = run("query", "cities", "--endpoint", ill.url)
+        with over(ill.url) as client:
+            answer = client.get(
+                "/sparql",
+                params={"query": "SELECT ?x { ?x ?y 5 }"},
+                headers={"Accept-Language": "en"},
+            )
+        assert other.authorization == []
+    assert left.code == 2
+    assert f"answers {status}" in left.err
+    assert f"moved to {other.url}" in left.err
+    assert answer.status_code == 502
+    assert f"moved to {other.url}" in answer.json()["detail"]
+
+
+def test_a_page_is_no_answer_in_any_format(ill: IllServer, run: Run) -> None:
+    ill.ail = "html"
+    left = run("query", "cities", "--endpoint", ill.url, "--format", "csv")
+    assert left.code == 2
+    assert "does not answer with SPARQL results" in left.err
+    assert left.out == ""
+
+
+def test_lists_in_lists_are_no_table(ill: IllServer, run: Run) -> None:
+    ill.ail = "lists in lists"
+    left = run("query", "cities", "--endpoint", ill.url)
+    assert left.code == 2
+    assert "does not answer with SPARQL results" in left.err
+
+
+@pytest.mark.parametrize("body", [b"<h1>Welcome</h1>", b"[" * 100_000, b"{}", b'{"head":{}}'])
+def test_a_service_that_is_none_is_told_by_the_library(body: bytes, ill: IllServer) -> None:
+    ill.page = body
+    graph = essgraph.connect(ill.url)
+    with pytest.raises(EngineError, match="does not answer with SPARQL results"):
+        graph.query("cities")
 
 
 def test_a_read_that_is_cut_off_is_tried_again(ill: IllServer) -> None:
@@ -351,8 +465,11 @@ def test_an_engine_that_is_not_there_is_told_at_the_start(run: Run) -> None:
 
 
 @pytest.mark.parametrize("url", ["ftp://example.org/", "http://user:secret@example.org/", "query"])
-def test_an_address_that_will_not_do_is_told_at_the_start(url: str, run: Run) -> None:
-    left = run("serve", "--endpoint", url)
+@pytest.mark.parametrize("command", [["serve"], ["query", "cities"]])
+def test_an_address_that_will_not_do_is_told_at_the_start(
+    command: list[str], url: str, run: Run
+) -> None:
+    left = run(*command, "--endpoint", url)
     assert left.code == 2
     assert "address" in left.err
     assert "secret" not in left.err

@@ -46,6 +46,21 @@ def test_streams_that_are_closed(command: str, project: Path) -> None:
         assert b"the query is empty" in shell("$ess query - <&-", project).stderr
 
 
+def test_a_query_that_is_not_utf_8_has_its_place(project: Path) -> None:
+    query = 'SELECT ?s\nWHERE { ?s ?p "été" }'.encode("latin-1")
+    (project / "latin.rq").write_bytes(query)
+    for command, file in (("query - < latin.rq", "-"), ("query latin.rq", "latin.rq")):
+        done = shell(f"$ess {command}", project)
+        assert (done.returncode, done.stdout) == (1, b"")
+        place = f"essgraph: {file}:2:16: this is not UTF-8 (byte 0xE9) — save it as UTF-8\n"
+        assert done.stderr.decode() == place
+    done = shell("$ess query - < latin.rq", project, LC_ALL="fr_FR.UTF-8")
+    assert "-:2:16: ce n'est pas de l'UTF-8 (octet 0xE9)" in done.stderr.decode()
+    (project / "queries/latin.rq").write_bytes(query)
+    done = shell("$ess validate", project)
+    assert done.stdout.startswith(b"queries/latin.rq:2:16: violation [syntax]")
+
+
 def test_results_are_in_utf_8_whatever_the_terminal_is(project: Path) -> None:
     (project / "text.txt").write_text("Le maire de Bamako reçoit une délégation…\n", "utf-8")
     people = project / "data/register/people.ttl"

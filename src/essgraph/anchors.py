@@ -124,14 +124,18 @@ def locate(text: str, pieces: Sequence[Piece]) -> Located:
         first = fold(piece.first)
         start = whole.find(first, cursor) if first else -1
         if start == -1:
-            misfits.append(Misfit(piece, _absent(piece.first, first and first in whole[:cursor])))
+            earlier = bool(first and first in whole[:cursor])
+            like = None if earlier else _like(first, whole, cursor)
+            misfits.append(Misfit(piece, _absent(piece.first, earlier, like)))
             continue
         if not _blank(whole[cursor:start]) and _where_twice(whole, first, start + 1, len(whole)):
             misfits.append(Misfit(piece, _twice(piece.first)))
             continue
         end = _end(whole, start, piece)
         if end == -1:
-            misfits.append(Misfit(piece, _absent(piece.last or "", False), last=True))
+            last = piece.last or ""
+            like = _like(fold(last), whole, start)
+            misfits.append(Misfit(piece, _absent(last, False, like), last=True))
             continue
         if piece.last is not None and index + 1 < len(pieces):
             following = fold(pieces[index + 1].first)
@@ -162,15 +166,31 @@ def _extended(folded: _Folded, found: list[tuple[Piece, int, int]]) -> dict[Piec
     return spans
 
 
-def _absent(words: str, earlier: object) -> Text:
+#: Signs that look alike, as keyboards and word processors write them.
+_SIGNS = str.maketrans("’‘ʼ“”„‐‑‒–—", "'''\"\"\"-----")
+
+
+def _like(words: str, whole: str, start: int) -> str | None:
+    """How the text writes words, in other letters or signs that look alike, from ``start`` on."""
+
+    def plain(text: str) -> str:
+        return "".join(c if len(c.lower()) > 1 else c.lower() for c in text.translate(_SIGNS))
+
+    at = plain(whole).find(plain(words), start) if words else -1
+    return None if at == -1 else whole[at : at + len(words)]
+
+
+def _absent(words: str, earlier: bool, like: str | None) -> Text:
     if earlier:
         return Text(
             f"« {words} » se trouve plus haut dans le texte : les pièces suivent son ordre",
             f'"{words}" stands earlier in the text: pieces follow its order',
         )
     return Text(
-        f"« {words} » est introuvable dans le texte après la pièce précédente",
-        f'"{words}" is not found in the text after the piece before',
+        f"« {words} » est introuvable dans le texte après la pièce précédente"
+        + (f" ; le texte a « {like} »" if like else ""),
+        f'"{words}" is not found in the text after the piece before'
+        + (f'; the text has "{like}"' if like else ""),
     )
 
 

@@ -8,33 +8,38 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from http.client import HTTPException
+from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from essgraph import catalog, formats
 from essgraph.engine import Dataset, dataset_of
 from essgraph.errors import EngineError, ProjectError, QueryError, SyntaxFault, Text
 from essgraph.formats import Format
-from essgraph.project import Project
+from essgraph.project import Project, decode
 from essgraph.query import Query, inspect
 from essgraph.snapshot import Snapshot
 
 #: Seconds that a service may take.
 PATIENCE: Final = 60
+#: Media types of no answer.
+_PAGES: Final = ("text/html", "application/xhtml+xml")
+#: What reading SPARQL results from a text raises where they are none.
+NO_RESULTS: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
-def read(name: str, values: Mapping[str, str], project: Project, stdin: IO[str]) -> str:
+def read(name: str, values: Mapping[str, str], project: Project, stdin: IO[bytes]) -> str:
     """The query text that a name of the library, a file or ``-`` stands for.
 
-    Raises UnknownName, QueryError for parameters, ProjectError for a file that cannot be read.
+    Raises UnknownName, QueryError for parameters, ProjectError for a file that cannot be read,
+    SyntaxFault for what is not UTF-8.
     """
     path = Path(name)
     if name == "-":
-        text, file = stdin.read(), "-"
+        text, file = decode(stdin.read(), "-"), "-"
     elif path.suffix == ".rq" or os.path.isfile(name):  # noqa: PTH113 - of any length
-        text, file = project.read(path).decode("utf-8", "replace"), name
+        text, file = decode(project.read(path), name), name
     else:
         return catalog.find(catalog.load(project.queries), name).ask(values)
     if values:
@@ -43,11 +48,17 @@ def read(name: str, values: Mapping[str, str], project: Project, stdin: IO[str])
 
 
 def ask(
-    text: str, form: str, *, snapshot: Snapshot | None = None, endpoint: str | None = None
+    text: str,
+    form: str,
+    *,
+    snapshot: Snapshot | None = None,
+    endpoint: str | None = None,
+    authorization: str | None = None,
 ) -> bytes:
     """The answer to a query in the form asked for (``table`` or the name of a format).
 
-    Raises what ``errors`` says of queries and engines.
+    ``authorization`` is the value of the header field of that name for the endpoint. Raises what
+    ``errors`` says of queries and engines.
     """
     query = inspect(text)
     offers = formats.RESULTS if query.form in ("SELECT", "ASK") else formats.GRAPHS
@@ -62,7 +73,7 @@ def ask(
             )
         )
     if endpoint is not None:
-        body = _remote(endpoint, query, chosen)
+        body = _remote(endpoint, query, chosen, authorization)
     else:
         assert snapshot is not None
         body = _local(snapshot, query, chosen)
@@ -70,13 +81,8 @@ def ask(
         return body
     try:
         return _table(body).encode()
-    except (ValueError, KeyError, TypeError) as error:
-        raise EngineError(
-            Text(
-                f"{endpoint} ne répond pas par des résultats SPARQL",
-                f"{endpoint} does not answer with SPARQL results",
-            )
-        ) from error
+    except NO_RESULTS as error:
+        raise no_results(str(endpoint)) from error
 
 
 def _local(snapshot: Snapshot, query: Query, format: Format) -> bytes:
@@ -87,11 +93,22 @@ def _local(snapshot: Snapshot, query: Query, format: Format) -> bytes:
     return out.getvalue()
 
 
-def _remote(endpoint: str, query: Query, format: Format) -> bytes:
+def _remote(endpoint: str, query: Query, format: Format, authorization: str | None) -> bytes:
     """SPARQL 1.1 Protocol, 2.1.2: query by POST with URL-encoded parameters."""
     if not endpoint.startswith(("http://", "https://")):
         raise ProjectError(_no_address(endpoint))
-    return send(endpoint, format.media_type, urlencode({"query": query.text}).encode())
+    form = urlencode({"query": query.text}).encode()
+    return send(endpoint, format.media_type, form, authorization=authorization)
+
+
+def no_results(url: str) -> EngineError:
+    """What answers at that address is no SPARQL service."""
+    return EngineError(
+        Text(
+            f"{url} ne répond pas par des résultats SPARQL",
+            f"{url} does not answer with SPARQL results",
+        )
+    )
 
 
 def _no_address(url: str) -> Text:
@@ -100,7 +117,26 @@ def _no_address(url: str) -> Text:
     )
 
 
-def send(url: str, media_type: str, body: bytes | None = None) -> bytes:
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows no POST: it would become a GET without its body, or take credentials elsewhere."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        if req.data is not None:
+            return None
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def send(
+    url: str, media_type: str, body: bytes | None = None, *, authorization: str | None = None
+) -> bytes:
     """The answer of a service, in a media type; with a body it is asked by POST.
 
     Raises QueryError for a refusal that it explains (RFC 9457), SyntaxFault for a query that it
@@ -108,12 +144,31 @@ def send(url: str, media_type: str, body: bytes | None = None) -> bytes:
     """
     # Labels without a language of their own are in French, as they are from a folder.
     headers = {"Accept": media_type, "Accept-Language": "fr", "User-Agent": "essgraph"}
+    if authorization:
+        headers["Authorization"] = authorization.encode().decode("latin-1")
     try:
+        if urlsplit(url).username is not None:
+            raise ProjectError(
+                Text(
+                    "pas de mot de passe dans l'adresse : pour essgraph query, "
+                    "ESSGRAPH_ENDPOINT_AUTHORIZATION le porte",
+                    "no password in the address: for essgraph query, "
+                    "ESSGRAPH_ENDPOINT_AUTHORIZATION carries it",
+                )
+            )
         request = urllib.request.Request(url, data=body, headers=headers)
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+        opener = urllib.request.build_opener(_Redirects)
+        with opener.open(request, timeout=PATIENCE) as answer:
+            if answer.headers.get_content_type() in _PAGES and "Content-Type" in answer.headers:
+                raise no_results(url[:200])
             return bytes(answer.read())
     except urllib.error.HTTPError as error:
         said, explained = _detail(error.read(4000))
+        elsewhere = error.headers.get("Location")
+        if 300 <= error.code < 400 and elsewhere:
+            raise EngineError(moved(url, error.code, elsewhere)) from error
+        if error.code in (401, 403) and not explained:
+            said += " (ESSGRAPH_ENDPOINT_AUTHORIZATION)"
         message = Text(
             f"{url[:200]} répond {error.code} : {said}", f"{url[:200]} answers {error.code}: {said}"
         )
@@ -126,6 +181,14 @@ def send(url: str, media_type: str, body: bytes | None = None) -> bytes:
         raise EngineError(
             Text(f"{url[:200]} ne répond pas : {error}", f"{url[:200]} does not answer: {error}")
         ) from error
+
+
+def moved(url: str, status: int, elsewhere: str) -> Text:
+    """Says that what was asked is at another address."""
+    return Text(
+        f"{url[:200]} répond {status} : déplacé vers {elsewhere[:200]}",
+        f"{url[:200]} answers {status}: moved to {elsewhere[:200]}",
+    )
 
 
 def _detail(body: bytes) -> tuple[str, bool]:

@@ -20,7 +20,7 @@ from essgraph.catalog import Question
 from essgraph.engine import Dataset
 from essgraph.errors import EssgraphError, LimitExceeded, QueryError, SyntaxFault, Text, UnknownName
 from essgraph.query import inspect
-from essgraph.search import Entity, Index, fold
+from essgraph.search import Entity, Index, Kind, fold
 from essgraph.service import asking, claims, finding, supports
 from essgraph.service.live import Live
 
@@ -28,6 +28,8 @@ Language = Literal["fr", "en"]
 #: Rows that an answer gives at most, unless asked for more.
 ROWS: Final = 50
 MOST_ROWS: Final = 500
+#: Where no answer has a row any more, and the engine still counts to.
+_FARTHEST: Final = 2**31 - 1
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -97,8 +99,9 @@ class _Tools:
         served = self._live.now
 
         def reading(index: Index) -> dict[str, Any]:
-            kinds = [kind] if kind else []
-            found = index.search(text, language=language, kinds=kinds, limit=min(limit, 50))
+            kinds = [_kind(index, kind).name] if kind else []
+            most = max(1, min(limit, 50))
+            found = index.search(text, language=language, kinds=kinds, limit=most)
             return {
                 "total": found.total,
                 "kinds": found.kinds,
@@ -195,7 +198,7 @@ class _Tools:
     ) -> dict[str, Any]:
         """The answer to a question of the library, each row with the passages that support it."""
         it = await asking.asked(self._live.now, name, dict(parameters or {}), language)
-        limit, offset = max(1, min(limit, MOST_ROWS)), max(0, offset)
+        limit, offset = max(1, min(limit, MOST_ROWS)), max(0, min(offset, _FARTHEST))
         found = await supports.of(it, inspect(f"{it.text}\nLIMIT {limit}\nOFFSET {offset}"))
         rows = [
             {
@@ -266,7 +269,7 @@ class _Tools:
             return {"verdict": claims.ABSENT, "reason": error.text.in_language(language)}
         target: Entity | str | None = text
         if object and prop == names.RDF + "type":
-            target = await self._class(object)
+            target = await finding.consult(served, lambda index: _kind(index, object).iri)
         elif object:
             try:
                 target = await claims.resolve(served, object, language)
@@ -286,22 +289,21 @@ class _Tools:
             "passages": await claims.tell(served, verdict.passages, language),
         }
 
-    async def _class(self, name: str) -> str:
-        wanted = fold(name)
 
-        def reading(index: Index) -> str | None:
-            for kind in index.kinds.values():
-                called = (kind.name, kind.fr, kind.en, names.shorten(kind.iri))
-                if wanted in (fold(own) for own in called):
-                    return kind.iri
-            return None
-
-        found = await finding.consult(self._live.now, reading)
-        if found is None:
-            raise UnknownName(
-                Text(f"aucun genre ne s'appelle « {name[:80]} »", f'no kind is named "{name[:80]}"')
-            )
-        return found
+def _kind(index: Index, name: str) -> Kind:
+    """The kind of that name, in either language, or identifier. Raises UnknownName."""
+    wanted = fold(name)
+    for kind in index.kinds.values():
+        called = (kind.name, kind.fr, kind.en, names.shorten(kind.iri), kind.iri)
+        if wanted in (fold(own) for own in called):
+            return kind
+    known = ", ".join(index.kinds)
+    raise UnknownName(
+        Text(
+            f"aucun genre ne s'appelle « {name[:80]} » (il y a : {known})",
+            f'no kind is named "{name[:80]}" (there are: {known})',
+        )
+    )
 
 
 def _told_of(question: Question) -> str:

@@ -30,7 +30,7 @@ from typing import Final
 
 from essgraph import names
 from essgraph.errors import Position, QueryError, SyntaxFault, Text, UnknownName
-from essgraph.project import no_slug, read_bytes
+from essgraph.project import decode, no_slug, read_bytes
 
 _HEAD = re.compile(r"#\s*(title|description|keywords|parameter)(?:@(fr|en))?:\s*(.+)")
 _PARAMETER = re.compile(r"(\w+)\s+(\w+)\s*\|\s*([^|]+?)\s*\|\s*([^|]+)")
@@ -272,12 +272,7 @@ def _name(path: Path) -> str:
 
 def _text(path: Path) -> str:
     name = f"queries/{path.name}"
-    try:
-        return read_bytes(path, name).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise SyntaxFault(
-            Text("la question n'est pas en UTF-8", "the question is not in UTF-8"), file=name
-        ) from error
+    return decode(read_bytes(path, name), name)
 
 
 def find(questions: Mapping[str, Question], name: str) -> Question:

@@ -76,7 +76,11 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
             place = f"{error.at.line}:{error.at.column}: "
         if isinstance(error, SyntaxFault) and error.file:
             place = f"{error.file}:{place or ' '}"
-        print(f"essgraph: {place}{error.text.in_language(language)}", file=sys.stderr)
+        mend = error.mend if isinstance(error, SyntaxFault) else None
+        said = error.text.in_language(language) + (
+            f" — {mend.in_language(language)}" if mend else ""
+        )
+        print(f"essgraph: {place}{said}", file=sys.stderr)
         code = 1 if isinstance(error, QueryError | SyntaxFault) else 2
     except BrokenPipeError:
         # The reader has seen enough (`| head`); nothing more can be written.
@@ -85,9 +89,9 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     except OSError as error:
         # The disk is full, say: what was written of a result is not whole.
         _to_nowhere(sys.stdout)
-        said = Text(f"le système refuse : {error}", f"the system refuses: {error}")
+        refusal = Text(f"le système refuse : {error}", f"the system refuses: {error}")
         with suppress(OSError):
-            print(f"essgraph: {said.in_language(language)}", file=sys.stderr)
+            print(f"essgraph: {refusal.in_language(language)}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         code = 130
@@ -104,6 +108,12 @@ def _streams() -> None:
         sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
     if isinstance(sys.stderr, TextIOWrapper):
         sys.stderr.reconfigure(errors="backslashreplace")
+
+
+def _version() -> str:
+    from importlib.metadata import version  # it takes as long as all else
+
+    return f"essgraph {version('essgraph')}"
 
 
 def _to_nowhere(stream: TextIO) -> None:
@@ -123,6 +133,12 @@ def _parser(given: Sequence[str], language: str) -> ArgumentParser:
             "Un graphe de connaissances où chaque fait nomme le passage qui l'énonce.",
             "A knowledge graph in which every fact names the passage that states it.",
         ),
+    )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=_version() if "--version" in given else "",
+        help=say("affiche la version et s'arrête", "show the version and exit"),
     )
     commands = parser.add_subparsers(required=True, metavar=say("COMMANDE", "COMMAND"))
     for name, text in COMMANDS.items():

@@ -20,11 +20,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from urllib.parse import urlencode
 
 from essgraph import catalog, formats, names
-from essgraph.ask import send
+from essgraph.ask import NO_RESULTS, no_results, send
 from essgraph.engine import Dataset, dataset_of
 from essgraph.errors import ProjectError, QueryError, Text
 from essgraph.query import inspect
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import polars
     import pyoxigraph as ox
 
+T = TypeVar("T")
 _NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PREFIX: Final = re.compile(r"(?im)^\s*PREFIX\s+([\w-]*):")
 _NUMBERS: Final[dict[str, Callable[[str], Any]]] = {
@@ -139,7 +140,7 @@ class Graph:
         """
         given = {name: str(value) for name, value in values.items()}
         if _NAME.fullmatch(question):
-            return _rows(self._ask_library(question, given))
+            return self._read(_rows, self._ask_library(question, given))
         if given:
             raise QueryError(
                 Text(
@@ -149,8 +150,8 @@ class Graph:
             )
         text = _with_prefixes(question)
         if inspect(text).form in ("SELECT", "ASK"):
-            return _rows(self._ask(text, formats.JSON.media_type))
-        return _triples(self._ask(text, formats.NTRIPLES.media_type))
+            return self._read(_rows, self._ask(text, formats.JSON.media_type))
+        return self._read(_triples, self._ask(text, formats.NTRIPLES.media_type))
 
     def entity(self, name: str) -> Entity:
         """What is stated of an entity, by prefixed name, identifier or IRI; empty if nothing is."""
@@ -160,20 +161,18 @@ class Graph:
             iri = names.ID + iri
         if (term := catalog.TYPES["iri"].term(iri)) is None:
             raise QueryError(Text(f"« {name} » n'est pas un IRI", f'"{name}" is not an IRI'))
-        answer = json.loads(
-            self._ask(
-                f"SELECT ?s ?p ?o {{ {{ BIND ({term} AS ?s) ?s ?p ?o }} UNION "
-                f"{{ BIND ({term} AS ?o) ?s ?p ?o }} }} ORDER BY ?s ?p ?o",
-                formats.JSON.media_type,
-            )
+        body = self._ask(
+            f"SELECT ?s ?p ?o {{ {{ BIND ({term} AS ?s) ?s ?p ?o }} UNION "
+            f"{{ BIND ({term} AS ?o) ?s ?p ?o }} }} ORDER BY ?s ?p ?o",
+            formats.JSON.media_type,
         )
-        return Entity(
-            iri,
-            [
-                (row["s"]["value"], row["p"]["value"], row["o"])
-                for row in answer["results"]["bindings"]
-            ],
-        )
+        return Entity(iri, self._read(_statements, body))
+
+    def _read(self, read: Callable[[bytes], T], body: bytes) -> T:
+        try:
+            return read(body)
+        except (*NO_RESULTS, SyntaxError) as error:
+            raise no_results(str(self)) from error
 
     def _ask(self, text: str, media_type: str) -> bytes:
         raise NotImplementedError
@@ -271,6 +270,13 @@ def _rows(body: bytes) -> Rows:
             for row in answer["results"]["bindings"]
         ],
     )
+
+
+def _statements(body: bytes) -> list[tuple[str, str, Mapping[str, str]]]:
+    return [
+        (row["s"]["value"], row["p"]["value"], row["o"])
+        for row in json.loads(body)["results"]["bindings"]
+    ]
 
 
 def _triples(body: bytes) -> Rows:

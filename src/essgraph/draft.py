@@ -17,17 +17,24 @@ import ahocorasick
 import pyoxigraph as ox
 
 from essgraph import anchors, names
-from essgraph.sources import Sources
+from essgraph.sources import TYPE, Sources
 
 #: How many words an anchor has where that is enough, and at most.
 _FEW, _MOST = 4, 7
+#: A line of more words is no title.
+_TITLE = 20
 _NAMES = {
     names.RDFS + "label",
     names.SKOS + "altLabel",
     names.SKOS + "hiddenLabel",
     names.ESS + "acronym",
 }
-_SENTENCE = re.compile(r"(?<=[.!?…;])\s+(?=[A-ZÀ-ÖØ-Þ«“\"(])")
+#: Where a sentence ends: not after an initial ("M.", "J.") or another abbreviation before a name.
+_SENTENCE = re.compile(
+    r"(?<=[.!?…;])(?<!\b[A-ZÀ-ÖØ-Þ]\.)(?<!\b(?:MM|Dr|Pr|St|cf)\.)\s+(?=[A-ZÀ-ÖØ-Þ«“\"(])"
+)
+_YEAR = re.compile(r"\b(?:19|20)[0-9]{2}\b")
+_MANDATE = ox.NamedNode(names.ESS + "Mandate")
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,12 @@ class Names:
 
     def __init__(self, sources: Sources) -> None:
         self._automaton = ahocorasick.Automaton()
+        #: Names of posts, which are made of those of a person and a body.
+        self._posts = {
+            names.shorten(getattr(s.subject, "value", ""))
+            for s in sources.register
+            if s.predicate == TYPE and s.object == _MANDATE
+        }
         by_name: dict[str, set[str]] = {}
         for s in sources.register:
             if s.predicate.value in _NAMES and isinstance(s.object, ox.Literal):
@@ -77,7 +90,7 @@ class Names:
 
     def found(self, text: str) -> list[tuple[str, str]]:
         """(entity, name as the text writes it), in text order; the longest name of a place wins,
-        and an ambiguous one gives every entity that bears it."""
+        but for that of a post, and an ambiguous one gives every entity that bears it."""
         folded, places = fold(text)
         hits: list[tuple[int, int, list[str]]] = []
         for last, (length, entities) in self._automaton.iter(folded) if self._any else ():
@@ -91,7 +104,8 @@ class Names:
         for start, end, entities in hits:
             if start < reached:
                 continue
-            reached = end
+            if not self._posts.issuperset(entities):
+                reached = end
             for entity in entities:
                 said.setdefault(entity, text[places[start] : places[end - 1] + 1])
         return list(said.items())
@@ -118,7 +132,18 @@ def _reason(words: list[str], entities: list[tuple[str, str]], repeated: bool) -
         return "repetition"
     if entities or words[-1].endswith((".", "!", "?", "…", ";")) or len(words) > 12:
         return None
+    if len(words) > 3 and _YEAR.search(" ".join(words)):
+        return None
     return "furniture" if len(words) <= 3 else "heading"
+
+
+def title(text: str) -> str:
+    """A first guess at the title: the first line of some words, else the first line; of a long one,
+    its beginning."""
+    lines = [line.split() for line in text.splitlines() if line.strip()]
+    long = (line for line in lines if sum(any(map(str.isalnum, w)) for w in line) >= _FEW)
+    words = next(long, lines[0] if lines else ["…"])
+    return " ".join(words if len(words) <= _TITLE else words[:_MOST])
 
 
 def _anchor(words: list[str]) -> tuple[str, str | None]:
@@ -137,11 +162,12 @@ def _anchor(words: list[str]) -> tuple[str, str | None]:
     return " ".join(first), " ".join(words[-count:])
 
 
-def trig(slug: str, file: str, text: str, sources: Sources, title: str) -> str:
-    """The TriG skeleton of a text; ``file`` is the text's name, ``title`` a first guess."""
+def trig(slug: str, file: str, text: str, sources: Sources) -> str:
+    """The TriG skeleton of a text; ``file`` is the text's name."""
+    heading = title(text)
     pieces = list(proposals(text, Names(sources)))
     head = [
-        f"# {_one_line(title)} — hand-mapped for essgraph",
+        f"# {heading} — hand-mapped for essgraph",
         "# Pieces stand in the order of the text; comments hold judgement only.",
     ]
     prefixes = {
@@ -153,7 +179,7 @@ def trig(slug: str, file: str, text: str, sources: Sources, title: str) -> str:
     record = [
         f"doc:{slug} a ess:SourceDocument ;",
         '    rdfs:label "…"@fr , "…"@en ;',
-        f"    dcterms:title {_string(title)}@fr ;",
+        f"    dcterms:title {_string(heading)}@fr ;",
         f"    dcterms:identifier {_string(file)} ;",
         '    dcterms:language "fr" ;',
         "    dcterms:type text-type:article ;",

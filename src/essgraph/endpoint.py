@@ -12,6 +12,7 @@ import base64
 import binascii
 import random
 import re
+import ssl
 import time
 from collections.abc import Generator, Mapping, Sequence
 from types import TracebackType
@@ -21,6 +22,7 @@ import httpx
 import pyoxigraph as ox
 
 from essgraph import dialects, names
+from essgraph.ask import moved
 from essgraph.dialects import Dialect
 from essgraph.errors import (
     EngineError,
@@ -136,8 +138,7 @@ class Endpoint:
     """One endpoint. Use it as an asynchronous context manager.
 
     ``authorization`` is the value of the header field of that name; ``connections`` bounds how
-    many requests are under way at once. Raises ProjectError for an address that is not http(s),
-    and for a value that no header field may have.
+    many requests are under way at once. Raises ProjectError for an address that is not http(s).
     """
 
     def __init__(
@@ -161,18 +162,8 @@ class Endpoint:
                     "no password in the address: ESSGRAPH_ENDPOINT_AUTHORIZATION carries it",
                 )
             )
-        # A file or a secret store often ends it by a line break.
-        authorization = (authorization or "").strip()
-        if not authorization.isprintable():
-            raise ProjectError(
-                Text(
-                    "ESSGRAPH_ENDPOINT_AUTHORIZATION contient un saut de ligne ou un caractère qui "
-                    "ne peut pas être envoyé",
-                    "ESSGRAPH_ENDPOINT_AUTHORIZATION holds a line break or a character that cannot "
-                    "be sent",
-                )
-            )
-        self.url = url
+        #: The address without its query, which may hold a key: messages show it to everybody.
+        self.url, _, self._parameters = url.partition("#")[0].partition("?")
         self.dialect: Dialect = dialects.STANDARD
         self.circuit = _Circuit()
         self._client = httpx.AsyncClient(
@@ -185,6 +176,8 @@ class Endpoint:
             # The caller's deadline bounds the whole; a dead host is known sooner.
             timeout=httpx.Timeout(None, connect=_CONNECT),
             headers={"User-Agent": "essgraph", "Accept-Encoding": "identity"},
+            # The authorities that the machine trusts: an organisation may sign its own.
+            verify=ssl.create_default_context(),
             trust_env=False,
         )
 
@@ -196,9 +189,14 @@ class Endpoint:
     ) -> None:
         await self._client.aclose()
 
+    def _address(self, url: str) -> str:
+        return f"{url}?{self._parameters}" if self._parameters else url
+
     async def discover(self, timeout: float = 10.0) -> Dialect:
         """Reads the service description and chooses the dialect. Raises what ``ask`` does."""
-        request = self._client.build_request("GET", self.url, headers={"Accept": _DESCRIPTION})
+        request = self._client.build_request(
+            "GET", self._address(self.url), headers={"Accept": _DESCRIPTION}
+        )
         response, body = await self._read(request, timeout, MIB)
         if response.status_code in (401, 403):
             raise self._refused(response, body)
@@ -250,7 +248,7 @@ class Endpoint:
     ) -> bytes:
         request = self._client.build_request(
             "POST",
-            self.url,
+            self._address(self.url),
             data=_form([("query", query), *dataset]),
             headers={"Accept": media_type},
         )
@@ -377,6 +375,9 @@ class Endpoint:
                     "ESSGRAPH_ENDPOINT_AUTHORIZATION",
                 )
             )
+        elsewhere = response.headers.get("location")
+        if elsewhere and 300 <= status < 400:
+            return EngineUnreachable(moved(self.url, status, elsewhere))
         return EngineUnreachable(
             Text(
                 f"le moteur {self.url} répond {status} : {said}",
@@ -423,17 +424,28 @@ class Endpoint:
         await self._write(
             self._client.build_request(
                 "POST",
-                self.dialect.update_url(self.url),
+                self._address(self.dialect.update_url(self.url)),
                 content=update.encode(),
                 headers={"Content-Type": "application/sparql-update; charset=utf-8"},
             ),
             timeout,
         )
 
+    def lost(self) -> EngineError:
+        """What to raise where a write was taken and is not to be read."""
+        return EngineError(
+            Text(
+                f"le moteur {self.url} accepte les écritures mais ne contient pas ce qui a été "
+                "écrit : est-ce l'adresse d'une copie, ou d'un serveur qui ne garde rien ?",
+                f"the engine {self.url} takes writes but does not hold what was written: is this "
+                "the address of a copy, or of a server that keeps nothing?",
+            )
+        )
+
     async def load(self, graph: str, triples: bytes, *, timeout: float = 600.0) -> None:
         """Adds N-Triples to a graph (SPARQL 1.1 Graph Store HTTP Protocol, 5.5)."""
-        address = httpx.URL(self.dialect.store_url(self.url)).copy_with(
-            params={"graph-uri" if self.dialect.loads else "graph": graph}
+        address = httpx.URL(self._address(self.dialect.store_url(self.url))).copy_add_param(
+            "graph-uri" if self.dialect.loads else "graph", graph
         )
         await self._write(
             self._client.build_request(

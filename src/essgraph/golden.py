@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 
 import pyoxigraph as ox
+from rapidfuzz import fuzz, process
 
 from essgraph import formats
 from essgraph.catalog import Question
@@ -32,15 +33,18 @@ _MEND = Text(
 def check(
     project: Project, questions: Mapping[str, Question], quads: Iterable[ox.Quad]
 ) -> list[Finding]:
-    """The first row of each answer that is not the golden one; none where there are no files."""
-    files = {path.stem: path for path in sorted(project.golden.glob("*.csv"))}
+    """The first row of each answer that is not the golden one, and the files that belong to no
+    question; none where there are no files."""
+    files = {path.stem: path for path in sorted(project.golden.glob("[!.]*.csv"))}
     if not files:
         return []
     store = ox.Store()
     store.bulk_extend(quads)
     findings = []
     for name, path in files.items():
-        if name in questions:
+        if name not in questions:
+            findings.append(_of_no_question(name, project.name(path), questions))
+        else:
             expected = _rows(project.read(path).decode("utf-8", "replace"))
             found = _difference(expected, _rows(_answer(store, questions[name])))
             if found is not None:
@@ -48,6 +52,19 @@ def check(
                 place = Place(project.name(path), line=line, column=1, width=1)
                 findings.append(Finding(RULE, text, place, focus=name, mend=_MEND))
     return findings
+
+
+def _of_no_question(name: str, file: str, questions: Iterable[str]) -> Finding:
+    near = process.extractOne(name, list(questions), scorer=fuzz.ratio, score_cutoff=75)
+    return Finding(
+        RULE,
+        Text(f"aucune question ne s'appelle {name}", f"no question is named {name}"),
+        Place(file),
+        focus=name,
+        mend=Text(f"vouliez-vous dire {near[0]} ?", f"did you mean {near[0]}?")
+        if near
+        else Text("renommez ce fichier, ou ôtez-le", "rename this file, or remove it"),
+    )
 
 
 def _answer(store: ox.Store, question: Question) -> str:

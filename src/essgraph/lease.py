@@ -92,10 +92,12 @@ class Lease:
         self._until = began + GOOD
 
     async def _alone(self) -> None:
+        seen = False
         for row in await self._endpoint.select(_RECORDS, timeout=60.0):
             record = lexical(row, "record")
             run, until, process, host = (record.split(" ", 3) + [""] * 4)[:4]
             if run == self._run:
+                seen = True
                 continue
             if _past(until) or processes.ended(process):
                 await self._endpoint.update(_delete(record))
@@ -108,6 +110,8 @@ class Lease:
                     f"killed, its lock ends at {until}",
                 )
             )
+        if not seen:
+            raise self._endpoint.lost()
 
     async def _renew(self) -> None:
         while True:

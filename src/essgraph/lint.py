@@ -1,9 +1,9 @@
 """The layout of a Turtle or TriG file, put right without touching comments or meaning.
 
-Only white space and the prefix block at the head change: prefixes are sorted, unused ones go, one
-line each; no white space at the ends of lines, one space between words on a line, one blank line
-at most, tabs at the margin become four spaces, lines end in LF. Spaces before a comment stay: they
-may line it up with others.
+Only white space and the prefix block at the head change: prefixes are sorted, unused ones go, those
+of the project (``names.PREFIXES``) come where a name uses them, one line each; no white space at
+the ends of lines, one space between words on a line, one blank line at most, tabs at the margin
+become four spaces, lines end in LF. Spaces before a comment stay: they may line it up with others.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 import pyoxigraph as ox
 
+from essgraph import names
 from essgraph.turtle import Token, tokens
 
 #: A directive and what follows it: the IRI of the prefix and, for ``@prefix``, a full stop.
@@ -21,9 +22,16 @@ _DIRECTIVE = ("PREFIX", "@PREFIX")
 
 def fixed(text: str) -> str:
     """The text in its right layout; a text with a fault in its grammar comes back as it was."""
+    given = text
     words = list(tokens(text))
-    if any(word.kind == "error" for word in words) or _meaning(text) is None:
-        return text
+    if any(word.kind == "error" for word in words):
+        return given
+    missing = _missing(words)
+    if missing:
+        text = text[: missing[0]] + missing[1] + text[missing[0] :]
+        words = list(tokens(text))
+    if _meaning(text) is None:
+        return given
     result = _spaced(_prefixes(words))
     # The promise is checked at every use, not in the tests alone.
     assert _comments(tokens(result)) == _comments(words)
@@ -39,6 +47,23 @@ def _meaning(text: str) -> str | None:
         return None
     dataset.canonicalize(ox.CanonicalizationAlgorithm.RDFC_1_0)
     return "\n".join(sorted(map(str, dataset)))
+
+
+def _missing(words: list[Token]) -> tuple[int, str] | None:
+    """Where to declare the prefixes of the project that names use and nothing declares, and the
+    lines that do; None where there are none."""
+    real = [word for word in words if word.kind not in ("space", "comment")]
+    directives = [word.text.upper() in _DIRECTIVE for word in real]
+    declared = {after.text for told, after in zip(directives, real[1:], strict=False) if told}
+    used = {word.text.partition(":")[0] for word in real if word.kind == "name"}
+    lines = [
+        f"PREFIX {name}: <{names.PREFIXES[name]}>\n"
+        for name in sorted(used & names.PREFIXES.keys())
+        if f"{name}:" not in declared
+    ]
+    if not lines:
+        return None
+    return real[0].start, "".join(lines) + ("" if directives[0] else "\n")
 
 
 def _comments(words: Iterable[Token]) -> list[str]:

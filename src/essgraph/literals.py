@@ -70,8 +70,8 @@ def e9(sources: Sources) -> Iterator[Finding]:
         yield from _canonical(statement, statement.object)
 
 
-#: White space, and the characters that show nothing at all.
-_BLANK = re.compile(r"[\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]*")
+#: White space, characters that show nothing at all, and what a draft has for a text to be written.
+_BLANK = re.compile(r"[\s\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff…]*")
 _UPPER_TAG = re.compile(r"@(?=[A-Za-z-]*[A-Z])[A-Za-z]+(?:-[A-Za-z0-9]+)*$")
 
 

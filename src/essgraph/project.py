@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from essgraph.errors import ProjectError, SyntaxFault, Text
+from essgraph.errors import Position, ProjectError, SyntaxFault, Text
 
 #: In an installed wheel the project's files lie beside the code.
 PACKAGED = Path(__file__).with_name("project_files")
@@ -203,6 +203,22 @@ def read_bytes(path: Path, name: str) -> bytes:
                 f"fichier illisible : {name} ({error.strerror})",
                 f"cannot read file: {name} ({error.strerror})",
             )
+        ) from error
+
+
+def decode(data: bytes, name: str) -> str:
+    """The text of what messages call ``name``. Raises SyntaxFault, with the place, where it is not
+    UTF-8."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8").rpartition("\n")
+        byte = f"0x{data[error.start]:02X}"
+        raise SyntaxFault(
+            Text(f"ce n'est pas de l'UTF-8 (octet {byte})", f"this is not UTF-8 (byte {byte})"),
+            file=name,
+            at=Position(before[0].count("\n") + 1 + len(before[1]), len(before[2]) + 1),
+            mend=Text("enregistrez-le en UTF-8", "save it as UTF-8"),
         ) from error
 
 

@@ -156,6 +156,8 @@ async def _push(
             await _send(endpoint, difference, lease, batch, progress)
             lease.check()
             await endpoint.update(_declare(run))
+        if await endpoint.version() != run:
+            raise endpoint.lost()
     digest = None
     if verify:
         found = await _held(endpoint, graphs, stack)

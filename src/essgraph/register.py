@@ -258,12 +258,19 @@ def e3(sources: Sources) -> Iterator[Finding]:
                 f"{written(term)} is not in the register{more}",
             ),
             said,
-            near,
+            near or _to_describe(term),
             "subject" if said.subject == term else "object",
             [term],
         )
     for subject, at in silent.items():
         yield _unspoken(subject, at)
+
+
+def _to_describe(term: ox.NamedNode) -> Text | None:
+    """Where an entity without an entry is to have one; a concept or a document has its own file."""
+    if not names.SLUG.fullmatch(term.value.removeprefix(names.ID)):
+        return None
+    return Text("décrivez-la dans data/register/", "describe it in data/register/")
 
 
 def known_in(sources: Sources) -> set[Term]:
@@ -284,7 +291,7 @@ def _unspoken(subject: ox.NamedNode, at: Statement, meant: ox.NamedNode | None =
         at,
         nearest(subject.value, [meant.value]) if meant else None,
         "subject",
-        [meant, subject] if meant else (),
+        [meant, subject] if meant else [subject],
     )
 
 

@@ -23,6 +23,8 @@ def run(arguments: Namespace, language: str) -> int:
     out, texts = folders.out(arguments, project), folders.texts(arguments, project)
     built = build(project, out, texts, console.bar(language))
     report.write(built.checked.findings, "text", language, sys.stderr)
+    if texts is None:
+        console.say(folders.NO_TEXTS, language)
     if built.snapshot is None:
         console.say(
             Text(

@@ -5,6 +5,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
+
+from essgraph.errors import ProjectError, Text
+
+_AUTHORIZATION: Final = "ESSGRAPH_ENDPOINT_AUTHORIZATION"
 
 
 def language() -> str:
@@ -22,8 +27,19 @@ def no_colour() -> bool:
 
 def authorization() -> str | None:
     """The value of the header field Authorization for endpoints: never on the command line, where
-    every user of the machine could read it."""
-    return os.environ.get("ESSGRAPH_ENDPOINT_AUTHORIZATION")
+    every user of the machine could read it. Raises ProjectError, which does not show the value,
+    where no header field may have it."""
+    # A file or a secret store often ends it by a line break.
+    value = os.environ.get(_AUTHORIZATION, "").strip()
+    if not value.isprintable():
+        raise ProjectError(
+            Text(
+                f"{_AUTHORIZATION} contient un saut de ligne ou un caractère qui ne peut pas être "
+                "envoyé",
+                f"{_AUTHORIZATION} holds a line break or a character that cannot be sent",
+            )
+        )
+    return value or None
 
 
 def here() -> Path:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
+from typing import Final
 
 from essgraph import project as projects
 from essgraph.commands import environment
 from essgraph.commands.options import Say
 from essgraph.errors import ProjectError, Text
 from essgraph.project import Project
+
+#: What a check says that had no private texts.
+NO_TEXTS: Final = Text(
+    "les textes privés ne sont pas à portée : les positions et la règle E5 n'ont pas été vérifiées "
+    "sur eux ; qui les a les met dans data/texts/ ou donne leur dossier : --texts DOSSIER "
+    "(make : TEXTS=DOSSIER)",
+    "the private texts are not at hand: positions and rule E5 were not checked against them; who "
+    "has them puts them into data/texts/ or names their folder: --texts DIR (make: TEXTS=DIR)",
+)
 
 
 def add_project(parser: ArgumentParser, say: Say) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from argparse import ArgumentParser, Namespace
 
 from essgraph.commands import folders, snapshots
@@ -15,7 +16,7 @@ def options(parser: ArgumentParser, say: Say) -> None:
 
 
 def run(arguments: Namespace, language: str) -> int:
-    """0 once standard input ends. Raises ProjectError where the package mcp is missing."""
+    """0 once standard input or output ends. Raises ProjectError where the SDK is missing."""
     project = folders.project(arguments)
     snapshot = snapshots.current(arguments, project, language)
     try:
@@ -33,5 +34,11 @@ def run(arguments: Namespace, language: str) -> int:
     from essgraph.service.live import Live
 
     live = Live(folders.out(arguments, project), Limits(timeout=arguments.timeout), workers=1)
-    create_server(live, snapshot.version[:16]).run("stdio")
+    server = create_server(live, snapshot.version[:16])
+    # Ctrl-C ends this as SIGTERM does: the thread that waits for input would not hear of it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        server.run("stdio")
+    except* BrokenPipeError:
+        pass  # the assistant has left
     return 0

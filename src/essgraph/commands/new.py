@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from essgraph import names
-from essgraph.commands import folders
+from essgraph.commands import console, folders
 from essgraph.commands.options import Say
 from essgraph.errors import ProjectError, Text
 from essgraph.project import read_bytes
@@ -51,8 +51,15 @@ def run(arguments: Namespace, language: str) -> int:
                 f'"{slug}": a slug is of lower-case ASCII letters, digits and hyphens (--slug)',
             )
         )
-    title = next((line.strip() for line in text.splitlines() if line.strip()), "…")
-    sys.stdout.write(draft.trig(slug, path.name, text, found, " ".join(title.split()[:7])))
+    sys.stdout.write(draft.trig(slug, path.name, text, found))
+    file = project.name(project.root / "data/documents" / f"{slug}.trig")
+    console.say(
+        Text(
+            f"sa place est {file} ; essgraph validate dit alors ce qui reste à écrire",
+            f"its place is {file}; essgraph validate then says what is left to write",
+        ),
+        language,
+    )
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser, Namespace
 
-from essgraph.commands import folders, snapshots
+from essgraph.commands import environment, folders, snapshots
 from essgraph.commands.options import Say
 from essgraph.errors import ProjectError, Text
 
@@ -27,9 +27,15 @@ def run(arguments: Namespace, language: str) -> int:
     values = dict(_pair(argument) for argument in arguments.parameters)
     endpoint: str | None = arguments.endpoint
     project = folders.project(arguments)
-    text = ask.read(arguments.query, values, project, sys.stdin)
+    text = ask.read(arguments.query, values, project, sys.stdin.buffer)
     snapshot = None if endpoint else snapshots.current(arguments, project, language)
-    answer = ask.ask(text, arguments.format, snapshot=snapshot, endpoint=endpoint)
+    answer = ask.ask(
+        text,
+        arguments.format,
+        snapshot=snapshot,
+        endpoint=endpoint,
+        authorization=environment.authorization() if endpoint else None,
+    )
     sys.stdout.buffer.write(answer)
     return 0
 

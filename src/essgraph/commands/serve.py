@@ -79,7 +79,8 @@ def options(parser: ArgumentParser, say: Say) -> None:
 
 
 def run(arguments: Namespace, language: str) -> int:
-    """0 once it is told to end. Raises ProjectError where the address is taken."""
+    """0 once it is told to end. Raises ProjectError where the address is taken
+    or the folder of texts is missing: before anything is loaded."""
     from contextlib import ExitStack
     from tempfile import TemporaryDirectory
 
@@ -88,6 +89,7 @@ def run(arguments: Namespace, language: str) -> int:
 
     project = folders.project(arguments)
     endpoint: str | None = arguments.endpoint
+    texts = folders.texts(arguments, project)
     limits = Limits(timeout=arguments.timeout, result=arguments.result_limit * MIB)
     if not arguments.reuse_port:
         _require_free(arguments.host, arguments.port)
@@ -108,7 +110,7 @@ def run(arguments: Namespace, language: str) -> int:
             frame = write_frame(folder / "frame", {**project.frame(), **_plans(project)})
             live = RemoteLive(endpoint, frame, limits, authorization=environment.authorization())
             live.check()
-            what = endpoint
+            what = endpoint.partition("?")[0]  # what follows may hold a key
         from essgraph.service.server import authority, serve
 
         where = authority(arguments.host, arguments.port)
@@ -128,7 +130,7 @@ def run(arguments: Namespace, language: str) -> int:
             watch=arguments.watch or endpoint is not None,
             log=not arguments.quiet,
             url=arguments.url.rstrip("/"),
-            texts=folders.texts(arguments, project),
+            texts=texts,
         )
     return 0
 

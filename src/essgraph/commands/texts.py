@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from essgraph.commands import folders
@@ -54,12 +55,26 @@ def _texts(arguments: Namespace, project: Project) -> Iterator[tuple[Document, s
             )
         text = document.text(folder)
         if text is None:
-            raise ProjectError(
-                Text(
-                    f"le texte {document.text_name} de {document.slug} n'est pas à portée : "
-                    "passez --texts DOSSIER",
-                    f"the text {document.text_name} of {document.slug} is not at hand: "
-                    "pass --texts DIR",
-                )
-            )
+            raise _not_at_hand(document, folder)
         yield document, text
+
+
+def _not_at_hand(document: Document, folder: Path | None) -> ProjectError:
+    from rapidfuzz import process
+
+    name = document.text_name or ""
+    why = Text("passez --texts DOSSIER", "pass --texts DIR")
+    if folder is not None:
+        there = sorted(path.name for path in folder.iterdir())
+        near = process.extractOne(name, there, score_cutoff=75)
+        why = Text(
+            f"{folder} n'en a pas de ce nom"
+            + (f" ; vouliez-vous dire {near[0]} ?" if near else ""),
+            f"{folder} has none of that name" + (f"; did you mean {near[0]}?" if near else ""),
+        )
+    return ProjectError(
+        Text(
+            f"le texte {name} de {document.slug} n'est pas à portée : {why.fr}",
+            f"the text {name} of {document.slug} is not at hand: {why.en}",
+        )
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import time
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from essgraph.commands import console, folders, report
 from essgraph.commands.options import Say
-from essgraph.errors import EssgraphError, Text
+from essgraph.errors import EssgraphError
 
 
 def options(parser: ArgumentParser, say: Say) -> None:
@@ -63,15 +64,7 @@ def _validated(arguments: Namespace, language: str) -> int:
         findings = [finding for finding in findings if finding.file in asked]
     report.write(findings, arguments.format, language, sys.stdout, changes)
     if texts is None:
-        console.say(
-            Text(
-                "les textes privés ne sont pas à portée (--texts DOSSIER) : les positions et "
-                "la règle E5 n'ont pas été vérifiées sur eux",
-                "the private texts are not at hand (--texts DIR): positions and rule E5 were "
-                "not checked against them",
-            ),
-            language,
-        )
+        console.say(folders.NO_TEXTS, language)
     return 1 if fails(findings) else 0
 
 
@@ -80,11 +73,12 @@ def _watch(arguments: Namespace, language: str) -> int:
     from watchfiles import DefaultFilter, watch
 
     project = folders.project(arguments)
-    watched = [folder for folder in project.folders if folder.is_dir()]
+    watched = [f for f in (*project.folders, project.golden) if f.is_dir()]
     try:
         _again(arguments, language)
         # The build folder is none of these: what the check writes never starts it again.
         for _ in watch(*watched, watch_filter=DefaultFilter(), raise_interrupt=True):
+            print(f"— {time.strftime('%H:%M:%S')}", file=sys.stderr)
             _again(arguments, language)
     except KeyboardInterrupt:
         print(file=sys.stderr)

@@ -124,8 +124,8 @@ class Live:
                 if new.directory == old.snapshot.directory:
                     return False
                 opened = await self._open()
-            except EssgraphError as error:
-                _LOG.error("%s / %s", error.text.fr, error.text.en)
+            except (EssgraphError, OSError) as error:  # the disk may be full
+                _tell(error)
                 return False
             self._take(old, opened)
             return True
@@ -281,8 +281,8 @@ class RemoteLive(Live):
             old = self.now
             try:
                 new = await self._open()
-            except EssgraphError as error:
-                _LOG.error("%s / %s", error.text.fr, error.text.en)
+            except (EssgraphError, OSError) as error:  # the disk may be full
+                _tell(error)
                 return False
             self._take(old, new)
             return True
@@ -301,6 +301,13 @@ class RemoteLive(Live):
             with suppress(EssgraphError):
                 if await remote.changed():
                     await self.reload()
+
+
+def _tell(error: EssgraphError | OSError) -> None:
+    if isinstance(error, EssgraphError):
+        _LOG.error("%s / %s", error.text.fr, error.text.en)
+    else:
+        _LOG.error("le système refuse / the system refuses: %s", error)
 
 
 async def _leave(served: Served) -> None:

@@ -1,0 +1,5 @@
+"""``python -m essgraph``: the command line."""
+
+from essgraph.cli import main
+
+main()
