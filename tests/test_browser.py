@@ -230,9 +230,7 @@ def test_a_question_suggests_entities_from_the_keyboard(visit: Visit) -> None:
     page = visit.open("/queries/evidence")
     field = page.get_by_role("combobox", name="L’entité")
     expect(field).to_have_accessible_description(re.compile("REMCESS|Réseau"))
-    field.fill("montre")
-    field.press("End")
-    field.press_sequentially("a")
+    field.fill("montrea")  # at once: each key asks, and a later answer would undo the choice
     option = page.get_by_role("option", name=re.compile("^Montréal")).first
     expect(option).to_be_visible()
     expect(field).to_have_attribute("aria-expanded", "true")
@@ -352,6 +350,78 @@ def test_all_is_there_without_scripts(visit: Visit) -> None:
     page.get_by_role("textbox", name="L’entité").fill("dakar")
     page.get_by_role("button", name="Demander").click()
     expect(page.get_by_role("textbox", name="L’entité")).to_have_value("id:dakar")
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_language_stands_beside_the_name_at_every_width(visit: Visit, language: str) -> None:
+    page = visit.open(f"/docs?lang={language}")
+    apart = []
+    for width in range(320, 1440, 40):
+        page.set_viewport_size({"width": width, "height": 800})
+        name, other = (page.locator(one).bounding_box() for one in (".brand", ".tongue"))
+        assert name
+        assert other
+        if not name["y"] <= other["y"] + other["height"] / 2 <= name["y"] + name["height"]:
+            apart.append(width)
+    assert not apart
+
+
+@pytest.mark.parametrize("width", [320, 390, 700, 1000])
+def test_suggestions_lie_within_the_window(visit: Visit, width: int) -> None:
+    page = visit.open("/queries/connections")
+    page.set_viewport_size({"width": width, "height": 800})
+    for field in (page.get_by_role("combobox").first, page.get_by_label("La seconde entité")):
+        field.fill("saint")
+        listed = page.get_by_role("listbox")
+        expect(listed).to_be_visible()
+        box, typed = listed.bounding_box(), field.bounding_box()
+        assert box
+        assert typed
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert typed["width"] >= 140
+        field.press("Escape")
+
+
+@pytest.mark.parametrize("visit", [{"color_scheme": "dark"}], indirect=True)
+def test_paper_is_light_and_holds_what_can_be_read_on_it(visit: Visit) -> None:
+    page = visit.open("/queries/cities?lang=en")
+    page.emulate_media(media="print", color_scheme="dark")
+    dark = page.evaluate("getComputedStyle(document.querySelector('pre')).backgroundColor")
+    page.emulate_media(media="print", color_scheme="light")
+    light = page.evaluate("getComputedStyle(document.querySelector('pre')).backgroundColor")
+    assert dark == light
+    for useless in (".top", ".views", ".button >> nth=0", ".formats", ".short"):
+        expect(page.locator(useless)).to_be_hidden()
+    expect(page.get_by_role("status")).to_be_visible()
+    # Nothing is cut off that would have to be scrolled to.
+    page.set_viewport_size({"width": 680, "height": 900})
+    cut = page.evaluate(
+        "[...document.querySelectorAll('pre, .scroll')]"
+        ".filter((e) => e.scrollWidth > e.clientWidth)"
+        ".filter((e) => getComputedStyle(e).overflowX != 'visible')"
+        ".map((e) => e.outerHTML.slice(0, 80))"
+    )
+    assert not cut
+    visit.open("/")
+    expect(page.locator(".seek")).to_be_hidden()
+    expect(page.locator(".filter")).to_be_hidden()
+
+
+def test_pictures_are_passed_over_from_the_keyboard(visit: Visit) -> None:
+    page = visit.open("/")
+    for name, beyond in (
+        ("Passer la carte", "Les mêmes lieux en tableau"),
+        ("Passer le réseau", "Les mêmes liens en tableau"),
+    ):
+        link = page.get_by_role("link", name=name)
+        link.focus()
+        expect(link).to_be_in_viewport()
+        assert (link.bounding_box() or {"width": 0})["width"] > 60
+        link.press("Enter")
+        page.keyboard.press("Tab")
+        focused = page.evaluate("document.activeElement.textContent")
+        assert focused in (beyond, "La requête SPARQL")
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed (npm ci in web/)")

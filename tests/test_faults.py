@@ -100,6 +100,10 @@ FAULTS = [
     Fault("event that no passage names", EVENTS, "id:founding-of-dies a ess:Event ;",
           'id:nothing a ess:Event ;\n    rdfs:label "Rien"@fr , "Nothing"@en .\n\n'
           "id:founding-of-dies a ess:Event ;", "E3", "id:nothing a ess:Event"),
+    Fault("concept by its French label", ARTICLE, "ess:eventType event-type:founding",
+          "ess:eventType event-type:fondation", "E3", "ess:eventType event-type:fondation"),
+    Fault("concept that is not in its list", ARTICLE, "ess:eventType event-type:founding",
+          "ess:eventType event-type:zzz", "E3", "ess:eventType event-type:zzz"),
     Fault("new entity that is not in the register", ARTICLE, "ess:speaker id:remcess ,",
           "ess:speaker id:somebody-new ,", "E3", "id:somebody-new ,"),
     Fault("entity that is not in the register", ARTICLE, "ess:speaker id:remcess ,",
@@ -162,6 +166,7 @@ FAULTS = [
     Fault("blank node", ARTICLE, "ess:partner id:aimf ,", "ess:partner id:aimf , [] ,", "E9",
           "[] ,"),
     Fault("blank label", PEOPLE, '"Kevin Ossah"@fr', '" \u00a0\u200b"@fr', "E9", '" \u00a0'),
+    Fault("label that ends in white space", PEOPLE, '"Kevin Ossah"@fr', '"Kevin Ossah "@fr', "E9"),
     Fault("blank summary", ARTICLE, "Adama Sangaré est maire de Bamako.", "  ", "E9",
           'ess:summary "  "@fr'),
     # E2 and E3: what stands outside any passage, names and classes

@@ -247,6 +247,18 @@ def test_a_check_without_texts_says_how_to_give_them(command: str, project: Path
     assert "data/texts/" not in run(command, "--project", project).err
 
 
+def test_a_document_that_names_no_text_is_told_of(project: Path, run: Run, tmp_path: Path) -> None:
+    """A draft under another name than its own: nothing describes the document."""
+    folder = project / "data/documents"
+    (folder / "aimf-article-2019.trig").rename(folder / "aardvark.trig")
+    for command in ("anchor", "coverage"):
+        outcome = run(command, "--project", project, "--texts", tmp_path)
+        assert outcome.code == 2
+        assert "None" not in outcome.err
+        assert "aardvark.trig: nothing says which text" in outcome.err
+        assert "essgraph validate" in outcome.err
+
+
 def test_an_unreadable_file(project: Path, run: Run) -> None:
     path = project / PEOPLE
     assert run("validate", "--project", project).code == 0  # all modules are loaded now

@@ -43,8 +43,8 @@ def _decimal(value: str) -> str:
 
 
 def e9(sources: Sources) -> Iterator[Finding]:
-    """E9: literals are in canonical form, texts not blank, language tags lower case, no blank
-    nodes."""
+    """E9: literals are in canonical form, texts not blank nor with white space at an end, language
+    tags lower case, no blank nodes."""
 
     for statement in sources.statements():
         if ox.BlankNode in (type(statement.subject), type(statement.object), type(statement.graph)):
@@ -65,6 +65,16 @@ def e9(sources: Sources) -> Iterator[Finding]:
                     Text("ce texte est vide", "this text is blank"),
                     statement,
                     Text("écrivez-le", "write it"),
+                )
+            elif statement.object.value != statement.object.value.strip():
+                yield finding(
+                    "E9",
+                    Text(
+                        "ce texte commence ou finit par une espace",
+                        "this text begins or ends with white space",
+                    ),
+                    statement,
+                    Text("ôtez-la", "take it away"),
                 )
             continue
         yield from _canonical(statement, statement.object)

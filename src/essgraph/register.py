@@ -33,6 +33,7 @@ REPLACED = ox.NamedNode(names.DCTERMS + "isReplacedBy")
 DEPRECATED = ox.NamedNode(names.OWL + "deprecated")
 DISJOINT = ox.NamedNode(names.OWL + "disjointWith")
 SUBCLASS = ox.NamedNode(names.RDFS + "subClassOf")
+PREF_LABEL = ox.NamedNode(names.SKOS + "prefLabel")
 LABEL = ox.NamedNode(names.RDFS + "label")
 HAS_TARGET = ox.NamedNode(names.OA + "hasTarget")
 SAME = ox.NamedNode(names.SCHEMA + "sameAs")
@@ -258,7 +259,7 @@ def e3(sources: Sources) -> Iterator[Finding]:
                 f"{written(term)} is not in the register{more}",
             ),
             said,
-            near or _to_describe(term),
+            near or _labelled(sources, term) or _to_describe(term),
             "subject" if said.subject == term else "object",
             [term],
         )
@@ -267,10 +268,35 @@ def e3(sources: Sources) -> Iterator[Finding]:
 
 
 def _to_describe(term: ox.NamedNode) -> Text | None:
-    """Where an entity without an entry is to have one; a concept or a document has its own file."""
-    if not names.SLUG.fullmatch(term.value.removeprefix(names.ID)):
+    """Where an entity or concept without an entry is to have one; a document has its own file."""
+    scheme, _, slug = term.value.removeprefix(names.ID).rpartition("/")
+    if not names.SLUG.fullmatch(slug) or not (scheme == "" or names.SLUG.fullmatch(scheme)):
         return None
+    if scheme:
+        file = f"data/schemes/{scheme}.ttl"
+        return Text(f"la liste est {file}", f"the list is {file}")
     return Text("décrivez-la dans data/register/", "describe it in data/register/")
+
+
+def _labelled(sources: Sources, term: ox.NamedNode) -> Text | None:
+    """The concept of a list that bears a label under whose words it was looked for."""
+    space, _, slug = term.value.rpartition("/")
+    for s in sources.schemes:
+        if (
+            s.predicate == PREF_LABEL
+            and isinstance(s.subject, ox.NamedNode)
+            and s.subject.value.rpartition("/")[0] == space
+            and _slug(getattr(s.object, "value", "")) == slug
+        ):
+            return Text(
+                f"vouliez-vous dire {show(s.subject)} ?", f"did you mean {show(s.subject)}?"
+            )
+    return None
+
+
+def _slug(label: str) -> str:
+    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
+    return "-".join(re.findall("[a-z0-9]+", plain))
 
 
 def known_in(sources: Sources) -> set[Term]:

@@ -43,6 +43,16 @@ def _texts(arguments: Namespace, project: Project) -> Iterator[tuple[Document, s
     if faults:
         raise faults[0]
     for document in found.documents:
+        if document.text_name is None:
+            file = f"data/documents/{document.slug}.trig"
+            raise ProjectError(
+                Text(
+                    f"{file} : rien ne dit de quel texte il s'agit (dcterms:identifier de "
+                    f"doc:{document.slug}) ; essgraph validate dit ce qui manque",
+                    f"{file}: nothing says which text it is of (dcterms:identifier of "
+                    f"doc:{document.slug}); essgraph validate says what is missing",
+                )
+            )
         text = document.text(folder)
         if text is None:
             raise _not_at_hand(document, folder)
