@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -133,13 +133,16 @@ class Server:
 
     def children(self) -> list[int]:
         """The pids of all processes below it: the zygote, then the workers."""
-        found, ahead = [], [self.process.pid]
+        found, ahead = list[int](), [self.process.pid]
         while ahead:
-            path = Path(f"/proc/{ahead.pop()}/task")
-            for task in path.iterdir() if path.exists() else ():
-                pids = [int(pid) for pid in (task / "children").read_text().split()]
-                found += pids
-                ahead += pids
+            tasks = list[Path]()
+            with suppress(OSError):  # a process may end meanwhile, and so may a thread of one
+                tasks += Path(f"/proc/{ahead.pop()}/task").iterdir()
+            for task in tasks:
+                with suppress(OSError):
+                    pids = [int(pid) for pid in (task / "children").read_text().split()]
+                    found += pids
+                    ahead += pids
         return found
 
 
