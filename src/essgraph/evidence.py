@@ -19,7 +19,7 @@ from essgraph.anchors import Located
 from essgraph.errors import Text
 from essgraph.findings import Finding, Place, Severity
 from essgraph.literals import e9, edtf_dates
-from essgraph.register import e3, entries, namesakes
+from essgraph.register import LABEL, e3, entries, namesakes
 from essgraph.rules import finding, nearest, show, write, written
 from essgraph.sources import (
     DOCUMENT,
@@ -42,7 +42,6 @@ RUN = 8
 
 SOURCE = ox.NamedNode(names.DCTERMS + "source")
 RETAINS = ox.NamedNode(names.ESS + "retains")
-LABEL = ox.NamedNode(names.RDFS + "label")
 
 #: What a document's file describes outside its graphs, and with which properties.
 _RECORDS = {DOCUMENT, PASSAGE, SET_ASIDE, ox.NamedNode(names.ESS + "EditorialNote")}

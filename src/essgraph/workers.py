@@ -71,7 +71,8 @@ _PIECE: Final = 32 * 1024
 #: The exit code of a worker that could not begin, and of one that had no memory left.
 UNFIT: Final = 71
 STARVED: Final = 72
-#: What the allocators of the engine and of its store say before they abort; its sort does too.
+#: What the allocators of the engine and of its store say before they abort: its sort, say, aborts
+#: as well, for another reason.
 _STARVATION: Final = re.compile(rb"memory allocation of \d+ bytes failed|std::bad_alloc")
 #: When to try again where the disk for temporary files is full, in seconds.
 _DISK: Final = 30
