@@ -15,7 +15,6 @@ import re
 import ssl
 import time
 from collections.abc import Generator, Mapping, Sequence
-from types import TracebackType
 from typing import IO, Final, Self
 
 import httpx
@@ -184,9 +183,7 @@ class Endpoint:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._client.aclose()
 
     def _address(self, url: str) -> str:

@@ -12,7 +12,6 @@ import tempfile
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from contextlib import asynccontextmanager
 from itertools import islice
-from types import TracebackType
 from typing import IO, Final, Self
 
 import pyoxigraph as ox
@@ -47,9 +46,7 @@ class Quads:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for piece in self._pieces:
             piece.close()
 

@@ -14,7 +14,6 @@ import socket
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from types import TracebackType
 from typing import Final, Self
 
 from essgraph import names, processes
@@ -52,9 +51,7 @@ class Lease:
         self._renewing = asyncio.create_task(self._renew())
         return self
 
-    async def __aexit__(
-        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._renewing is not None:
             self._renewing.cancel()
             with suppress(asyncio.CancelledError):

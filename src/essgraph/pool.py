@@ -23,7 +23,6 @@ from collections import deque
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from essgraph import workers
@@ -127,16 +126,14 @@ class Pool:
             await self._start()
             await self._try()
         except OSError as error:
-            await self.__aexit__(None, None, None)
+            await self.__aexit__()
             raise no_process(error) from error
         except BaseException:
-            await self.__aexit__(None, None, None)
+            await self.__aexit__()
             raise
         return self
 
-    async def __aexit__(
-        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._closing = True
         for worker in self._idle:
             worker.close()

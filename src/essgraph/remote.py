@@ -18,7 +18,6 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from types import TracebackType
 from typing import Final, Self
 
 import pyoxigraph as ox
@@ -71,7 +70,7 @@ class Remote:
         try:
             await self._open()
         except BaseException:
-            await self.endpoint.__aexit__(None, None, None)
+            await self.endpoint.__aexit__()
             raise
         return self
 
@@ -111,10 +110,8 @@ class Remote:
             )
         return values[0]
 
-    async def __aexit__(
-        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
-    ) -> None:
-        await self.endpoint.__aexit__(None, None, None)
+    async def __aexit__(self, *_: object) -> None:
+        await self.endpoint.__aexit__()
 
     @property
     def busy(self) -> int:

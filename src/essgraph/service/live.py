@@ -58,7 +58,7 @@ class Served:
         if self.making is not None:
             await self.making.stop()
             shutil.rmtree(self.snapshot.directory, ignore_errors=True)
-        await self.pool.__aexit__(None, None, None)
+        await self.pool.__aexit__()
 
 
 class Live:
@@ -246,7 +246,7 @@ class RemoteLive(Live):
             for name, data in found.items():
                 (directory / name).write_bytes(data)
         except BaseException:
-            await remote.__aexit__(None, None, None)
+            await remote.__aexit__()
             shutil.rmtree(directory, ignore_errors=True)
             raise
         snapshot = replace(
@@ -271,7 +271,7 @@ class RemoteLive(Live):
 
         async def look() -> None:
             remote = await self._connect()
-            await remote.__aexit__(None, None, None)
+            await remote.__aexit__()
 
         asyncio.run(look())
 
