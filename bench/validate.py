@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 TRIPLES = 50_000
 AIM = 10.0
 #: What copies have in common: the controlled lists.
-SHARED = tuple(f"{names.ID}{scheme}" for scheme in names.SCHEMES)
+SHARED = tuple(s[:-1] for s in names.PREFIXES.values() if s.startswith(names.ID) and s != names.ID)
 OWN = (names.ID, names.DOC, names.PASSAGE)
 
 T = TypeVar("T")

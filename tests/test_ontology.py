@@ -397,8 +397,9 @@ def test_every_defined_term_is_in_use(ontology: Graph, data: Graph, shapes: Grap
 # --- Controlled lists ---------------------------------------------------------------------------
 
 
-def test_one_file_a_scheme() -> None:
-    assert {path.stem for path in SCHEMES} == set(names.SCHEMES)
+def test_each_scheme_has_a_file_and_a_prefix() -> None:
+    spaces = {space for space in names.PREFIXES.values() if space.startswith(names.ID)}
+    assert {f"{names.ID}{path.stem}/" for path in SCHEMES} == spaces - {names.ID}
 
 
 @pytest.mark.parametrize("path", SCHEMES, ids=lambda path: path.stem)

@@ -38,18 +38,7 @@ SH: Final = "http://www.w3.org/ns/shacl#"
 #: The local name of an entity, a document or a question.
 SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 
-#: The concept schemes: each is a prefix of its own, because entity slugs are flat.
-SCHEMES: Final = (
-    "event-type",
-    "evidence",
-    "organization-type",
-    "reason",
-    "role",
-    "status",
-    "text-type",
-    "theme",
-)
-
+#: Each concept scheme has a prefix of its own, because entity slugs are flat.
 PREFIXES: Final[dict[str, str]] = {
     "dcat": "http://www.w3.org/ns/dcat#",
     "dcterms": DCTERMS,
