@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from essgraph import cli
+from essgraph.snapshot import Snapshot
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("ontology", "data", "shapes", "queries")
@@ -108,10 +109,19 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def write_snapshot(out: Path, files: Mapping[str, bytes], sources: str) -> Snapshot:
+    """A snapshot of files (``data.nq`` among them), put in force as a build does."""
+    from essgraph import snapshot
+
+    with snapshot.draft(out) as folder:
+        snapshot.write_files(folder, files)
+        return snapshot.settle(out, folder, sources)
+
+
 def with_quads(built: Path, out: Path, quads: str) -> Path:
     """A folder with the project's snapshot and more N-Quads in it."""
     from essgraph.copies import beside
-    from essgraph.snapshot import DATA, STORE, open_snapshot, write_snapshot
+    from essgraph.snapshot import DATA, STORE, open_snapshot
 
     snapshot = open_snapshot(built)
     names_ = (name for name in snapshot.sizes if not name.startswith(STORE))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyoxigraph as ox
 import pytest
-from conftest import ROOT, Run, copy_project
+from conftest import ROOT, Run, copy_project, write_snapshot
 
 from essgraph import names, snapshot
 from essgraph.snapshot import open_snapshot
@@ -224,7 +224,7 @@ def test_former_snapshots_are_kept_within_bounds(
 
     def build(n: int) -> str:
         data = f'<http://e/s> <http://e/p> "{n}" .\n'.encode()
-        return snapshot.write_snapshot(tmp_path, {snapshot.DATA: data}, "").version
+        return write_snapshot(tmp_path, {snapshot.DATA: data}, "").version
 
     versions = [build(n) for n in range(snapshot.KEPT + 5)]
     assert {version for version, _ in snapshot.kept(tmp_path)} == set(versions[-snapshot.KEPT :])

@@ -115,10 +115,12 @@ def _digest(body: bytes) -> bytes:
 _WRITE = """
 import sys
 from pathlib import Path
-from essgraph.snapshot import write_snapshot
+from essgraph.snapshot import draft, settle, write_files
 out, word = Path(sys.argv[1]), sys.argv[2]
 files = {f"queries/{n}.rq": word.encode() * 20_000 for n in range(20)}
-write_snapshot(out, {"data.nq": word.encode() * 50_000, **files}, word)
+with draft(out) as folder:
+    write_files(folder, {"data.nq": word.encode() * 50_000, **files})
+    settle(out, folder, word)
 """
 
 

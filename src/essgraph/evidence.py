@@ -1,7 +1,7 @@
 """The evidence rules E1 to E9: what makes every fact rest on a passage.
 
-Each rule is one function from the sources (or the merged dataset) to findings; its docstring is
-the rule. ``check_sources`` and ``check_dataset`` run them all.
+Each rule is one function from the sources to findings; its docstring is the rule. ``alone`` and
+``across`` run them all.
 """
 
 from __future__ import annotations
@@ -575,8 +575,3 @@ def alone(sources: Sources, texts: Path | None) -> list[Finding]:
 def across(sources: Sources, texts: Path | None) -> list[Finding]:
     """The findings of the rules that look at several documents, or at these and the register."""
     return [*e3(sources), *namesakes(sources), *e5(sources, texts), *e6(sources)]
-
-
-def check_sources(sources: Sources, texts: Path | None) -> list[Finding]:
-    """The findings of every rule that looks at the files."""
-    return [*alone(sources, texts), *across(sources, texts)]

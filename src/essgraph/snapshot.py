@@ -204,16 +204,6 @@ def _json(manifest: object) -> bytes:
     return (json.dumps(manifest, indent=1) + "\n").encode()
 
 
-def write_snapshot(out: Path, files: Mapping[str, bytes], sources: str) -> Snapshot:
-    """Writes a snapshot of ``files`` (which hold ``data.nq``) and puts it in force atomically.
-
-    Raises SnapshotError, with the former snapshot untouched, if the disk refuses.
-    """
-    with draft(out) as folder:
-        write_files(folder, files)
-        return settle(out, folder, sources)
-
-
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
     """Writes files into a folder, by their names in it. Raises OSError."""
     for name, data in files.items():
