@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     import pyoxigraph as ox
 
 T = TypeVar("T")
-_NAME: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PREFIX: Final = re.compile(r"(?im)^\s*PREFIX\s+([\w-]*):")
 _NUMBERS: Final[dict[str, Callable[[str], Any]]] = {
     "integer": int, "decimal": Decimal, "double": float, "float": float,
@@ -157,7 +156,7 @@ class Graph:
         triples. Raises what ``errors`` says of queries and engines.
         """
         given = {name: str(value) for name, value in values.items()}
-        if _NAME.fullmatch(question):
+        if names.SLUG.fullmatch(question):
             return self._read(_rows, self._ask_library(question, given))
         if given:
             raise QueryError(
