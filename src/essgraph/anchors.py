@@ -109,10 +109,6 @@ def _end(text: str, start: int, piece: Piece) -> int:
     return -1 if at == -1 else at + len(last)
 
 
-def _where_twice(text: str, words: str, start: int, end: int) -> bool:
-    return text.find(words, start, end) != -1
-
-
 def locate(text: str, pieces: Sequence[Piece]) -> Located:
     """The span of every piece of a text, and the pieces whose words lead nowhere or astray."""
     folded = _Folded(text)
@@ -128,7 +124,7 @@ def locate(text: str, pieces: Sequence[Piece]) -> Located:
             like = None if earlier else _like(first, whole, cursor)
             misfits.append(Misfit(piece, _absent(piece.first, earlier, like)))
             continue
-        if not _blank(whole[cursor:start]) and _where_twice(whole, first, start + 1, len(whole)):
+        if not _blank(whole[cursor:start]) and whole.find(first, start + 1) != -1:
             misfits.append(Misfit(piece, _twice(piece.first)))
             continue
         end = _end(whole, start, piece)
@@ -141,7 +137,7 @@ def locate(text: str, pieces: Sequence[Piece]) -> Located:
             following = fold(pieces[index + 1].first)
             limit = whole.find(following, end) if following else -1
             last = fold(piece.last)
-            if limit != -1 and _where_twice(whole, last, end, limit):
+            if limit != -1 and whole.find(last, end, limit) != -1:
                 misfits.append(Misfit(piece, _twice(piece.last), last=True))
         found.append((piece, start, end))
         cursor = end

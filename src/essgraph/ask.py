@@ -17,6 +17,7 @@ from essgraph import catalog, formats
 from essgraph.engine import Dataset, dataset_of
 from essgraph.errors import EngineError, ProjectError, QueryError, SyntaxFault, Text
 from essgraph.formats import Format
+from essgraph.names import shorten
 from essgraph.project import Project, decode
 from essgraph.query import Query, inspect
 from essgraph.snapshot import Snapshot
@@ -201,8 +202,6 @@ def _detail(body: bytes) -> tuple[str, bool]:
 
 def _table(body: bytes) -> str:
     """SPARQL results as a table for a terminal, entities by their prefixed names."""
-    from essgraph.names import shorten
-
     results = json.loads(body)
     if "boolean" in results:
         return f"{str(results['boolean']).lower()}\n"

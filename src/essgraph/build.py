@@ -658,13 +658,6 @@ def _questions(project: Project) -> tuple[dict[str, Question], list[SyntaxFault]
     return questions, faults
 
 
-def _explained(query: str) -> SyntaxFault | None:
-    try:
-        return explain(query)
-    except SyntaxFault as fault:
-        return fault
-
-
 def _parse(question: Question, file: str) -> None:
     """Raises SyntaxFault, with its place, for a question that is not SPARQL."""
     try:
@@ -673,7 +666,10 @@ def _parse(question: Question, file: str) -> None:
         place = re.search(r"error at (\d+):(\d+)", str(error.msg))
         at = Position(int(place[1]), int(place[2])) if place else None
         said = Text("ce n'est pas du SPARQL", "this is not SPARQL")
-        known = _explained(question.query)
+        try:
+            known = explain(question.query)
+        except SyntaxFault as fault:
+            known = fault
         if known:
             at, said = known.at or at, known.text
         raise SyntaxFault(said, file=file, at=at) from error

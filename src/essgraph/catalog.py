@@ -57,13 +57,6 @@ def _is_day(value: str) -> bool:
     return True
 
 
-def _iri(value: str) -> str | None:
-    prefix, colon, local = value.partition(":")
-    if colon and prefix in names.PREFIXES and not local.startswith("//"):
-        value = names.PREFIXES[prefix] + local
-    return f"<{value}>" if re.fullmatch(_IRI, value) else None
-
-
 def is_text(value: str) -> bool:
     """Whether it may stand in a string literal: no control characters, no halves of pairs."""
     return _NOT_TEXT.search(value) is None
@@ -99,7 +92,10 @@ class Type:
 
 class _Iri(Type):
     def term(self, value: str) -> str | None:
-        return _iri(value)
+        prefix, colon, local = value.partition(":")
+        if colon and prefix in names.PREFIXES and not local.startswith("//"):
+            value = names.PREFIXES[prefix] + local
+        return f"<{value}>" if re.fullmatch(_IRI, value) else None
 
 
 class _String(Type):
@@ -261,18 +257,13 @@ def _parameter(value: str, text: str, file: str, line: int) -> Parameter:
 
 def load(files: list[Path]) -> dict[str, Question]:
     """The questions of a folder's ``.rq`` files by name. Raises SyntaxFault."""
-    return {_name(path): read(path.stem, _text(path), f"queries/{path.name}") for path in files}
-
-
-def _name(path: Path) -> str:
-    if not names.SLUG.fullmatch(path.stem):
-        raise no_slug(f"queries/{path.name}")
-    return path.stem
-
-
-def _text(path: Path) -> str:
-    name = f"queries/{path.name}"
-    return decode(read_bytes(path, name), name)
+    questions = {}
+    for path in files:
+        file = f"queries/{path.name}"
+        if not names.SLUG.fullmatch(path.stem):
+            raise no_slug(file)
+        questions[path.stem] = read(path.stem, decode(read_bytes(path, file), file), file)
+    return questions
 
 
 def find(questions: Mapping[str, Question], name: str) -> Question:

@@ -7,11 +7,12 @@ the one at hand, so that "new" means: this check finds it now and did not find i
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import tarfile
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def _git(root: Path, *arguments: str) -> bytes:
 
 
 def _compare(revision: str, before: Checked, now: Checked) -> Changes:
-    old, new = _key_counts(before.findings), _key_counts(now.findings)
+    old, new = Counter(map(_key, before.findings)), Counter(map(_key, now.findings))
     fresh: list[Finding] = []
     left = dict(old)
     for finding in now.findings:
@@ -139,10 +140,6 @@ def _compare(revision: str, before: Checked, now: Checked) -> Changes:
 def _key(finding: Finding) -> tuple[str | None, ...]:
     """A finding but for its line."""
     return (finding.rule, finding.file, finding.focus, finding.path, finding.value, finding.text.en)
-
-
-def _key_counts(findings: Iterable[Finding]) -> Counter[tuple[str | None, ...]]:
-    return Counter(map(_key, findings))
 
 
 def show(term: object) -> str:
@@ -190,7 +187,7 @@ def _renamed(then: set[Statement], today: set[Statement]) -> dict[str, str]:
 
 def _about(statements: set[Statement]) -> dict[str, set[Statement]]:
     """What is said of each registered entity, its own name left out."""
-    registered = {s for g, s, p, _ in statements if p == show(TYPE) and s.startswith("id:")}
+    registered = {s for _, s, p, _ in statements if p == show(TYPE) and s.startswith("id:")}
     about: dict[str, set[Statement]] = defaultdict(set)
     for g, s, p, o in statements:
         for term in {s, o} & registered:
@@ -236,14 +233,13 @@ def _rows(store: ox.Store, query: str) -> Counter[str]:
 
 def summary(changes: Changes) -> Text:
     """The counts in one line."""
-    counts = (len(changes.findings), changes.mended, len(changes.added), len(changes.removed))
+    new, added, removed = len(changes.findings), len(changes.added), len(changes.removed)
     renamed, answers = len(changes.renamed), len(changes.answers)
-    new, mended, added, removed = counts
     return Text(
-        f"depuis {changes.revision} : {new} constat(s) nouveau(x), {mended} réglé(s) ; "
+        f"depuis {changes.revision} : {new} constat(s) nouveau(x), {changes.mended} réglé(s) ; "
         f"énoncés : +{added} −{removed} ; {renamed} entité(s) renommée(s) ; "
         f"{answers} réponse(s) changée(s)",
-        f"since {changes.revision}: {new} new finding(s), {mended} settled; "
+        f"since {changes.revision}: {new} new finding(s), {changes.mended} settled; "
         f"statements: +{added} −{removed}; {renamed} renamed; {answers} answer(s) changed",
     )
 
@@ -253,9 +249,9 @@ def text(changes: Changes, language: str) -> str:
     lines = [summary(changes).in_language(language)]
     lines += [f"  {old} → {new}" for old, new in changes.renamed.items()]
     for graph, signs in _by_graph(changes):
-        lines += [f"{_heading(changes, graph, language)}", *(f"  {line}" for line in signs)]
+        lines += [_heading(changes, graph, language), *(f"  {line}" for line in signs)]
     for answer in changes.answers:
-        lines += [f"{answer.name}: {answer.title.in_language(language)}"]
+        lines.append(f"{answer.name}: {answer.title.in_language(language)}")
         lines += [f"  {line}" for line in _shown(answer)]
     return "\n".join(lines) + "\n"
 
@@ -291,19 +287,15 @@ def markdown(changes: Changes, language: str) -> str:
     if changes.answers:
         parts.append("### " + say("Réponses changées", "Changed answers"))
         for answer in changes.answers:
-            parts += [f"**{answer.name}** — {answer.title.in_language(language)}"]
-            parts += [_fenced(_shown(answer))]
+            title = answer.title.in_language(language)
+            parts += [f"**{answer.name}** — {title}", _fenced(_shown(answer))]
     return "\n\n".join(parts) + "\n"
 
 
 def _fenced(lines: list[str]) -> str:
     # A literal may hold a fence of its own.
-    fence = "`" * max(3, 1 + max((len(run) for run in _ticks("\n".join(lines))), default=0))
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`*", "\n".join(lines)))))
     return "\n".join([f"{fence}diff", *lines, fence])
-
-
-def _ticks(said: str) -> list[str]:
-    return [run for run in "".join(c if c == "`" else " " for c in said).split() if run]
 
 
 def _heading(changes: Changes, graph: str, language: str) -> str:

@@ -199,12 +199,8 @@ def _block(number: int, piece: Proposal) -> str:
         return "\n".join([*lines, f"    ess:reason reason:{piece.reason} ."])
     lines += ['    ess:summary "…"@fr , "…"@en ;', "    ess:evidenceLevel ev:explicit ."]
     lines += ["", f"GRAPH p:{number} {{"]
-    lines += [f"    # {entity}: {_one_line(name)}" for entity, name in piece.known]
+    lines += [f"    # {entity}: {' '.join(name.split())}" for entity, name in piece.known]
     return "\n".join([*lines, "}"])
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _string(text: str) -> str:
