@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 BASE: Final = "https://w3id.org/essgraph/"
@@ -72,6 +73,12 @@ PREFIXES: Final[dict[str, str]] = {
     "void": "http://rdfs.org/ns/void#",
     "xsd": XSD,
 }
+
+
+def slug(text: str) -> str:
+    """A text as a slug, of its letters without accents and its digits; empty where it has none."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return "-".join(re.findall("[a-z0-9]+", plain))
 
 
 def shorten(iri: str) -> str:

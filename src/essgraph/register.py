@@ -286,17 +286,12 @@ def _labelled(sources: Sources, term: ox.NamedNode) -> Text | None:
             s.predicate == PREF_LABEL
             and isinstance(s.subject, ox.NamedNode)
             and s.subject.value.rpartition("/")[0] == space
-            and _slug(getattr(s.object, "value", "")) == slug
+            and names.slug(getattr(s.object, "value", "")) == slug
         ):
             return Text(
                 f"vouliez-vous dire {show(s.subject)} ?", f"did you mean {show(s.subject)}?"
             )
     return None
-
-
-def _slug(label: str) -> str:
-    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
-    return "-".join(re.findall("[a-z0-9]+", plain))
 
 
 def known_in(sources: Sources) -> set[Term]:

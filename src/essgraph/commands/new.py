@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -43,7 +42,7 @@ def run(arguments: Namespace, language: str) -> int:
     found, faults = sources.read(project)
     if faults:
         raise faults[0]
-    slug = arguments.slug or _slug(path.stem)
+    slug = arguments.slug or names.slug(path.stem)
     if not names.SLUG.fullmatch(slug):
         raise ProjectError(
             Text(
@@ -61,10 +60,3 @@ def run(arguments: Namespace, language: str) -> int:
         language,
     )
     return 0
-
-
-def _slug(name: str) -> str:
-    import unicodedata
-
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
