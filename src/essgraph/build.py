@@ -34,7 +34,6 @@ from essgraph import (
     merge,
     names,
     parts,
-    register,
     search,
     shacl,
     snapshot,
@@ -483,8 +482,7 @@ class _Build:
         """All findings, each at its place in the files; only files that matter to any are read."""
         totals = self.totals
         frame = self.unit(FRAME)
-        reached = set(totals.spoken)
-        register.reach(reached, frame.places)
+        reached = merge.reached(totals.spoken, frame.places)
         unknown = totals.named.keys() - totals.known.keys()
         silent = set(frame.entries) - reached
         rejected = totals.retained.keys() & totals.doubtful.keys()

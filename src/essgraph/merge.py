@@ -14,11 +14,14 @@ from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import TypeVar
 
 import pyoxigraph as ox
 
 from essgraph import names
-from essgraph.sources import TYPE, Sources, Statement
+from essgraph.sources import TYPE, Sources, Statement, Term
+
+_T = TypeVar("_T")
 
 SUBCLASS = ox.NamedNode(names.RDFS + "subClassOf")
 SUBPROPERTY = ox.NamedNode(names.RDFS + "subPropertyOf")
@@ -88,26 +91,35 @@ class Schema:
 
 def schema(sources: Sources) -> Schema:
     """What the ontology says of classes and properties."""
-    return Schema(*(_closure(sources, relation) for relation in (SUBCLASS, SUBPROPERTY)))
+
+    def written(relation: ox.NamedNode) -> dict[bytes, tuple[bytes, ...]]:
+        return {
+            str(term).encode(): tuple(sorted(str(upper).encode() for upper in uppers))
+            for term, uppers in above(sources, relation).items()
+        }
+
+    return Schema(written(SUBCLASS), written(SUBPROPERTY))
 
 
-def _closure(sources: Sources, relation: ox.NamedNode) -> dict[bytes, tuple[bytes, ...]]:
-    """Every term above each term, itself not counted."""
-    above: dict[bytes, set[bytes]] = defaultdict(set)
+def above(sources: Sources, relation: ox.NamedNode) -> dict[Term, set[Term]]:
+    """Every term above each term of the ontology, itself not counted."""
+    stated: dict[Term, set[Term]] = defaultdict(set)
     for s in sources.ontology:
         if s.predicate == relation:
-            above[str(s.subject).encode()].add(str(s.object).encode())
-    closed: dict[bytes, tuple[bytes, ...]] = {}
-    for term in list(above):
-        seen: set[bytes] = set()
-        ahead = [term]
-        while ahead:
-            for upper in above.get(ahead.pop(), ()):
-                if upper not in seen:
-                    seen.add(upper)
-                    ahead.append(upper)
-        closed[term] = tuple(sorted(seen - {term}))
-    return closed
+            stated[s.subject].add(s.object)
+    return {term: reached({term}, stated) - {term} for term in stated}
+
+
+def reached(start: Iterable[_T], links: Mapping[_T, Iterable[_T]]) -> set[_T]:
+    """All that links lead to from some things, these among them."""
+    found = set(start)
+    ahead = list(found)
+    while ahead:
+        for other in links.get(ahead.pop(), ()):
+            if other not in found:
+                found.add(other)
+                ahead.append(other)
+    return found
 
 
 def publish(

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterator
 from dataclasses import replace
 from itertools import chain
-from typing import Final, TypeVar
 
 import pyoxigraph as ox
 
 from essgraph import names
 from essgraph.errors import Text
 from essgraph.findings import Finding, Severity
+from essgraph.merge import SUBCLASS, above, reached
 from essgraph.rules import finding, nearest, show, written
 from essgraph.sources import (
     TYPE,
@@ -24,15 +23,10 @@ from essgraph.sources import (
     Term,
 )
 
-_T = TypeVar("_T")
-_POSITION = re.compile(r"#position$")
 LOCATED_IN = ox.NamedNode(names.ESS + "locatedIn")
-_OBJECT: Final[Part] = "object"
-_SUBJECT: Final[Part] = "subject"
 REPLACED = ox.NamedNode(names.DCTERMS + "isReplacedBy")
 DEPRECATED = ox.NamedNode(names.OWL + "deprecated")
 DISJOINT = ox.NamedNode(names.OWL + "disjointWith")
-SUBCLASS = ox.NamedNode(names.RDFS + "subClassOf")
 PREF_LABEL = ox.NamedNode(names.SKOS + "prefLabel")
 LABEL = ox.NamedNode(names.RDFS + "label")
 HAS_TARGET = ox.NamedNode(names.OA + "hasTarget")
@@ -74,7 +68,8 @@ def entries(sources: Sources) -> Iterator[Finding]:
     yield from _one_thing(sources)
     yield from _withdrawn(sources)
     for fact in (fact for document in sources.documents for fact in document.facts):
-        for term, part in ((fact.subject, _SUBJECT), (fact.object, _OBJECT)):
+        terms: tuple[tuple[Term, Part], ...] = ((fact.subject, "subject"), (fact.object, "object"))
+        for term, part in terms:
             if isinstance(term, ox.NamedNode) and not _ours(term):
                 yield finding(
                     "E3",
@@ -91,19 +86,13 @@ def entries(sources: Sources) -> Iterator[Finding]:
 def _one_thing(sources: Sources) -> Iterator[Finding]:
     """E3: an entity of the register is one thing, and it is one entity: no two of its classes are
     disjoint in the ontology, and no other entity has its identity elsewhere."""
-    above: dict[Term, set[Term]] = defaultdict(set)
-    apart: set[frozenset[Term]] = set()
-    for s in sources.ontology:
-        if s.predicate == SUBCLASS:
-            above[s.subject].add(s.object)
-        elif s.predicate == DISJOINT:
-            apart.add(frozenset((s.subject, s.object)))
+    classes_above = above(sources, SUBCLASS)
+    apart = {frozenset((s.subject, s.object)) for s in sources.ontology if s.predicate == DISJOINT}
     classes: dict[Term, set[Term]] = defaultdict(set)
     same: dict[Term, Term] = {}
     for s in sources.register:
         if s.predicate == TYPE:
-            mine = {s.object}
-            reach(mine, above)
+            mine = {s.object, *classes_above.get(s.object, ())}
             if any(
                 frozenset((one, other)) in apart for one in mine for other in classes[s.subject]
             ):
@@ -163,14 +152,8 @@ def alike(sources: Sources) -> Iterator[tuple[Statement, Iterator[ox.NamedNode]]
     """The labels of the register that an earlier entry bears too, and these entries. Those that
     have different identities elsewhere are known to be two."""
     related: dict[Term, set[Term]] = defaultdict(set)
-    above: dict[Term, set[Term]] = defaultdict(set)
-    for s in sources.ontology:
-        if s.predicate == SUBCLASS:
-            above[s.subject].add(s.object)
-    for kind in list(above):
-        mine = {kind}
-        reach(mine, above)
-        for other in mine:
+    for kind, uppers in above(sources, SUBCLASS).items():
+        for other in (kind, *uppers):
             related[kind].add(other)
             related[other].add(kind)
     kinds: dict[Term, list[Term]] = defaultdict(list)
@@ -339,11 +322,11 @@ def _unknown(sources: Sources, known: Container[Term]) -> dict[ox.NamedNode, lis
 
 def _unreached(sources: Sources) -> Iterator[tuple[ox.NamedNode, Statement]]:
     """The entries of the register of which no passage speaks."""
-    used: set[Term] = set(sources.elsewhere.spoken)
+    spoken: set[Term] = set(sources.elsewhere.spoken)
     for document in sources.documents:
         for fact in document.facts:
-            used |= {fact.subject, fact.object}
-    reach(used, places_in(sources))
+            spoken |= {fact.subject, fact.object}
+    used = reached(spoken, places_in(sources))
     for statement in sources.register:
         subject = statement.subject
         if statement.predicate == TYPE and subject not in used:
@@ -360,16 +343,8 @@ def places_in(sources: Sources) -> dict[Term, list[Term]]:
     return places
 
 
-def reach(used: set[_T], places: Mapping[_T, Iterable[_T]]) -> None:
-    """Adds to the entities of which a passage speaks those in which they lie."""
-    ahead = list(used)
-    while ahead:
-        for place in places.get(ahead.pop(), ()):
-            if place not in used:
-                used.add(place)
-                ahead.append(place)
-
-
 def _ours(term: ox.NamedNode) -> bool:
     value = term.value
-    return value.startswith((names.ID, names.DOC, names.PASSAGE)) and not _POSITION.search(value)
+    return value.startswith((names.ID, names.DOC, names.PASSAGE)) and not value.endswith(
+        "#position"
+    )
