@@ -17,10 +17,10 @@ import pyoxigraph as ox
 from essgraph import anchors, names
 from essgraph.anchors import Located
 from essgraph.errors import Text
-from essgraph.findings import Finding, Place, Severity
+from essgraph.findings import Finding, Place, Severity, write
 from essgraph.literals import e9, edtf_dates
 from essgraph.register import LABEL, e3, entries, namesakes
-from essgraph.rules import finding, nearest, show, write, written
+from essgraph.rules import finding, nearest, show, written
 from essgraph.sources import (
     DOCUMENT,
     FIRST_WORDS,

@@ -71,9 +71,19 @@ class Finding:
         return (self.file, self.line, self.column, self.rule, self.text.en)
 
 
-def fails(findings: list[Finding]) -> bool:
+def fails(findings: Iterable[Finding]) -> bool:
     """Whether any finding is a violation."""
     return any(finding.severity is Severity.VIOLATION for finding in findings)
+
+
+def write(form: str) -> Text:
+    """The advice to write something else."""
+    return Text(f"écrivez {form}", f"write {form}")
+
+
+def perhaps(name: str) -> Text:
+    """The advice that another name was meant."""
+    return Text(f"vouliez-vous dire {name} ?", f"did you mean {name}?")
 
 
 #: The first that speaks of a term says what is wrong with it; shapes come last.

@@ -19,7 +19,7 @@ from essgraph.catalog import Question
 from essgraph.engine import Dataset, dataset_of
 from essgraph.errors import Text
 from essgraph.evaluation import evaluate
-from essgraph.findings import Finding, Place
+from essgraph.findings import Finding, Place, perhaps
 from essgraph.project import Project
 from essgraph.query import inspect
 
@@ -61,7 +61,7 @@ def _of_no_question(name: str, file: str, questions: Iterable[str]) -> Finding:
         Text(f"aucune question ne s'appelle {name}", f"no question is named {name}"),
         Place(file),
         focus=name,
-        mend=Text(f"vouliez-vous dire {near[0]} ?", f"did you mean {near[0]}?")
+        mend=perhaps(near[0])
         if near
         else Text("renommez ce fichier, ou ôtez-le", "rename this file, or remove it"),
     )

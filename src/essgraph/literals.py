@@ -11,12 +11,9 @@ import pyoxigraph as ox
 
 from essgraph import names
 from essgraph.errors import Text
-from essgraph.findings import Finding
-from essgraph.rules import finding, write
-from essgraph.sources import (
-    Sources,
-    Statement,
-)
+from essgraph.findings import Finding, write
+from essgraph.rules import finding
+from essgraph.sources import Sources, Statement
 
 _CANONICAL: dict[str, Callable[[str], str]] = {
     names.XSD + "integer": lambda v: str(int(v)),
@@ -45,7 +42,6 @@ def _decimal(value: str) -> str:
 def e9(sources: Sources) -> Iterator[Finding]:
     """E9: literals are in canonical form, texts not blank nor with white space at an end, language
     tags lower case, no blank nodes."""
-
     for statement in sources.statements():
         if ox.BlankNode in (type(statement.subject), type(statement.object), type(statement.graph)):
             yield finding(

@@ -12,16 +12,10 @@ import pyoxigraph as ox
 
 from essgraph import names
 from essgraph.errors import Text
-from essgraph.findings import Finding, Severity
+from essgraph.findings import Finding, Severity, perhaps
 from essgraph.merge import SUBCLASS, above, reached
 from essgraph.rules import finding, nearest, show, written
-from essgraph.sources import (
-    TYPE,
-    Part,
-    Sources,
-    Statement,
-    Term,
-)
+from essgraph.sources import TYPE, Part, Sources, Statement, Term
 
 LOCATED_IN = ox.NamedNode(names.ESS + "locatedIn")
 REPLACED = ox.NamedNode(names.DCTERMS + "isReplacedBy")
@@ -271,9 +265,7 @@ def _labelled(sources: Sources, term: ox.NamedNode) -> Text | None:
             and s.subject.value.rpartition("/")[0] == space
             and names.slug(getattr(s.object, "value", "")) == slug
         ):
-            return Text(
-                f"vouliez-vous dire {show(s.subject)} ?", f"did you mean {show(s.subject)}?"
-            )
+            return perhaps(show(s.subject))
     return None
 
 
@@ -344,7 +336,5 @@ def places_in(sources: Sources) -> dict[Term, list[Term]]:
 
 
 def _ours(term: ox.NamedNode) -> bool:
-    value = term.value
-    return value.startswith((names.ID, names.DOC, names.PASSAGE)) and not value.endswith(
-        "#position"
-    )
+    ours = term.value.startswith((names.ID, names.DOC, names.PASSAGE))
+    return ours and not term.value.endswith("#position")

@@ -131,7 +131,7 @@ def as_object(findings: Sequence[Finding]) -> dict[str, object]:
         }
         for f in findings
     ]
-    return {"conforms": not fails(list(findings)), "findings": found}
+    return {"conforms": not fails(findings), "findings": found}
 
 
 def to_json(findings: Sequence[Finding], language: str) -> str:

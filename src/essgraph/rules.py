@@ -9,12 +9,8 @@ from rapidfuzz import fuzz, process
 
 from essgraph import names
 from essgraph.errors import Text
-from essgraph.findings import Finding
-from essgraph.sources import (
-    Part,
-    Statement,
-    Term,
-)
+from essgraph.findings import Finding, perhaps
+from essgraph.sources import Part, Statement, Term
 
 
 def finding(
@@ -58,15 +54,9 @@ def nearest(iri: str, known: Iterable[str]) -> Text | None:
     near = process.extractOne(name, names_there, scorer=fuzz.ratio, score_cutoff=75)
     if near is None:
         return None
-    short = written(ox.NamedNode(space + near[0]))
-    return Text(f"vouliez-vous dire {short} ?", f"did you mean {short}?")
+    return perhaps(written(ox.NamedNode(space + near[0])))
 
 
 def _split(iri: str) -> tuple[str, str]:
     at = max(iri.rfind("/"), iri.rfind("#")) + 1
     return iri[:at], iri[at:]
-
-
-def write(form: str) -> Text:
-    """The advice to write something else."""
-    return Text(f"écrivez {form}", f"write {form}")

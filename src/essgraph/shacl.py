@@ -1,4 +1,4 @@
-"""SHACL validation: the sole user of SHACL engines, and of rdflib outside the tests.
+"""SHACL validation: the sole user of SHACL engines. (Only ``why`` uses rdflib beside it.)
 
 pyshacl-turbo gives pySHACL's report in a hundredth of its time; pySHACL is the reference that the
 tests compare it with, and takes its place where there is no wheel of it. The data goes to the fast
@@ -25,7 +25,7 @@ from rdflib.namespace import SH
 
 from essgraph import names
 from essgraph.errors import ProjectError, Text
-from essgraph.findings import Finding, Place, Severity, fails
+from essgraph.findings import Finding, Place, Severity, write
 from essgraph.merge import named, split
 from essgraph.project import Project
 from essgraph.sources import IDENTITY, TYPE, Part, Sources, Statement, Term, parse
@@ -303,8 +303,8 @@ def findings(
 ) -> list[Finding]:
     """What the results say, each at its place in the files."""
     found = list(_findings(results, shapes_graph, sources))
-    violations = [f for f in found if fails([f])]
-    return [*_one_a_loop(violations), *(f for f in found if not fails([f]))]
+    violations = [f for f in found if f.severity is Severity.VIOLATION]
+    return [*_one_a_loop(violations), *(f for f in found if f.severity is not Severity.VIOLATION)]
 
 
 def _one_a_loop(findings: list[Finding]) -> Iterator[Finding]:
@@ -447,7 +447,7 @@ def _mend(
     wikidata = _WIKIDATA.fullmatch(str(value)) if value is not None else None
     if wikidata:
         form = f"<http://www.wikidata.org/entity/{wikidata[1]}>"
-        return Text(f"écrivez {form}", f"write {form}")
+        return write(form)
     if value is None and (shape, SH.languageIn, None) in shapes_graph:
         there = [
             s.object.language
@@ -482,5 +482,5 @@ def _typed(shapes_graph: rdflib.Graph, shape: Any, value: rdflib.Literal) -> Tex
         if name in allowed and form.fullmatch(str(value)):
             if str(value.datatype) == names.XSD + name:
                 return None  # of that datatype already: it is no day of the calendar
-            return Text(f'écrivez "{value}"^^xsd:{name}', f'write "{value}"^^xsd:{name}')
+            return write(f'"{value}"^^xsd:{name}')
     return None

@@ -22,7 +22,7 @@ from rapidfuzz import fuzz, process
 
 from essgraph import names, turtle
 from essgraph.errors import Position, ProjectError, SyntaxFault, Text
-from essgraph.findings import Place
+from essgraph.findings import Place, perhaps
 from essgraph.project import Project, no_slug, read_bytes
 
 Term: TypeAlias = ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple
@@ -258,7 +258,7 @@ def _prefix(source: SourceFile, prefix: str) -> Text | None:
         return Text(f"ajoutez {line}", f"add {line}")
     declared = re.findall(r"(?im)^\s*@?prefix\s+([^\s:]*):", source.text)
     near = process.extractOne(prefix, declared, scorer=fuzz.ratio, score_cutoff=60)
-    return Text(f"vouliez-vous dire {near[0]}: ?", f"did you mean {near[0]}:?") if near else None
+    return perhaps(f"{near[0]}:") if near else None
 
 
 def _unfinished(source: SourceFile, at: Position) -> tuple[Position, Text]:
