@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from essgraph import names
 from essgraph.query import inspect
@@ -57,8 +57,4 @@ class Near:
 
 def _runs(path: str) -> set[str]:
     name = f"  {path.rpartition('/')[2].lower()} "
-    return set(_windows(name))
-
-
-def _windows(name: str) -> Iterable[str]:
-    return (name[i : i + 3] for i in range(len(name) - 2))
+    return {name[i : i + 3] for i in range(len(name) - 2)}

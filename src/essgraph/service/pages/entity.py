@@ -41,11 +41,8 @@ _OMITTED: Final = {
     names.OA + "bodyValue",
 }
 
-_STARTS: Final = (
-    names.SCHEMA + "startDate",
-    names.ESS + "edtfDate",
-    names.ESS + "attestedOn",
-)
+_STARTS: Final = (names.SCHEMA + "startDate", names.ESS + "edtfDate", names.ESS + "attestedOn")
+_ABOUT: Final = (names.ESS + "summary", names.SKOS + "definition", names.DCTERMS + "description")
 
 FACTS: Final = f"""
 SELECT ?g ?p ?o WHERE {{
@@ -185,22 +182,13 @@ def read_notes(rows: Iterable[Row], language: str) -> list[Note]:
     return sorted(chosen, key=lambda note: (not note.retained, note.iri))
 
 
-def _first(rows: Iterable[Row], property: str, language: str) -> Term | None:
-    """A text of the entity in the language of the page, else in another."""
-    texts = [row["o"] for row in rows if row["p"].value == property]
-    return min(texts, key=lambda term: term.language != language, default=None)
-
-
 def about(rows: Sequence[Row], language: str) -> Term | None:
-    """What the entity is, in a sentence or two: its summary or definition."""
-    for property in (
-        names.ESS + "summary",
-        names.SKOS + "definition",
-        names.DCTERMS + "description",
-    ):
-        found = _first(rows, property, language)
-        if found is not None:
-            return found
+    """What the entity is, in a sentence or two: its summary or definition, in the language of the
+    page, else in another."""
+    for property in _ABOUT:
+        texts = [row["o"] for row in rows if row["p"].value == property]
+        if texts:
+            return min(texts, key=lambda term: term.language != language)
     return None
 
 
@@ -232,16 +220,14 @@ async def page(request: Request, served: Served, texts: Texts, slug: str) -> Res
         "label": label,
         "kind": known.kind(iri),
         "about": about(facts, v.language),
-        "also": sorted(
-            {row["o"].value for row in facts if row["p"].value in (names.ESS + "acronym",)}
-        ),
+        "also": sorted({r["o"].value for r in facts if r["p"].value == names.ESS + "acronym"}),
         "known": known,
         "groups": grouped(facts, known, pieces, v),
         "incoming": grouped(incoming, known, pieces, v, back=True),
         "pieces": list(pieces.values()),
         "notes": read_notes(noted, v.language),
         "truncated": LIMIT in (len(facts), len(incoming)),
-        "map": pictures.small_map(places, known, v) if places else None,
+        "map": pictures.draw_map(places, known, v) if places else None,
         "time": pictures.small_timeline(dates, ends, v) if dates else None,
         "formats": formats.DOCUMENTS,
         "bibtex": bibtex(

@@ -87,9 +87,11 @@ class View:
         return f"?{urlencode([*kept, ('lang', self.say('en', 'fr'))])}"
 
     def to(self, iri: str) -> str | None:
-        """The target of a link to an IRI, or None where it is not to be followed."""
+        """The target of a link to an IRI: ours on this host, else the Web's, else none."""
         own = naming.path(iri)
-        return self.link(own) if own is not None else naming.href(iri)
+        if own is not None:
+            return self.link(own)
+        return iri if iri.startswith(("http://", "https://")) else None
 
     def kind(self, key: str, many: bool = False) -> str:
         return wording.KINDS[key][many].in_language(self.language)

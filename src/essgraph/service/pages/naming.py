@@ -90,14 +90,6 @@ def path(iri: str) -> str | None:
     return None
 
 
-def href(iri: str) -> str | None:
-    """The target of a link to an IRI: ours on this host, else the Web's, else none."""
-    own = path(iri)
-    if own is not None:
-        return own
-    return iri if iri.startswith(("http://", "https://")) else None
-
-
 def bibtex(fields: Sequence[tuple[str, str]], key: str) -> str:
     """A BibTeX entry; what TeX would read as markup is escaped."""
     special = {c: "\\" + c for c in "&%$#_{}"} | {"\\": r"\textbackslash{}"}

@@ -15,6 +15,8 @@ from essgraph.service.pages.dates import edtf_in_words, in_words, span
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
 
+#: The width of a map at least, in units of the projection.
+_LEAST: Final = 150.0
 _NUMBERS: Final = re.compile(r"(-?[\d.]+),(-?[\d.]+)")
 
 
@@ -106,17 +108,15 @@ def draw_map(
     v: View,
     *,
     linked: Mapping[str, str] | None = None,
-    least: float = 150.0,
     ratio: float = 0.62,
     letters: float = 36.0,
 ) -> Map:
-    """A map around the points. ``linked`` are IRIs of countries by ISO code, ``least`` is the
-    width at least, in units of the projection; ``ratio`` of height to width, ``letters`` how
-    many letters high its width is."""
+    """A map around the points. ``linked`` are IRIs of countries by ISO code, ``ratio`` is that
+    of height to width, ``letters`` how many letters high its width is."""
     at = [project(point.lat, point.long) for point in points]
     left, right = min(x for x, _ in at), max(x for x, _ in at)
     top, bottom = min(y for _, y in at), max(y for _, y in at)
-    width = max(least, (right - left) * 1.16, (bottom - top) * 1.3 / ratio)
+    width = max(_LEAST, (right - left) * 1.16, (bottom - top) * 1.3 / ratio)
     height = width * ratio
     x0, y0 = (left + right - width) / 2, (top + bottom - height) / 2
     shapes = [
@@ -171,11 +171,6 @@ def _labelled(
 
 def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-def small_map(points: Sequence[Point], known: Names, v: View) -> Map:
-    """The map of an entity's page."""
-    return draw_map(points, known, v)
 
 
 @dataclass(frozen=True)

@@ -49,10 +49,7 @@ def value_of(parameter: Parameter, given: str | None, v: View) -> str:
         return given
     if parameter.name == "lang":
         return v.language
-    default = parameter.default
-    if default.startswith('"'):
-        return default[1:].partition('"')[0]
-    return default.strip("<>")
+    return parameter.value.strip("<>")
 
 
 async def meant(served: Served, question: Question, given: Mapping[str, str]) -> dict[str, str]:

@@ -28,11 +28,8 @@ class Texts:
         self._folder = folder
         self._read = lru_cache(maxsize=64)(self._verified)
 
-    def text(self, file: str, digest: str) -> str | None:
-        """The text of that file name if its SHA-256 is ``digest``."""
-        return self._read(file, digest)
-
     def _verified(self, file: str, digest: str) -> str | None:
+        """The text of that file name if its SHA-256 is ``digest``."""
         if self._folder is None or not digest or Path(file).name != file:
             return None
         try:
@@ -45,7 +42,7 @@ class Texts:
 
     def excerpt(self, file: str, digest: str, start: int, end: int) -> Excerpt | None:
         """The words from ``start`` to ``end`` (code points), in context."""
-        text = self.text(file, digest)
+        text = self._read(file, digest)
         if text is None or not 0 <= start < end <= len(text):
             return None
         before = text[max(0, start - CONTEXT) : start]

@@ -10,8 +10,7 @@ from essgraph import names
 from essgraph.errors import Text
 from essgraph.service.pages.dates import edtf_in_words, in_words
 from essgraph.service.pages.rows import Term
-
-LANGUAGES: Final = ("fr", "en")
+from essgraph.service.problems import LANGUAGES
 
 #: Names of kinds: one thing, many things.
 KINDS: Final[Mapping[str, tuple[Text, Text]]] = {
