@@ -19,8 +19,7 @@ from essgraph.service.answers import Kept
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live
 from essgraph.service.reply import Headers, send_kept
-from essgraph.service.resource import guarded
-from essgraph.service.sparql import not_acceptable
+from essgraph.service.resource import ALLOW, guarded
 
 JSON: Final = Format("json", "application/json", "json", (), False)
 
@@ -30,7 +29,7 @@ Parameters = list[tuple[str, str]]
 class Api:
     """What is called by its address: read by GET and HEAD (RFC 9110, 9.3), as plain ASGI."""
 
-    allow = "GET, HEAD, OPTIONS"
+    allow = ALLOW
 
     def __init__(self, live: Live) -> None:
         self._live = live
@@ -120,7 +119,7 @@ def choose(form: str, scope: Scope, offers: Sequence[Format]) -> Format:
         else formats.negotiate(fields(scope["headers"], b"accept"), offers)
     )
     if chosen is None:
-        raise not_acceptable(offers)
+        raise problems.not_acceptable(offer.media_type for offer in offers)
     return chosen
 
 

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from essgraph.errors import EssgraphError, Text, UnknownName
+from essgraph.errors import EssgraphError, Text
 from essgraph.service import details, openapi, sparql
 from essgraph.service.access import Metrics
 from essgraph.service.collections import Collections
@@ -25,7 +25,7 @@ from essgraph.service.library import Library
 from essgraph.service.live import Live
 from essgraph.service.pages.routes import PAGES, Pages
 from essgraph.service.pages.texts import Texts
-from essgraph.service.problems import HttpProblem
+from essgraph.service.problems import HttpProblem, not_allowed, nothing_at
 from essgraph.service.reconciliation import Reconciliation
 from essgraph.service.reply import respond
 from essgraph.service.resource import ALLOW, redirect
@@ -145,14 +145,9 @@ class _Front:
 
 async def _unknown(request: Request, error: Any) -> Response:
     if error.status_code == 405:
-        problem: EssgraphError = sparql.not_allowed(request.method, ALLOW)
+        problem: EssgraphError = not_allowed(request.method, ALLOW)
     else:
-        problem = UnknownName(
-            Text(
-                f"rien à l'adresse {request.url.path[:80]}",
-                f"nothing at {request.url.path[:80]}",
-            )
-        )
+        problem = nothing_at(request.url.path)
     return details.respond(problem, request.scope)
 
 

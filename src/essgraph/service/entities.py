@@ -25,13 +25,12 @@ from essgraph.service.live import Live, Served
 from essgraph.service.near import Near
 from essgraph.service.pages import document, entity
 from essgraph.service.pages.texts import Texts
-from essgraph.service.problems import HttpProblem
+from essgraph.service.problems import HttpProblem, not_acceptable
 from essgraph.service.reply import Headers
 from essgraph.service.resource import (
     BOTH_LANGUAGES,
     CACHING,
     guarded,
-    not_acceptable,
     path_of,
     redirect,
     send_as,
@@ -212,8 +211,9 @@ async def _license(served: Served) -> str:
 
 
 def _not_acceptable(topic: Topic) -> HttpProblem:
-    found = [(links.data(topic, f), f.media_type) for f in formats.DOCUMENTS]
-    return not_acceptable([*found, (links.page(topic), formats.HTML.media_type)])
+    there = {links.data(topic, f): f.media_type for f in formats.DOCUMENTS}
+    there[links.page(topic)] = formats.HTML.media_type
+    return not_acceptable(there.values(), tuple(there.items()))
 
 
 def _withdrawn(topic: Topic, status: documents.Status) -> HttpProblem:

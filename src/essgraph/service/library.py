@@ -19,19 +19,13 @@ from starlette.types import Receive, Scope, Send
 
 from essgraph import catalog, formats, names
 from essgraph.catalog import Question
-from essgraph.errors import QueryError, Text, UnknownName
+from essgraph.errors import QueryError, Text
 from essgraph.formats import Format
 from essgraph.query import inspect
 from essgraph.service import api, citations, supports, versions
 from essgraph.service.api import Api, Parameters
-from essgraph.service.asking import (
-    Asked,
-    Page,
-    asked,
-    offers,
-    offers_of,
-    questions,
-)
+from essgraph.service.asking import Asked, Page, asked, offers, offers_of, questions
+from essgraph.service.problems import nothing_at
 from essgraph.service.reply import Headers, send_kept
 from essgraph.service.resource import redirect
 
@@ -60,7 +54,7 @@ class Library(Api):
         elif rest == "changes":
             await self._changes(scope, send, name, given)
         elif rest:
-            raise UnknownName(Text(f"rien à l'adresse {path[:80]}", f"nothing at {path[:80]}"))
+            raise nothing_at(path)
         else:
             await self._ask(scope, send, name, given)
 

@@ -88,6 +88,30 @@ class HttpProblem(EssgraphError):
         self.links = tuple(links)
 
 
+def not_acceptable(types: Iterable[str], links: Sequence[tuple[str, str]] = ()) -> HttpProblem:
+    """406, with the media types of what there is, and where that is."""
+    listed = ", ".join(types)
+    text = Text(f"formats disponibles : {listed}", f"available formats: {listed}")
+    return HttpProblem(406, text, links=links)
+
+
+def not_allowed(method: str, allow: str) -> HttpProblem:
+    """405, with the methods that are."""
+    return HttpProblem(
+        405,
+        Text(
+            f"{method[:20]} n'est pas permis ici ; permis : {allow}",
+            f"{method[:20]} is not allowed here; allowed: {allow}",
+        ),
+        {"Allow": allow},
+    )
+
+
+def nothing_at(path: str) -> UnknownName:
+    """Of a path that has no answer."""
+    return UnknownName(Text(f"rien à l'adresse {path[:80]}", f"nothing at {path[:80]}"))
+
+
 def status_of(error: EssgraphError) -> int:
     """The HTTP status code for an error of ours."""
     if isinstance(error, HttpProblem):

@@ -34,7 +34,7 @@ from essgraph.service.api import Api
 from essgraph.service.encodings import fields
 from essgraph.service.finding import consult
 from essgraph.service.live import Live, Served
-from essgraph.service.problems import HttpProblem
+from essgraph.service.problems import HttpProblem, nothing_at
 from essgraph.service.sparql import read_body
 
 #: Queries, entities and properties that one request may hold; OpenRefine sends ten at a time.
@@ -111,9 +111,7 @@ class Reconciliation(Api):
         if path in answers:
             found = await answers[path](request)
         elif path:
-            raise UnknownName(
-                Text(f"rien à l'adresse {scope['path'][:80]}", f"nothing at {scope['path'][:80]}")
-            )
+            raise nothing_at(scope["path"])
         elif "queries" in values:
             found = await _reconcile(request, _json(values["queries"], "queries"))
         elif "extend" in values:

@@ -22,9 +22,8 @@ from essgraph.service.answers import Kept
 from essgraph.service.encodings import fields
 from essgraph.service.links import link
 from essgraph.service.live import Served
-from essgraph.service.problems import HttpProblem
+from essgraph.service.problems import HttpProblem, not_acceptable, not_allowed
 from essgraph.service.reply import Headers, has, respond, send_kept
-from essgraph.service.sparql import not_allowed
 
 ALLOW: Final = "GET, HEAD, OPTIONS"
 CACHING: Final = (b"cache-control", b"public, max-age=60")
@@ -93,14 +92,6 @@ async def redirect(
     await respond(scope, send, status, [*fixed, *headers], lasting=True)
 
 
-def not_acceptable(links: Sequence[tuple[str, str]]) -> HttpProblem:
-    """406, with the addresses and types of what there is."""
-    listed = ", ".join(media_type for _, media_type in links)
-    return HttpProblem(
-        406, Text(f"formats disponibles : {listed}", f"available formats: {listed}"), links=links
-    )
-
-
 @dataclass(frozen=True)
 class Resource:
     """A resource that answers 200 at its own path, negotiated, and per format at others.
@@ -153,9 +144,8 @@ async def answer(
     if chosen is None:
         wanted = negotiate(fields(scope["headers"], b"accept"), resource.all_offers)
         if wanted is None:
-            raise not_acceptable(
-                [(resource.address(offer), offer.media_type) for offer in resource.all_offers]
-            )
+            there = {resource.address(f): f.media_type for f in resource.all_offers}
+            raise not_acceptable(there.values(), tuple(there.items()))
         offer = next(f for f in resource.all_offers if f.name == wanted.name)
         headers.append((b"content-location", resource.address(offer).encode()))
     else:

@@ -20,7 +20,7 @@ from essgraph.query import inspect
 from essgraph.service import description, details
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live
-from essgraph.service.problems import HttpProblem
+from essgraph.service.problems import HttpProblem, not_acceptable, not_allowed
 from essgraph.service.reply import respond, send_kept
 
 #: The largest request body we read, in bytes.
@@ -176,26 +176,8 @@ def _format(scope: Scope, parameters: Parameters, offers: _Offers) -> Format:
     else:
         chosen = offers.negotiate(fields(scope["headers"], b"accept"))
     if chosen is None:
-        raise not_acceptable(offers.all)
+        raise not_acceptable(offer.media_type for offer in offers.all)
     return chosen
-
-
-def not_acceptable(offers: Sequence[Format]) -> HttpProblem:
-    """406, with what there is."""
-    listed = ", ".join(offer.media_type for offer in offers)
-    return HttpProblem(406, Text(f"formats disponibles : {listed}", f"available formats: {listed}"))
-
-
-def not_allowed(method: str, allow: str) -> HttpProblem:
-    """405, with the methods that are."""
-    return HttpProblem(
-        405,
-        Text(
-            f"{method[:20]} n'est pas permis ici ; permis : {allow}",
-            f"{method[:20]} is not allowed here; allowed: {allow}",
-        ),
-        {"Allow": allow},
-    )
 
 
 async def _parameters(scope: Scope, receive: Receive) -> Parameters:
