@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -16,7 +17,7 @@ from typing import Final
 
 from essgraph.engine import Answer, Dataset, Engine
 from essgraph.errors import EssgraphError
-from essgraph.formats import Format
+from essgraph.formats import JSON, Format
 from essgraph.query import Query
 from essgraph.service import encodings
 
@@ -100,6 +101,13 @@ class Answers:
 
         # Who sets a lower time limit waits for an evaluation under that limit.
         return await self._once(tag, f"{tag} {timeout}", evaluate, query.volatile)
+
+    async def solutions(self, query: Query) -> list[dict[str, dict[str, str]]]:
+        """The solutions of a query of ours, as SPARQL 1.1 Query Results JSON has them (3.2)."""
+        kept = await self.ask(query, Dataset(), {}, JSON)
+        found: list[dict[str, dict[str, str]]]
+        found = json.loads(kept.answer.whole())["results"]["bindings"]
+        return found
 
     async def make(self, key: str, maker: Callable[[], Awaitable[bytes]]) -> Kept:
         """What is made of several answers, kept like them. ``key`` and the version name it."""

@@ -39,8 +39,8 @@ def create_app(
     live: Live,
     metrics: Metrics,
     *,
-    watch: bool = False,
-    texts: Path | None = None,
+    watch: bool,
+    texts: Path | None,
     url: str,
 ) -> ASGIApp:
     """The service. Query workers start and stop with the application.

@@ -6,8 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Final
 
-from essgraph import formats, names
-from essgraph.engine import Dataset
+from essgraph import names
 from essgraph.formats import Format
 from essgraph.query import inspect
 
@@ -26,8 +25,7 @@ _SPECIAL: Final = re.compile(r"[&%$#_{}~^\\]")
 
 async def cite(it: Asked, address: str, format: Format) -> bytes:
     """The citation of an answer in BibTeX or CSL-JSON (Citation Style Language data, 1.0)."""
-    kept = await it.served.answers.ask(_DATASET, Dataset(), {}, formats.JSON)
-    rows = json.loads(kept.answer.whole())["results"]["bindings"]
+    rows = await it.served.answers.solutions(_DATASET)
     dataset = next((r["title"]["value"] for r in rows if r["title"]["xml:lang"] == it.language), "")
     day = rows[0]["modified"]["value"] if rows else ""
     title = it.question.title.in_language(it.language)

@@ -12,7 +12,6 @@ A claim is a subject, a property, and an object or a text. It is
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +19,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from essgraph import formats, names
+from essgraph import names
 from essgraph.catalog import ntriples
-from essgraph.engine import Dataset
 from essgraph.errors import QueryError, Text, UnknownName
 from essgraph.query import inspect
 from essgraph.search import Entity, Index, fold
@@ -65,14 +63,10 @@ _SAME: Final = 85.0
 _LIKELY: Final = 75.0
 _LEAD: Final = 3.0
 
-Row = Mapping[str, Mapping[str, str]]
-
 
 async def rows(served: Served, query: str) -> list[dict[str, dict[str, str]]]:
     """The solutions of a query of ours."""
-    kept = await served.answers.ask(inspect(_HEAD + query), Dataset(), {}, formats.JSON)
-    found: list[dict[str, dict[str, str]]] = json.loads(kept.answer.whole())["results"]["bindings"]
-    return found
+    return await served.answers.solutions(inspect(_HEAD + query))
 
 
 @lru_cache(maxsize=4)

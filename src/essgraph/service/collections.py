@@ -18,7 +18,7 @@ from essgraph.formats import Format
 from essgraph.query import inspect
 from essgraph.search import fold
 from essgraph.service import documents, resource
-from essgraph.service.links import link
+from essgraph.service.links import link, page_of
 from essgraph.service.live import Live, Served
 from essgraph.service.pages import frame
 from essgraph.service.resource import Resource
@@ -214,12 +214,8 @@ async def _page(request: Request, served: Served, part: Part, counted: dict[str,
         "part": part,
         "parts": sorted(parts, key=lambda p: fold(p[1])),
         "members": sorted(
-            ((_path(iri), labels.get(iri, iri.removeprefix(names.BASE))) for iri in members),
+            ((page_of(iri), labels.get(iri, iri.removeprefix(names.BASE))) for iri in members),
             key=lambda pair: fold(pair[1]),
         ),
     }
     return frame.html(request, served, "collection.html", view, context)
-
-
-def _path(iri: str) -> str:
-    return "/page/" + iri.removeprefix(names.BASE).removeprefix("id/")

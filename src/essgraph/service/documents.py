@@ -112,8 +112,7 @@ class Topic:
 
     @property
     def iri(self) -> str:
-        inside = self.key.startswith(("doc/", "passage/"))
-        return names.BASE + self.key if inside else names.ID + self.key
+        return (names.BASE if self.is_document else names.ID) + self.key
 
     @property
     def path(self) -> str:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from essgraph import formats, names
 from essgraph.formats import Format
 from essgraph.service.documents import Topic
-
-_LISTED: Final = formats.DOCUMENTS
 
 
 def link(target: str, relation: str, media_type: str = "") -> str:
@@ -28,9 +25,14 @@ def page(topic: Topic) -> str:
     return f"/page/{topic.key}"
 
 
+def page_of(iri: str) -> str:
+    """The path of the page about what one of our IRIs names."""
+    return "/page/" + iri.removeprefix(names.BASE).removeprefix("id/")
+
+
 def of_thing(topic: Topic) -> str:
     """For the answer at the address of the thing itself, which no message can carry (303)."""
-    described = [link(data(topic, f), "describedby", f.media_type) for f in _LISTED]
+    described = [link(data(topic, f), "describedby", f.media_type) for f in formats.DOCUMENTS]
     described.append(link(page(topic), "describedby", formats.HTML.media_type))
     return ", ".join([*described, _cite(topic), link("/dataset", "collection")])
 
@@ -53,7 +55,7 @@ def of_page(topic: Topic, license: str) -> str:
     return ", ".join(
         [
             *_alternates(topic, except_for=formats.HTML),
-            *(link(data(topic, f), "describedby", f.media_type) for f in _LISTED),
+            *(link(data(topic, f), "describedby", f.media_type) for f in formats.DOCUMENTS),
             link(page(topic), "canonical"),
             link(topic.path, "describes"),
             link("https://schema.org/AboutPage", "type"),
@@ -63,10 +65,8 @@ def of_page(topic: Topic, license: str) -> str:
 
 
 def _alternates(topic: Topic, except_for: Format) -> Sequence[str]:
-    found = [link(data(topic, f), "alternate", f.media_type) for f in _LISTED if f != except_for]
-    if except_for != formats.HTML:
-        found.append(link(page(topic), "alternate", formats.HTML.media_type))
-    return found
+    paths = {f: data(topic, f) for f in formats.DOCUMENTS} | {formats.HTML: page(topic)}
+    return [link(path, "alternate", f.media_type) for f, path in paths.items() if f != except_for]
 
 
 def _shared(topic: Topic, license: str) -> Sequence[str]:

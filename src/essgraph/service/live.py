@@ -85,10 +85,6 @@ class Live:
         self.changed: Callable[[], None] = lambda: None
 
     @property
-    def ready(self) -> bool:
-        return self._served is not None
-
-    @property
     def now(self) -> Served:
         assert self._served is not None, "in use before start"
         return self._served

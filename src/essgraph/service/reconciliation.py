@@ -22,9 +22,8 @@ from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
 
-from essgraph import formats, names
+from essgraph import names
 from essgraph.catalog import is_text, quoted
-from essgraph.engine import Dataset
 from essgraph.errors import QueryError, Text, UnknownName
 from essgraph.formats import HTML
 from essgraph.query import inspect
@@ -67,11 +66,7 @@ class _Request:
     values: Mapping[str, str]
 
     async def rows(self, query: str) -> list[dict[str, dict[str, str]]]:
-        kept = await self.served.answers.ask(inspect(query), Dataset(), {}, formats.JSON)
-        found: list[dict[str, dict[str, str]]] = json.loads(kept.answer.whole())["results"][
-            "bindings"
-        ]
-        return found
+        return await self.served.answers.solutions(inspect(query))
 
 
 class Reconciliation(Api):
@@ -199,10 +194,7 @@ async def _reconcile(request: _Request, batch: Any) -> dict[str, Any]:
             f"un objet d'au plus {MAX_BATCH} requêtes",
             f"an object of at most {MAX_BATCH} queries",
         )
-    answers: dict[str, Any] = {}
-    for key, query in batch.items():
-        answers[key] = {"result": await _candidates(request, key, query)}
-    return answers
+    return {key: {"result": await _candidates(request, key, query)} for key, query in batch.items()}
 
 
 async def _candidates(request: _Request, key: str, query: Any) -> list[dict[str, Any]]:
@@ -438,8 +430,7 @@ async def _propose(request: _Request) -> dict[str, Any]:
     if not (limit.isascii() and limit.isdigit() and len(limit) < 6):
         raise _wrong("limit", "un nombre entier", "a whole number")
     found = found[: int(limit) or None]
-    answer: dict[str, Any] = {"properties": found}
-    return answer | ({"type": name} if name else {})
+    return {"properties": found, **({"type": name} if name else {})}
 
 
 async def _preview(request: _Request) -> bytes:

@@ -31,23 +31,22 @@ def serve(
     reuse_port: bool,
     watch: bool,
     log: bool,
-    url: str = "",
-    texts: Path | None = None,
+    url: str,
+    texts: Path | None,
 ) -> None:
     """Serves what is live until SIGTERM or SIGINT, then drains.
 
     SIGHUP takes up another version; ``watch`` does so when it appears. ``log`` writes a JSON
-    line a request to standard output, ``url`` is the public address of the service (without it,
-    that of ``host`` and ``port``), ``texts`` is the folder of the private texts. Raises
-    EngineError where the workers cannot start. With ``reuse_port`` other processes may listen on
-    the same port, and the kernel shares the connections among them (SO_REUSEPORT).
+    line a request to standard output, ``url`` is the public address of the service (empty: that of
+    ``host`` and ``port``), ``texts`` is the folder of the private texts. Raises EngineError where
+    the workers cannot start. With ``reuse_port`` other processes may listen on the same port, and
+    the kernel shares the connections among them (SO_REUSEPORT).
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # not a line for each query
     _raise_descriptor_limit()
     sys.setswitchinterval(0.0005)  # a large query read in a thread holds up the loop no longer
-    uvicorn_loop = asyncio.Runner(loop_factory=_new_loop)
-    with uvicorn_loop as runner:
+    with asyncio.Runner(loop_factory=_new_loop) as runner:
         loop = runner.get_loop()
         memo, metrics = Memo(), Metrics()
         lines = AccessLog(sys.stdout if log else None, loop.call_later)

@@ -24,7 +24,7 @@ from essgraph.formats import Format
 from essgraph.query import inspect
 from essgraph.service import dataset, documents, resource
 from essgraph.service.answers import Kept
-from essgraph.service.links import link
+from essgraph.service.links import link, page_of
 from essgraph.service.live import Live, Served
 from essgraph.service.pages import frame
 from essgraph.service.reply import send_kept
@@ -53,9 +53,9 @@ class Site:
         self._live = live
         self._url = url
         self.paths: Final[Mapping[str, Handler]] = {
-            "/": self._home,
+            "/": self._described,
             "/dataset": self._dataset,
-            "/.well-known/void": self._void,
+            "/.well-known/void": self._described,
             "/.well-known/api-catalog": self._catalog,
             "/robots.txt": self._robots,
             "/sitemap.xml": self._sitemap,
@@ -70,11 +70,11 @@ class Site:
 
         await resource.guarded(answer, scope, receive, send)
 
-    async def _home(self, scope: Scope, send: Send, served: Served) -> None:
-        await resource.answer(scope, send, served, self._description(served, "/dataset"))
+    async def _described(self, scope: Scope, send: Send, served: Served) -> None:
+        await resource.answer(scope, send, served, self._description(served))
 
     async def _dataset(self, scope: Scope, send: Send, served: Served) -> None:
-        found = self._description(served, "/dataset")
+        found = self._description(served)
         suffix = scope["path"].partition(".")[2]
         chosen = resource.by_suffix(found, suffix) if suffix else None
         await resource.answer(scope, send, served, found, chosen)
@@ -83,11 +83,7 @@ class Site:
         """A named graph is described with the dataset; its content is asked for by SPARQL."""
         await resource.redirect(scope, send, 303, "/dataset")
 
-    async def _void(self, scope: Scope, send: Send, served: Served) -> None:
-        found = self._description(served, "/dataset")
-        await resource.answer(scope, send, served, found)
-
-    def _description(self, served: Served, path: str) -> Resource:
+    def _description(self, served: Served) -> Resource:
         async def make(format: Format) -> bytes:
             graph = await dataset.description(served, self._url)
             graph += await documents.labelled(
@@ -106,7 +102,7 @@ class Site:
             link("/id/", "item"),
             *(link(f"/{name}", "item", "application/gzip") for name in formats.DUMPS),
         )
-        return Resource(path, f"dataset {self._url}", make, page, relations)
+        return Resource("/dataset", f"dataset {self._url}", make, page, relations)
 
     async def _dump(self, scope: Scope, send: Send, served: Served) -> None:
         name = scope["path"][1:]
@@ -144,7 +140,7 @@ class Site:
 
     async def _sitemap(self, scope: Scope, send: Send, served: Served) -> None:
         found = await documents.rows(served.answers, _NAMES, {})
-        paths = [*_PAGES, *(_page_path(row["s"].value) for row in found)]
+        paths = [*_PAGES, *(page_of(row["s"].value) for row in found)]
         day = datetime.fromtimestamp(served.snapshot.modified, UTC).date().isoformat()
         part = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("part", "")
         parts = -(-len(paths) // _MOST_URLS)
@@ -254,10 +250,6 @@ class Site:
             *([(b"link", links.encode())] if links else []),
         ]
         await send_kept(scope, send, kept, headers, modified=served.snapshot.modified)
-
-
-def _page_path(iri: str) -> str:
-    return "/page/" + iri.removeprefix(names.BASE).removeprefix("id/")
 
 
 async def _page(request: Request, served: Served) -> Response:
