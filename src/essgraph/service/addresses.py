@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from essgraph import formats
-from essgraph.service.operations import STRING, in_query, media, operation
+from essgraph.service.operations import OBJECT, STRING, array, in_query, media, operation, record
 
 _DATA: Final = "linked data"
 _FILES: Final = "discovery"
@@ -157,11 +157,10 @@ def _file(summary: str, media_type: str, *problems: int) -> dict[str, Any]:
 
 
 #: A JSON-LD document as we write it.
-JSON_LD: Final[dict[str, Any]] = {
-    "type": "object",
-    "properties": {
-        "@context": {"oneOf": [{"type": "string", "format": "uri"}, {"type": "object"}]},
-        "@graph": {"type": "array", "items": {"type": "object", "required": ["@id"]}},
+JSON_LD: Final = record(
+    {
+        "@context": {"oneOf": [{**STRING, "format": "uri"}, OBJECT]},
+        "@graph": array({**OBJECT, "required": ["@id"]}),
     },
-    "required": ["@context", "@graph"],
-}
+    "@context @graph",
+)

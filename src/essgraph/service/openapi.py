@@ -16,11 +16,14 @@ from essgraph.service.live import Live
 from essgraph.service.operations import (
     JSON_ONLY,
     LANGUAGE,
+    OBJECT,
     STRING,
+    array,
     in_query,
     integer,
     media,
     operation,
+    record,
     ref,
 )
 
@@ -40,179 +43,118 @@ _PROBLEMS: Final = {
 #: What is asked in examples.
 _QUERY: Final = "SELECT * WHERE { ?s a ?class } LIMIT 5"
 _BATCH: Final = '{"q0": {"query": "Bamako"}}'
-_TEXTS: Final = {
-    "type": "object",
-    "properties": {"fr": STRING, "en": STRING},
-    "required": ["fr", "en"],
-}
+_INTEGER: Final = {"type": "integer"}
+_TEXTS: Final = record({"fr": STRING, "en": STRING}, "fr en")
+_TERM: Final = record(
+    {
+        "type": {"enum": ["uri", "literal", "bnode", "triple"]},
+        "value": {},
+        "xml:lang": STRING,
+        "datatype": STRING,
+    },
+    "type value",
+)
+_PARAMETER: Final = record(
+    {
+        "name": STRING,
+        "type": {"enum": list(catalog.TYPES)},
+        "description": _TEXTS,
+        "default": STRING,
+    },
+    "name type description default",
+)
+_QUESTION: Final = record(
+    {
+        "name": STRING,
+        "iri": STRING,
+        "url": STRING,
+        "title": _TEXTS,
+        "description": _TEXTS,
+        "keywords": array(STRING),
+        "parameters": array(_PARAMETER),
+        "formats": array(STRING),
+    },
+    "name url title description parameters",
+)
+_HIT: Final = record(
+    {
+        "id": STRING,
+        "prefixed": STRING,
+        "url": STRING,
+        "label": STRING,
+        "kind": STRING,
+        "kindLabel": STRING,
+        "labels": _TEXTS,
+        "description": STRING,
+        "matched": OBJECT,
+        "highlight": STRING,
+        "score": {"type": "number"},
+    },
+    "id prefixed url label kind kindLabel highlight",
+)
 _SCHEMAS: Final[dict[str, Any]] = {
     "JsonLd": addresses.JSON_LD,
-    "Problem": {
-        "type": "object",
-        "description": "RFC 9457, problem details",
-        "properties": {
+    "Problem": record(
+        {
             "type": STRING,
             "title": STRING,
-            "status": {"type": "integer"},
+            "status": _INTEGER,
             "detail": STRING,
             "instance": STRING,
-            "position": {
-                "type": "object",
-                "properties": {"line": {"type": "integer"}, "column": {"type": "integer"}},
-            },
-            "limit": {"type": "object"},
+            "position": record({"line": _INTEGER, "column": _INTEGER}),
+            "limit": OBJECT,
         },
-        "required": ["type", "title", "status", "detail"],
-    },
-    "Results": {
-        "type": "object",
-        "description": "SPARQL 1.1 Query Results JSON; with `evidence=1` also `evidence` (one "
-        "entry for each row), `passages` and `notes`",
-        "properties": {
-            "head": {
-                "type": "object",
-                "properties": {"vars": {"type": "array", "items": STRING}},
-            },
-            "results": {
-                "type": "object",
-                "properties": {
-                    "bindings": {
-                        "type": "array",
-                        "items": {
-                            "type": "object",
-                            "additionalProperties": {
-                                "type": "object",
-                                "properties": {
-                                    "type": {"enum": ["uri", "literal", "bnode", "triple"]},
-                                    "value": {},
-                                    "xml:lang": STRING,
-                                    "datatype": STRING,
-                                },
-                                "required": ["type", "value"],
-                            },
-                        },
-                    }
-                },
-                "required": ["bindings"],
-            },
+        "type title status detail",
+        description="RFC 9457, problem details",
+    ),
+    "Results": record(
+        {
+            "head": record({"vars": array(STRING)}),
+            "results": record(
+                {"bindings": array({**OBJECT, "additionalProperties": _TERM})}, "bindings"
+            ),
             "boolean": {"type": "boolean"},
-            "evidence": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "properties": {
-                        "passages": {"type": "array", "items": STRING},
-                        "documents": {"type": "array", "items": STRING},
-                    },
-                    "required": ["passages", "documents"],
-                },
-            },
-            "passages": {"type": "object", "additionalProperties": {"type": "object"}},
-            "notes": {"type": "array", "items": STRING},
+            "evidence": array(
+                record(
+                    {"passages": array(STRING), "documents": array(STRING)}, "passages documents"
+                )
+            ),
+            "passages": {**OBJECT, "additionalProperties": OBJECT},
+            "notes": array(STRING),
         },
-        "required": ["head"],
-    },
-    "Questions": {
-        "type": "object",
-        "properties": {
-            "version": STRING,
-            "questions": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "properties": {
-                        "name": STRING,
-                        "iri": STRING,
-                        "url": STRING,
-                        "title": _TEXTS,
-                        "description": _TEXTS,
-                        "keywords": {"type": "array", "items": STRING},
-                        "parameters": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "properties": {
-                                    "name": STRING,
-                                    "type": {"enum": list(catalog.TYPES)},
-                                    "description": _TEXTS,
-                                    "default": STRING,
-                                },
-                                "required": ["name", "type", "description", "default"],
-                            },
-                        },
-                        "formats": {"type": "array", "items": STRING},
-                    },
-                    "required": ["name", "url", "title", "description", "parameters"],
-                },
-            },
-        },
-        "required": ["version", "questions"],
-    },
-    "Changes": {
-        "type": "object",
-        "properties": {
+        "head",
+        description="SPARQL 1.1 Query Results JSON; with `evidence=1` also `evidence` (one "
+        "entry for each row), `passages` and `notes`",
+    ),
+    "Questions": record({"version": STRING, "questions": array(_QUESTION)}, "version questions"),
+    "Changes": record(
+        {
             "question": STRING,
             "since": STRING,
             "version": STRING,
             "now": STRING,
             "changed": {"type": "boolean"},
             "kept": {"type": "boolean"},
-            "versions": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "properties": {
-                        "version": STRING,
-                        "built": {"type": "string", "format": "date"},
-                    },
-                    "required": ["version", "built"],
-                },
-            },
-            "columns": {"type": "object"},
-            "added": {"type": "array", "items": {"type": "object"}},
-            "removed": {"type": "array", "items": {"type": "object"}},
+            "versions": array(
+                record({"version": STRING, "built": {**STRING, "format": "date"}}, "version built")
+            ),
+            "columns": OBJECT,
+            "added": array(OBJECT),
+            "removed": array(OBJECT),
         },
-        "required": ["question", "since", "version", "changed", "kept", "versions"],
-    },
-    "Citation": {"type": "array", "items": {"type": "object"}, "minItems": 1},
-    "Found": {
-        "type": "object",
-        "properties": {
+        "question since version changed kept versions",
+    ),
+    "Citation": {**array(OBJECT), "minItems": 1},
+    "Found": record(
+        {
             "query": STRING,
             "language": {"enum": ["fr", "en"]},
-            "total": {"type": "integer"},
-            "kinds": {"type": "object", "additionalProperties": {"type": "integer"}},
-            "results": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "properties": {
-                        "id": STRING,
-                        "prefixed": STRING,
-                        "url": STRING,
-                        "label": STRING,
-                        "kind": STRING,
-                        "kindLabel": STRING,
-                        "labels": _TEXTS,
-                        "description": STRING,
-                        "matched": {"type": "object"},
-                        "highlight": STRING,
-                        "score": {"type": "number"},
-                    },
-                    "required": [
-                        "id",
-                        "prefixed",
-                        "url",
-                        "label",
-                        "kind",
-                        "kindLabel",
-                        "highlight",
-                    ],
-                },
-            },
+            "total": _INTEGER,
+            "kinds": {**OBJECT, "additionalProperties": _INTEGER},
+            "results": array(_HIT),
         },
-        "required": ["query", "results"],
-    },
+        "query results",
+    ),
 }
 
 
@@ -290,11 +232,7 @@ def _sparql() -> dict[str, Any]:
         "required": True,
         "content": {
             "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "object",
-                    "properties": {parameter["name"]: parameter["schema"] for parameter in more},
-                    "required": ["query"],
-                },
+                "schema": record({one["name"]: one["schema"] for one in more}, "query"),
                 "example": {"query": _QUERY},
             },
             "application/sparql-query": {"schema": STRING, "example": _QUERY},
@@ -449,10 +387,7 @@ def _reconciliation() -> dict[str, Any]:
     post["requestBody"] = {
         "content": {
             "application/x-www-form-urlencoded": {
-                "schema": {
-                    "type": "object",
-                    "properties": {"queries": STRING, "extend": STRING},
-                },
+                "schema": record({"queries": STRING, "extend": STRING}),
                 "example": {"queries": _BATCH},
             }
         }

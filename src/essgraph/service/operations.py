@@ -13,7 +13,18 @@ LANGUAGE: Final = {
     "schema": {"type": "string", "enum": ["fr", "en"]},
     "description": "Language of labels and messages; without it, by `Accept-Language`",
 }
-JSON_ONLY: Final = {"application/json": {"schema": {"type": "object"}}}
+OBJECT: Final = {"type": "object"}
+JSON_ONLY: Final = {"application/json": {"schema": OBJECT}}
+
+
+def array(items: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+def record(properties: dict[str, Any], required: str = "", **more: Any) -> dict[str, Any]:
+    """An object with these properties; the names of those that are required, between spaces."""
+    needed = {"required": required.split()} if required else {}
+    return {**OBJECT, **more, "properties": properties, **needed}
 
 
 def ref(kind: str, name: str) -> dict[str, str]:
