@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
@@ -35,6 +35,18 @@ PAGES: Final = ("/docs", "/recommendations")
 _HTML: Final = (formats.HTML.media_type, *formats.HTML.aliases)
 
 
+class _Route(NamedTuple):
+    """What answers at a path, from the request and what follows the first segment.
+
+    ``lasting``: the same address gives the same page as long as the version is in service.
+    ``negotiated``: the rest of the service answers there too.
+    """
+
+    handler: Handler
+    lasting: bool = False
+    negotiated: bool = False
+
+
 class Pages:
     """What people read, before ``rest``, which answers all else.
 
@@ -47,53 +59,45 @@ class Pages:
         self._live: Final = live
         self._rest: Final = rest
         self._url: Final = url
-        #: Whole paths, and first segments of paths; those of ``_negotiated`` are shared with rest.
-        self._paths: Final[dict[str, Handler]] = {
-            "/": self._home,
-            "/docs": self._guide,
-            "/queries": self._question,
-            "/recommendations": self._recommendations,
-            "/search": self._search,
-            "/sparql": self._editor,
-            "/view": self._view,
+        library = _Route(self._question, lasting=True, negotiated=True)
+        #: Whole paths, and first segments of paths.
+        self._paths: Final = {
+            "/": _Route(lambda request, _: home.page(request, live.now), True, True),
+            "/docs": _Route(lambda request, _: guide.page(request, live.now, url), lasting=True),
+            "/queries": library,
+            "/recommendations": _Route(
+                lambda request, _: recommendations.page(request, live.now), lasting=True
+            ),
+            "/search": _Route(lambda request, _: searching.page(request, live.now), True, True),
+            "/sparql": _Route(
+                lambda request, _: self._editor(request, request.query_params.get("query")),
+                negotiated=True,
+            ),
+            "/view": _Route(lambda request, _: editor.fragment(request, live.now)),
         }
-        self._folders: Final[dict[str, Handler]] = {
-            "q": self._short,
-            "queries": self._question,
-            "static": self._static,
-        }
-        #: The same address gives the same page as long as the version is in service.
-        self._lasting: Final = {
-            self._guide,
-            self._home,
-            self._question,
-            self._recommendations,
-            self._search,
-        }
-        self._negotiated: Final = {
-            self._home,
-            self._question,
-            self._search,
-            self._editor,
+        self._folders: Final = {
+            "q": _Route(lambda request, code: self._editor(request, outcome.lengthen(code))),
+            "queries": library,
+            "static": _Route(static.serve),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        handler, rest = self._handler(scope)
-        if handler is None:
+        route, rest = self._route(scope)
+        if route is None:
             await self._rest(scope, receive, send)
             return
         request = Request(scope, receive)
         try:
-            response = await handler(request, rest)
+            response = await route.handler(request, rest)
         except EssgraphError as error:
             response = details.respond(error, scope)
-        if handler in self._lasting and response.status_code == 200:
+        if route.lasting and response.status_code == 200:
             left = [f for f in response.raw_headers if f[0] != b"content-length"]
             await respond(scope, send, 200, left, bytes(response.body), lasting=True)
         else:
             await response(scope, receive, send)
 
-    def _handler(self, scope: Scope) -> tuple[Handler | None, str]:
+    def _route(self, scope: Scope) -> tuple[_Route | None, str]:
         if scope["type"] != "http":
             return None, ""
         path = scope["path"]
@@ -101,45 +105,21 @@ class Pages:
         if method not in ("GET", "HEAD") and (path != "/view" or method == "OPTIONS"):
             return None, ""
         segment, _, rest = path[1:].partition("/")
-        handler = self._paths.get(path) or (self._folders.get(segment) if rest else None)
+        route = self._paths.get(path) or (self._folders.get(segment) if rest else None)
         if segment == "queries" and "/" in rest:
             return None, ""  # what has changed in an answer has no page of its own
-        if handler in self._negotiated and not _wants_page(scope):
+        if route is not None and route.negotiated and not _wants_page(scope):
             return None, ""
-        return handler, rest
-
-    async def _home(self, request: Request, rest: str) -> Response:
-        return await home.page(request, self._live.now)
-
-    async def _recommendations(self, request: Request, rest: str) -> Response:
-        return await recommendations.page(request, self._live.now)
-
-    async def _search(self, request: Request, rest: str) -> Response:
-        return await searching.page(request, self._live.now)
+        return route, rest
 
     async def _question(self, request: Request, rest: str) -> Response:
         if rest:
             return await questions.page(request, self._live, rest, self._url)
         return await questions.listing(request, self._live.now)
 
-    async def _editor(self, request: Request, rest: str) -> Response:
+    async def _editor(self, request: Request, query: str | None) -> Response:
         served = self._live.now
-        query = request.query_params.get("query")
         return await editor.page(request, served, asking.questions(served), query)
-
-    async def _short(self, request: Request, rest: str) -> Response:
-        served = self._live.now
-        query = outcome.lengthen(rest)
-        return await editor.page(request, served, asking.questions(served), query)
-
-    async def _view(self, request: Request, rest: str) -> Response:
-        return await editor.fragment(request, self._live.now)
-
-    async def _guide(self, request: Request, rest: str) -> Response:
-        return await guide.page(request, self._live.now, self._url)
-
-    async def _static(self, request: Request, rest: str) -> Response:
-        return await static.serve(request, rest)
 
 
 def _wants_page(scope: Scope) -> bool:
