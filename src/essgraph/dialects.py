@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from essgraph import names
+from essgraph import formats, names
 
 #: Where the default graph of a snapshot stands in an engine that has none of its own.
 DEFAULT: Final = names.GRAPH + "default"
@@ -37,7 +37,6 @@ class Dialect:
     followed right; where they are not, they are unfolded (``paths``). ``update`` and ``store``
     are the ends of the addresses of updates and of the graph store, by the end of the address of
     queries. ``repairs`` mend, by media type, what the engine writes otherwise than it was given.
-    ``tested`` says that our tests run it.
     """
 
     name: str
@@ -52,7 +51,6 @@ class Dialect:
     update: tuple[tuple[str, str], ...] = ()
     store: tuple[tuple[str, str], ...] = ()
     repairs: tuple[tuple[str, Repair], ...] = ()
-    tested: bool = False
 
     def update_url(self, endpoint: str) -> str:
         """The address of updates, from that of queries."""
@@ -98,27 +96,25 @@ def _duration(seconds: bytes) -> bytes:
 
 
 _XSD: Final = re.escape(names.XSD.encode())
-_JSON: Final = "application/sparql-results+json"
-_TRIPLES: Final = "application/n-triples"
 _NUMBER: Final = rb"(-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)"
 # In both formats a quotation mark inside a literal is escaped, so no literal can hold a match.
 _VIRTUOSO: Final[tuple[tuple[str, Repair], ...]] = (
     (
-        _JSON,
+        formats.JSON.media_type,
         (
             re.compile(rb'("datatype": "' + _XSD + rb'duration", "value": ")' + _NUMBER + rb'"'),
             lambda m: m[1] + _duration(m[2]) + b'"',
         ),
     ),
     (
-        _JSON,
+        formats.JSON.media_type,
         (
             re.compile(rb'("datatype": "' + _XSD + rb'boolean", "value": ")([01])"'),
             lambda m: m[1] + (b"true" if m[2] == b"1" else b"false") + b'"',
         ),
     ),
     (
-        _TRIPLES,
+        formats.NTRIPLES.media_type,
         (
             re.compile(rb'"' + _NUMBER + rb'"(\^\^<' + _XSD + rb"duration>)"),
             lambda m: b'"' + _duration(m[1]) + b'"' + m[2],
@@ -138,7 +134,6 @@ TABLE: Final = (
         merges=False,  # 0.5.13 counts a triple once for each graph that holds it
         update=_QUERY_UPDATE,
         store=(("/query", "/store"),),
-        tested=True,
     ),
     Dialect(
         "Virtuoso",
@@ -153,7 +148,6 @@ TABLE: Final = (
         update=(("/sparql-auth", "/sparql-auth"), ("/sparql", "/sparql-auth")),
         store=(("/sparql-auth", "/sparql-graph-crud-auth"), ("/sparql", "/sparql-graph-crud-auth")),
         repairs=_VIRTUOSO,
-        tested=True,
     ),
     Dialect("Fuseki", server="fuseki", update=_QUERY_UPDATE, store=(("/query", "/data"),)),
     Dialect(

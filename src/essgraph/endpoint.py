@@ -20,9 +20,10 @@ from typing import IO, Final, Self
 import httpx
 import pyoxigraph as ox
 
-from essgraph import dialects, names
+from essgraph import dialects, formats, names
 from essgraph.ask import moved
 from essgraph.dialects import Dialect
+from essgraph.engine import MIB
 from essgraph.errors import (
     EngineError,
     EngineTimeout,
@@ -33,9 +34,6 @@ from essgraph.errors import (
     Text,
 )
 
-MIB: Final = 2**20
-JSON: Final = "application/sparql-results+json"
-TRIPLES: Final = "application/n-triples"
 _DESCRIPTION: Final = "text/turtle, application/rdf+xml;q=0.9, application/n-triples;q=0.8"
 
 #: Seconds to a connection, the tries of a read, failures in a row that open the circuit, and for
@@ -46,6 +44,9 @@ _PAUSE: Final = 0.05
 _FAILURES: Final = 5
 _OPEN: Final = 1.0
 _OPEN_LONGEST: Final = 30.0
+#: Seconds for a look at what it is and holds, and for a write.
+_LOOK: Final = 10.0
+_WRITE: Final = 600.0
 #: Idle connections are closed by us before common servers and proxies do.
 _IDLE: Final = 4.0
 _ANOTHER_TRY: Final = frozenset((502, 503, 504))
@@ -189,12 +190,12 @@ class Endpoint:
     def _address(self, url: str) -> str:
         return f"{url}?{self._parameters}" if self._parameters else url
 
-    async def discover(self, timeout: float = 10.0) -> Dialect:
+    async def discover(self) -> Dialect:
         """Reads the service description and chooses the dialect. Raises what ``ask`` does."""
         request = self._client.build_request(
             "GET", self._address(self.url), headers={"Accept": _DESCRIPTION}
         )
-        response, body = await self._read(request, timeout, MIB)
+        response, body = await self._read(request, _LOOK, MIB)
         if response.status_code in (401, 403):
             raise self._refused(response, body)
         # Many an engine has no description: a 4xx here says that somebody is at home, no more.
@@ -227,7 +228,7 @@ class Endpoint:
         media_type: str,
         into: IO[bytes],
         *,
-        dataset: Pairs = (),
+        dataset: Pairs,
         timeout: float,
     ) -> None:
         """Puts the answer into a file, as the engine wrote it (see ``Dialect.repair``): for what
@@ -386,7 +387,7 @@ class Endpoint:
 
     async def select(self, query: str, *, timeout: float) -> list[dict[str, object]]:
         """The solutions of a query of ours, terms by variable. Raises what ``ask`` does."""
-        body = await self.ask(query, JSON, timeout=timeout, limit=1024 * MIB)
+        body = await self.ask(query, formats.JSON.media_type, timeout=timeout, limit=1024 * MIB)
         solutions = parse_solutions(body)
         named = [variable.value for variable in solutions.variables]
         try:
@@ -406,7 +407,7 @@ class Endpoint:
             if "g" in row  # with no graph at all there is one empty group
         }
 
-    async def version(self, *, timeout: float = 10.0) -> str | None:
+    async def version(self, *, timeout: float = _LOOK) -> str | None:
         """What the engine says it holds: a version, ``loading …`` while it is being changed, None
         where it says nothing."""
         found = await self.select(_STATE, timeout=timeout)
@@ -416,7 +417,7 @@ class Endpoint:
 
     # --- writes -----------------------------------------------------------------------------
 
-    async def update(self, update: str, *, timeout: float = 600.0) -> None:
+    async def update(self, update: str) -> None:
         """One update request (SPARQL 1.1 Protocol, 2.2.2), once. Raises EngineError."""
         await self._write(
             self._client.build_request(
@@ -424,8 +425,7 @@ class Endpoint:
                 self._address(self.dialect.update_url(self.url)),
                 content=update.encode(),
                 headers={"Content-Type": "application/sparql-update; charset=utf-8"},
-            ),
-            timeout,
+            )
         )
 
     def lost(self) -> EngineError:
@@ -439,7 +439,7 @@ class Endpoint:
             )
         )
 
-    async def load(self, graph: str, triples: bytes, *, timeout: float = 600.0) -> None:
+    async def load(self, graph: str, triples: bytes) -> None:
         """Adds N-Triples to a graph (SPARQL 1.1 Graph Store HTTP Protocol, 5.5)."""
         address = httpx.URL(self._address(self.dialect.store_url(self.url))).copy_add_param(
             "graph-uri" if self.dialect.loads else "graph", graph
@@ -447,19 +447,18 @@ class Endpoint:
         await self._write(
             self._client.build_request(
                 "POST", address, content=triples, headers={"Content-Type": "text/turtle"}
-            ),
-            timeout,
+            )
         )
 
-    async def _write(self, request: httpx.Request, timeout: float) -> None:
+    async def _write(self, request: httpx.Request) -> None:
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(_WRITE):
                 response, body = await self._once(request, MIB)
         except TimeoutError:
             raise EngineTimeout(
                 Text(
-                    f"l'écriture dans {self.url} a dépassé {timeout:g} s",
-                    f"the write to {self.url} took longer than {timeout:g} s",
+                    f"l'écriture dans {self.url} a dépassé {_WRITE:g} s",
+                    f"the write to {self.url} took longer than {_WRITE:g} s",
                 )
             ) from None
         except httpx.RequestError as error:

@@ -21,6 +21,7 @@ from essgraph import names
 from essgraph.dialects import DEFAULT, STATE
 from essgraph.endpoint import Endpoint
 from essgraph.errors import EngineError, Text
+from essgraph.formats import NTRIPLES
 
 #: Quads that are sorted in memory at once: some 40 MiB.
 _CHUNK: Final = 200_000
@@ -169,12 +170,12 @@ async def triples(
 ) -> AsyncIterator[Iterator[list[ox.Triple]]]:
     """The answer to a CONSTRUCT of ours, in pieces, by way of a temporary file."""
     with tempfile.TemporaryFile(prefix="essgraph-") as file:
-        await endpoint.fetch(query, endpoints.TRIPLES, file, dataset=dataset, timeout=PATIENCE)
+        await endpoint.fetch(query, NTRIPLES.media_type, file, dataset=dataset, timeout=PATIENCE)
         file.seek(0)
         yield _pieces(endpoint, file)
 
 
 def _pieces(endpoint: Endpoint, file: IO[bytes]) -> Iterator[list[ox.Triple]]:
     while lines := list(islice(file, _PIECE)):
-        body = endpoint.dialect.repair(endpoints.TRIPLES, b"".join(lines))
+        body = endpoint.dialect.repair(NTRIPLES.media_type, b"".join(lines))
         yield endpoints.parse_triples(body)

@@ -40,8 +40,8 @@ from essgraph.snapshot import Snapshot
 
 Progress = Callable[[int, int], None]
 
-#: Quads in a request, and what may go in one request where that makes the switch atomic.
-BATCH: Final = 5_000
+#: Quads that are read from a file at once.
+_PIECE: Final = 5_000
 _DURATION: Final = f"^^<{names.XSD}duration>".encode()
 
 
@@ -76,7 +76,7 @@ class _Pile:
             yield [line[:-1] for line in lines]
 
     def durations(self) -> list[bytes]:
-        return [q for batch in self.batches(BATCH) for q in batch if q.endswith(_DURATION)]
+        return [q for batch in self.batches(_PIECE) for q in batch if q.endswith(_DURATION)]
 
 
 @dataclass(frozen=True)
@@ -95,16 +95,17 @@ async def push(
     snapshot: Snapshot,
     endpoint: Endpoint,
     *,
-    batch: int = BATCH,
-    verify: bool = False,
-    progress: Progress = lambda done, whole: None,
+    batch: int,
+    verify: bool,
+    progress: Progress,
 ) -> Pushed:
     """Makes the engine hold the snapshot, and say so.
 
-    ``verify`` reads all of it back and compares its digest with that of the snapshot. Raises
-    EngineError where the engine refuses, fails, is written to by another run or (``verify``) holds
-    something else, and where the temporary folder is full; SnapshotError where the snapshot
-    cannot be read.
+    ``batch`` is how many quads go in a request, and may go in one where that makes the switch
+    atomic; ``verify`` reads all of it back and compares its digest with that of the snapshot.
+    Raises EngineError where the engine refuses, fails, is written to by another run or
+    (``verify``) holds something else, and where the temporary folder is full; SnapshotError where
+    the snapshot cannot be read.
     """
     dialect = await endpoint.discover()
     try:

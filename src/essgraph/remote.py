@@ -29,7 +29,7 @@ from essgraph.dialects import DEFAULT, NONE, STATE
 from essgraph.endpoint import Endpoint
 from essgraph.engine import Answer, Dataset, Limits, Spool, Spools, dataset_of
 from essgraph.errors import EngineError, LimitExceeded, Overloaded, QueryError, SyntaxFault, Text
-from essgraph.formats import Format
+from essgraph.formats import JSON, NTRIPLES, Format
 from essgraph.query import Query
 from essgraph.rewriting import bind
 
@@ -184,7 +184,7 @@ class Remote:
                 self._asked.clear()
             if key not in self._asked:
                 left = max(0.0, deadline - time.monotonic())
-                body = await self.endpoint.ask(text, endpoints.JSON, dataset=graphs, timeout=left)
+                body = await self.endpoint.ask(text, JSON.media_type, dataset=graphs, timeout=left)
                 rows = endpoints.parse_solutions(body)
                 if len(self._asked) >= _MOST_ASKED:
                     self._asked.clear()
@@ -280,7 +280,7 @@ def _fault(text: str) -> SyntaxFault | None:
 
 
 def _media_type(query: Query) -> str:
-    return endpoints.JSON if query.form in ("SELECT", "ASK") else endpoints.TRIPLES
+    return (JSON if query.form in ("SELECT", "ASK") else NTRIPLES).media_type
 
 
 def _write(body: bytes, query: Query, format: Format, limit: int) -> Answer:
