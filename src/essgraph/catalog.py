@@ -22,7 +22,7 @@ N-Triples form cannot end the line, so nothing that a user sends is ever read as
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -177,17 +177,22 @@ class Question:
         by_name = {parameter.name: parameter for parameter in self.parameters}
         for name, value in values.items():
             if name not in by_name:
-                listed = ", ".join(by_name) or "—"
-                raise QueryError(
-                    Text(
-                        f"paramètre inconnu : {name[:40]} (connus : {listed})",
-                        f"unknown parameter: {name[:40]} (known: {listed})",
-                    )
-                )
+                raise unknown_parameter(name, by_name)
             terms[name] = by_name[name].term(value)
         return _VALUES.sub(
             lambda m: f"{m[1]} {terms[m[2]]} {m[4]}" if m[2] in terms else m[0], self.query
         )
+
+
+def unknown_parameter(name: str, known: Iterable[str]) -> QueryError:
+    """What is told of a parameter that there is not."""
+    listed = ", ".join(known) or "—"
+    return QueryError(
+        Text(
+            f"paramètre inconnu : {name[:40]} (connus : {listed})",
+            f"unknown parameter: {name[:40]} (known: {listed})",
+        )
+    )
 
 
 def read(name: str, text: str, file: str) -> Question:

@@ -86,6 +86,18 @@ class Limits:
     waiting: int = 512
 
 
+def too_many(limits: Limits) -> LimitExceeded:
+    """What a client is told that asks more at once than it may."""
+    return LimitExceeded(
+        Text(
+            f"plus de {limits.client} requêtes en même temps pour un client",
+            f"more than {limits.client} queries at once from one client",
+        ),
+        limit="client",
+        value=str(limits.client),
+    )
+
+
 #: What large answers may take together while they are held, in bytes; one client a quarter of it.
 HELD: Final = 1024 * MIB
 #: When to try again where they take that, in seconds.

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from essgraph import workers
-from essgraph.engine import FUNCTIONS, MIB, Answer, Dataset, Limits, Spools, dataset_of
+from essgraph.engine import FUNCTIONS, MIB, Answer, Dataset, Limits, Spools, dataset_of, too_many
 from essgraph.errors import EngineError, EssgraphError, LimitExceeded, Overloaded, Text
 from essgraph.formats import JSON, Format
 from essgraph.query import Query
@@ -357,14 +357,7 @@ class Pool:
         if self._closing:
             raise Overloaded(Text("le service s'arrête", "the service is stopping"), retry_after=1)
         if self._clients.get(client, 0) >= self.limits.client:
-            raise LimitExceeded(
-                Text(
-                    f"plus de {self.limits.client} requêtes en même temps pour un client",
-                    f"more than {self.limits.client} queries at once from one client",
-                ),
-                limit="client",
-                value=str(self.limits.client),
-            )
+            raise too_many(self.limits)
         if self._waiting >= self.limits.waiting:
             raise self._overloaded()
 

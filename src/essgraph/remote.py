@@ -27,7 +27,7 @@ from essgraph import names, paths, results
 from essgraph import query as queries
 from essgraph.dialects import DEFAULT, NONE, STATE
 from essgraph.endpoint import Endpoint
-from essgraph.engine import Answer, Dataset, Limits, Spool, Spools, dataset_of
+from essgraph.engine import Answer, Dataset, Limits, Spool, Spools, dataset_of, too_many
 from essgraph.errors import EngineError, LimitExceeded, Overloaded, QueryError, SyntaxFault, Text
 from essgraph.formats import JSON, NTRIPLES, Format
 from essgraph.query import Query
@@ -256,14 +256,7 @@ class Remote:
 
     def _admit(self, client: str) -> None:
         if self._clients.get(client, 0) >= self.limits.client:
-            raise LimitExceeded(
-                Text(
-                    f"plus de {self.limits.client} requêtes en même temps pour un client",
-                    f"more than {self.limits.client} queries at once from one client",
-                ),
-                limit="client",
-                value=str(self.limits.client),
-            )
+            raise too_many(self.limits)
         if self._waiting >= self.limits.waiting:
             raise Overloaded(
                 Text(

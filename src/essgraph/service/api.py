@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Scope, Send
 
 from essgraph import formats
+from essgraph.catalog import unknown_parameter
 from essgraph.engine import Answer
 from essgraph.errors import QueryError, Text
 from essgraph.formats import Format
@@ -69,13 +70,7 @@ def once(given: Parameters, known: Sequence[str] | None = None) -> dict[str, str
                 )
             )
         if known is not None and name not in known:
-            listed = ", ".join(known)
-            raise QueryError(
-                Text(
-                    f"paramètre inconnu : {name[:40]} (connus : {listed})",
-                    f"unknown parameter: {name[:40]} (known: {listed})",
-                )
-            )
+            raise unknown_parameter(name, known)
         values[name] = value
     return values
 

@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from essgraph import catalog, formats, names
-from essgraph.catalog import Question
+from essgraph.catalog import Question, unknown_parameter
 from essgraph.engine import Dataset
 from essgraph.errors import QueryError, Text
 from essgraph.formats import Format
@@ -102,7 +102,9 @@ async def asked(
     """
     question = catalog.find(questions(served), name)
     declared = {parameter.name: parameter for parameter in question.parameters}
-    _known(question, values)
+    for key in values:
+        if key not in declared:
+            raise unknown_parameter(key, dict.fromkeys((*declared, *COMMON)))
     if "lang" in declared:
         values = {**values, "lang": language}
     question.ask(values)
@@ -110,19 +112,6 @@ async def asked(
         if declared[key].type == "iri":
             await _require(served, key, value, declared[key].term(value))
     return Asked(served, question, values, language, client)
-
-
-def _known(question: Question, values: Mapping[str, str]) -> None:
-    own = [parameter.name for parameter in question.parameters]
-    for key in values:
-        if key not in own:
-            listed = ", ".join(dict.fromkeys((*own, *COMMON)))
-            raise QueryError(
-                Text(
-                    f"paramètre inconnu : {key[:40]} (connus : {listed})",
-                    f"unknown parameter: {key[:40]} (known: {listed})",
-                )
-            )
 
 
 async def _require(served: Served, key: str, value: str, term: str) -> None:
