@@ -1,4 +1,4 @@
-"""How to cite an answer: BibTeX and CSL-JSON, with the permanent address."""
+"""How to cite an answer, in BibTeX or CSL-JSON with the permanent address; and a page."""
 
 from __future__ import annotations
 
@@ -59,6 +59,20 @@ async def cite(it: Asked, address: str, format: Format) -> bytes:
     }
     inside = ",\n".join(f"  {name} = {value}" for name, value in lines.items() if value != "{}")
     return f"@misc{{{key},\n{inside}\n}}\n".encode()
+
+
+def cite_page(title: str, iri: str, slug: str, version: str) -> str:
+    """The citation of the page about an entity or document in BibTeX."""
+    lines = [
+        f"@misc{{essgraph-{slug.replace('/', '-')},",
+        f"  title = {{{_escaped(title)}}},",
+        f"  author = {{{AUTHOR}}},",
+        f"  howpublished = {{{PUBLISHER}}},",
+        f"  url = {{{iri}}},",
+        f"  note = {{data version {version[:12]}, CC BY 4.0}},",
+        "}",
+    ]
+    return "\n".join(lines)
 
 
 def _escaped(text: str) -> str:

@@ -12,11 +12,11 @@ from starlette.responses import Response
 from essgraph import formats, names
 from essgraph.errors import Text, UnknownName
 from essgraph.search import fold
-from essgraph.service.citations import AUTHOR
+from essgraph.service.citations import cite_page
 from essgraph.service.live import Served
 from essgraph.service.pages import entity, evidence, frame, wording
 from essgraph.service.pages.frame import View
-from essgraph.service.pages.naming import Names, bibtex
+from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import Row, Term, select
 from essgraph.service.pages.texts import Texts
 
@@ -118,16 +118,7 @@ async def page(request: Request, served: Served, texts: Texts, slug: str) -> Res
         ),
         "total": max((piece.end for piece in pieces.values()), default=0),
         "formats": formats.DOCUMENTS,
-        "bibtex": bibtex(
-            [
-                ("title", label),
-                ("author", AUTHOR),
-                ("howpublished", "essgraph"),
-                ("url", iri),
-                ("note", f"data version {served.snapshot.version[:12]}, CC BY 4.0"),
-            ],
-            "essgraph-" + slug,
-        ),
+        "bibtex": cite_page(label, iri, slug, served.snapshot.version),
     }
     return frame.html(request, served, "document.html", v, context)
 

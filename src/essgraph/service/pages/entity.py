@@ -13,12 +13,12 @@ from starlette.responses import Response
 from essgraph import formats, names
 from essgraph.errors import Text, UnknownName
 from essgraph.search import fold
-from essgraph.service.citations import AUTHOR
+from essgraph.service.citations import cite_page
 from essgraph.service.live import Served
 from essgraph.service.pages import evidence, frame, pictures, wording
 from essgraph.service.pages.evidence import Piece
 from essgraph.service.pages.frame import View
-from essgraph.service.pages.naming import Names, bibtex
+from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import Row, Term, select
 from essgraph.service.pages.texts import Texts
 
@@ -230,15 +230,8 @@ async def page(request: Request, served: Served, texts: Texts, slug: str) -> Res
         "map": pictures.draw_map(places, known, v) if places else None,
         "time": pictures.small_timeline(dates, ends, v) if dates else None,
         "formats": formats.DOCUMENTS,
-        "bibtex": bibtex(
-            [
-                ("title", f"{label} ({v.kind(known.kind(iri))})"),
-                ("author", AUTHOR),
-                ("howpublished", "essgraph"),
-                ("url", iri),
-                ("note", f"data version {served.snapshot.version[:12]}, CC BY 4.0"),
-            ],
-            "essgraph-" + slug.replace("/", "-"),
+        "bibtex": cite_page(
+            f"{label} ({v.kind(known.kind(iri))})", iri, slug, served.snapshot.version
         ),
     }
     return frame.html(request, served, "entity.html", v, context)

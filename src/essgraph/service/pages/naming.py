@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
@@ -88,15 +88,3 @@ def path(iri: str) -> str | None:
     if iri.startswith(names.ESS):
         return "/ontology#" + quote(iri[len(names.ESS) :])
     return None
-
-
-def bibtex(fields: Sequence[tuple[str, str]], key: str) -> str:
-    """A BibTeX entry; what TeX would read as markup is escaped."""
-    special = {c: "\\" + c for c in "&%$#_{}"} | {"\\": r"\textbackslash{}"}
-    lines = [
-        f"  {name} = {{{''.join(special.get(c, c) for c in value)}}},"
-        if name != "url"
-        else f"  {name} = {{{value}}},"
-        for name, value in fields
-    ]
-    return "\n".join([f"@misc{{{key},", *lines, "}"])

@@ -175,12 +175,11 @@ def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
 
 @dataclass(frozen=True)
 class Bar:
-    """A span on a line of time, from 0 to 1000; open where it has no beginning or no end."""
+    """A span on a line of time, from 0 to 1000; open where it has no beginning."""
 
     x: float
     width: float
     open_start: bool
-    open_end: bool
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ class Axis:
         # An open beginning is a short fading tail: nothing says how long before.
         if begins is None:
             x0, width = x1 - 60, 60.0
-        return Bar(min(x0, 1000 - width), width, begins is None, ends is None)
+        return Bar(min(x0, 1000 - width), width, begins is None)
 
     def _x(self, year: float) -> float:
         return max(0.0, min(1000.0, 1000 * (year - self.first) / (self.last - self.first)))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import cache
 
 from essgraph import formats, names
-from essgraph.catalog import quoted
 from essgraph.engine import Dataset
 from essgraph.query import Query, inspect
 from essgraph.service.live import Served
@@ -23,16 +22,6 @@ class Term:
     iri: bool = False
     language: str = ""
     datatype: str = ""
-
-    @property
-    def ntriples(self) -> str:
-        """The term in N-Triples form."""
-        if self.iri:
-            return f"<{self.value}>"
-        text = quoted(self.value)
-        if self.language:
-            return f"{text}@{self.language}"
-        return f"{text}^^<{self.datatype}>" if self.datatype else text
 
 
 Row = Mapping[str, Term]
