@@ -168,6 +168,11 @@ class Question:
     parameters: tuple[Parameter, ...]
     query: str
 
+    @property
+    def speaks(self) -> bool:
+        """Whether its answer depends on a language."""
+        return any(parameter.name == "lang" for parameter in self.parameters)
+
     def ask(self, values: Mapping[str, str]) -> str:
         """The query with the given values in place of the defaults.
 

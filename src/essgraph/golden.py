@@ -68,8 +68,7 @@ def _of_no_question(name: str, file: str, questions: Iterable[str]) -> Finding:
 
 
 def _answer(store: ox.Store, question: Question) -> str:
-    in_french = {p.name: "fr" for p in question.parameters if p.name == "lang"}
-    query = inspect(question.ask(in_french))
+    query = inspect(question.ask({"lang": "fr"} if question.speaks else {}))
     out = io.BytesIO()
     evaluate(store, query.text, dataset_of(query, Dataset()), formats.CSV, out)
     return out.getvalue().decode()

@@ -346,6 +346,9 @@ class Kind:
     fr: str
     en: str
 
+    def label(self, language: str) -> str:
+        return self.en if language == "en" else self.fr
+
 
 class Index:
     """The index of a snapshot, open for reading."""

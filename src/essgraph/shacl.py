@@ -28,6 +28,7 @@ from essgraph.errors import ProjectError, Text
 from essgraph.findings import Finding, Place, Severity, write
 from essgraph.merge import named, split
 from essgraph.project import Project
+from essgraph.rules import show
 from essgraph.sources import IDENTITY, TYPE, Part, Sources, Statement, Term, parse
 
 # A literal that is not of its datatype is a finding, not a reason for rdflib to print its stack.
@@ -345,7 +346,7 @@ def _findings(
             focus=_show(it.focus),
             path=_show(it.path),
             value=_show(it.value),
-            passage=_passage(at),
+            passage=show(at.graph) if at and isinstance(at.graph, ox.NamedNode) else None,
             component=_show(it.component),
             mend=_mend(shapes_graph, it.shape, stated, it.path, it.value),
         )
@@ -424,12 +425,6 @@ def _home(statements: list[Statement], path: Any, sources: Sources) -> Statement
     if best is None:
         return next((s for s in statements if s.predicate == TYPE), statements[0])
     return next(s for s in statements if s.graph == best)
-
-
-def _passage(at: Statement | None) -> str | None:
-    if at is None or not isinstance(at.graph, ox.NamedNode):
-        return None
-    return names.shorten(at.graph.value)
 
 
 def _show(node: Any) -> str | None:

@@ -74,10 +74,6 @@ class Snapshot:
         return sorted((self.directory / "queries").glob("*.rq"))
 
 
-def _hash(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
 def _digest(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -171,7 +167,7 @@ def settle(
     version = entries[DATA]["sha256"]
     manifest = {"version": version, "sources": sources, "files": entries}
     # The store has no part in the name: the engine never writes the same one again.
-    name = f"{version[:16]}-{_hash(_json(manifest))[:8]}"
+    name = f"{version[:16]}-{hashlib.sha256(_json(manifest)).hexdigest()[:8]}"
     if not sound(out / name):  # else the same bytes were built before
         if entries[DATA]["size"] > LARGE and not (folder / STORE).is_dir():
             store(folder)

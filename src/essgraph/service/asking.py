@@ -61,11 +61,6 @@ class Asked:
         """The whole query."""
         return self.question.ask(self.values)
 
-    @property
-    def speaks(self) -> bool:
-        """Whether the answer depends on the language."""
-        return any(parameter.name == "lang" for parameter in self.question.parameters)
-
     def path(self, more: Mapping[str, object] | None = None) -> str:
         """The path and query of its address; the same for the same question and values."""
         pairs = [(name, self.values[name]) for name in sorted(self.values)]
@@ -105,7 +100,7 @@ async def asked(
     for key in values:
         if key not in declared:
             raise unknown_parameter(key, dict.fromkeys((*declared, *COMMON)))
-    if "lang" in declared:
+    if question.speaks:
         values = {**values, "lang": language}
     question.ask(values)
     for key, value in values.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from essgraph import names
 from essgraph.formats import Format
@@ -32,7 +32,7 @@ async def cite(it: Asked, address: str, format: Format) -> bytes:
     version = it.served.snapshot.version[:16]
     key = f"essgraph-{it.question.name}-{version[:8]}"
     if format.name == "csl":
-        entry = {
+        entry: dict[str, Any] = {
             "id": key,
             "type": "dataset",
             "author": [{"literal": AUTHOR}],
@@ -42,10 +42,9 @@ async def cite(it: Asked, address: str, format: Format) -> bytes:
             "version": version,
             "URL": address,
             "language": it.language,
-            "issued": {"date-parts": [[int(part) for part in day.split("-")]]} if day else {},
         }
-        if not day:
-            del entry["issued"]
+        if day:
+            entry["issued"] = {"date-parts": [[int(part) for part in day.split("-")]]}
         return (json.dumps([entry], ensure_ascii=False, indent=1) + "\n").encode()
     lines = {
         "author": f"{{{{{AUTHOR}}}}}",

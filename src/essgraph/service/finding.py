@@ -46,11 +46,6 @@ async def consult(served: Served, reading: Callable[[Index], _T]) -> _T:
     return await asyncio.get_running_loop().run_in_executor(_READER, lambda: reading(_index(path)))
 
 
-def address(iri: str) -> str:
-    """The path of one of our IRIs in the service."""
-    return "/" + iri.removeprefix(names.BASE)
-
-
 def describe(hit: Hit, index: Index, language: str) -> dict[str, Any]:
     """A hit as JSON shows it."""
     return {
@@ -69,10 +64,10 @@ def name(entity: Entity, index: Index, language: str) -> dict[str, Any]:
     return {
         "id": entity.iri,
         "prefixed": names.shorten(entity.iri).strip("<>"),
-        "url": address(entity.iri),
+        "url": "/" + entity.iri.removeprefix(names.BASE),
         "label": entity.label(language),
         "kind": kind.name,
-        "kindLabel": kind.fr if language == "fr" else kind.en,
+        "kindLabel": kind.label(language),
     }
 
 

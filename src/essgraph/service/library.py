@@ -132,7 +132,7 @@ class Library(Api):
         if version:
             links.append(f'<{await versions.history(it, version)}>; rel="version-history"')
         headers = [(b"link", ", ".join(links).encode())]
-        if it.speaks and chosen not in formats.CITATIONS:
+        if it.question.speaks and chosen not in formats.CITATIONS:
             headers.append((b"content-language", it.language.encode()))
         return headers
 
@@ -151,7 +151,7 @@ class Library(Api):
             send,
             api.encode(found),
             "application/json",
-            [(b"content-language", language.encode())] if now.speaks else None,
+            [(b"content-language", language.encode())] if now.question.speaks else None,
         )
 
 

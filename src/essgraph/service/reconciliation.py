@@ -159,7 +159,7 @@ def _is_class(kind: Kind) -> bool:
 
 
 def _type(kind: Kind, language: str) -> dict[str, str]:
-    return {"id": kind.name, "name": kind.fr if language == "fr" else kind.en}
+    return {"id": kind.name, "name": kind.label(language)}
 
 
 def _slug(iri: str) -> str:
@@ -445,14 +445,13 @@ async def _preview(request: _Request) -> bytes:
             )
         )
     kind = await consult(request.served, lambda index: index.kinds[entity.kind])
-    french = request.language == "fr"
     heard = f"{entity.passages} passage{'s' if entity.passages > 1 else ''}"
     return (
         f'<!doctype html><html lang="{request.language}"><meta charset="utf-8">'
         f"<title>{escape(entity.label(request.language))}</title>"
         f'<h1><a href="{escape(entity.iri.replace(names.BASE, "/", 1))}" target="_blank">'
         f"{escape(entity.label(request.language))}</a></h1>"
-        f"<p>{escape(kind.fr if french else kind.en)} · {heard}</p>"
+        f"<p>{escape(kind.label(request.language))} · {heard}</p>"
         f"<p>{escape(entity.about(request.language))}</p></html>\n"
     ).encode()
 

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
+import uvloop
 
 from essgraph.engine import Limits
 from essgraph.service import edge
@@ -46,7 +47,7 @@ def serve(
     logging.getLogger("httpx").setLevel(logging.WARNING)  # not a line for each query
     _raise_descriptor_limit()
     sys.setswitchinterval(0.0005)  # a large query read in a thread holds up the loop no longer
-    with asyncio.Runner(loop_factory=_new_loop) as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         loop = runner.get_loop()
         memo, metrics = Memo(), Metrics()
         lines = AccessLog(sys.stdout if log else None, loop.call_later)
@@ -94,12 +95,6 @@ def serve(
 def _shared(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=2048, reuse_port=True)
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    import uvloop
-
-    return uvloop.new_event_loop()
 
 
 def _address(host: str, port: int) -> str:

@@ -57,8 +57,7 @@ SELECT ?term ?kind ?label WHERE {
 
 def in_language(question: Question, language: str) -> str:
     """The query of a question, with labels in that language where it has a choice."""
-    chooses = any(parameter.name == "lang" for parameter in question.parameters)
-    return question.ask({"lang": language}) if chooses else question.query
+    return question.ask({"lang": language} if question.speaks else {})
 
 
 def client_of(request: Request) -> str:
