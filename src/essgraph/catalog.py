@@ -92,9 +92,8 @@ class Type:
 
 class _Iri(Type):
     def term(self, value: str) -> str | None:
-        prefix, colon, local = value.partition(":")
-        if colon and prefix in names.PREFIXES and not local.startswith("//"):
-            value = names.PREFIXES[prefix] + local
+        if not value.partition(":")[2].startswith("//"):
+            value = names.expand(value)
         return f"<{value}>" if re.fullmatch(_IRI, value) else None
 
 

@@ -172,8 +172,7 @@ class Graph:
 
     def entity(self, name: str) -> Entity:
         """What is stated of an entity, by prefixed name, identifier or IRI; empty if nothing is."""
-        prefix, colon, local = name.partition(":")
-        iri = names.PREFIXES[prefix] + local if colon and prefix in names.PREFIXES else name
+        iri = names.expand(name)
         if ":" not in iri:
             iri = names.ID + iri
         if (term := catalog.TYPES["iri"].term(iri)) is None:

@@ -94,3 +94,14 @@ def shorten(iri: str) -> str:
     if not local or not all(c.isalnum() or c in "-_" for c in local):
         return f"<{iri}>"
     return f"{best[1]}:{local}"
+
+
+def prefixed(iri: str) -> str:
+    """``id:bamako`` for ``https://w3id.org/essgraph/id/bamako``; the IRI where no prefix fits."""
+    return shorten(iri).strip("<>")
+
+
+def expand(name: str) -> str:
+    """The IRI of a name with a prefix of ours; what is no such name as it is."""
+    prefix, colon, local = name.partition(":")
+    return PREFIXES[prefix] + local if colon and prefix in PREFIXES else name

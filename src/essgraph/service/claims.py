@@ -92,9 +92,7 @@ async def resolve(served: Served, name: str, language: str = "fr") -> Entity:
 
     Raises UnknownName where there is none, QueryError where there are several.
     """
-    prefix, _, local = name.partition(":")
-    iri = names.PREFIXES[prefix] + local if prefix in names.PREFIXES else name
-    candidates = [iri, names.ID + name] if " " not in name else []
+    candidates = [names.expand(name), names.ID + name] if " " not in name else []
 
     def reading(index: Index) -> tuple[Entity | None, list[Entity]]:
         for candidate in candidates:
@@ -150,9 +148,7 @@ async def properties(served: Served) -> dict[str, list[str]]:
 async def property_of(served: Served, name: str) -> str:
     """The property that a name, a prefixed name or an IRI stands for. Raises UnknownName."""
     known = await properties(served)
-    prefix, _, local = name.partition(":")
-    iri = names.PREFIXES.get(prefix, prefix + ":") + local
-    if iri in known:
+    if (iri := names.expand(name)) in known:
         return iri
     wanted = fold(name).replace(" ", "")
     # Ours first: what follows from them may go by the same name.

@@ -63,7 +63,7 @@ def name(entity: Entity, index: Index, language: str) -> dict[str, Any]:
     kind = index.kinds[entity.kind]
     return {
         "id": entity.iri,
-        "prefixed": names.shorten(entity.iri).strip("<>"),
+        "prefixed": names.prefixed(entity.iri),
         "url": "/" + entity.iri.removeprefix(names.BASE),
         "label": entity.label(language),
         "kind": kind.name,

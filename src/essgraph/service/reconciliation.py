@@ -174,12 +174,8 @@ def _iri(slug: str) -> str | None:
 
 
 def _property(name: str) -> str | None:
-    prefix, colon, local = name.partition(":")
-    if name.startswith(("http://", "https://")):
-        iri = name
-    elif colon and prefix in names.PREFIXES:
-        iri = names.PREFIXES[prefix] + local
-    else:
+    iri = names.expand(name)
+    if not iri.startswith(("http://", "https://")):
         return None
     return iri if len(iri) < 300 and not set(iri) & set('<>"{}|^`\\ \n\r\t') else None
 
@@ -411,10 +407,8 @@ async def _properties(request: _Request, kind: Kind | None) -> list[dict[str, st
     rows = await request.rows(query)
     return [
         {
-            "id": names.shorten(row["p"]["value"]).strip("<>"),
-            "name": row["label"]["value"]
-            if "label" in row
-            else names.shorten(row["p"]["value"]).strip("<>"),
+            "id": (name := names.prefixed(row["p"]["value"])),
+            "name": row["label"]["value"] if "label" in row else name,
         }
         for row in rows
         if "p" in row and row["p"]["value"] not in _HIDDEN

@@ -53,7 +53,7 @@ class Description:
 
     def label(self, iri: str) -> str:
         """What a term is called: its label, else its short name."""
-        return self.text(iri, names.RDFS + "label") or names.shorten(iri).strip("<>")
+        return self.text(iri, names.RDFS + "label") or names.prefixed(iri)
 
 
 @dataclass

@@ -107,7 +107,7 @@ class View:
 
     def short(self, iri: str) -> str:
         """An IRI with its prefix, where it has one."""
-        return names.shorten(iri).strip("<>")
+        return names.prefixed(iri)
 
     def name(self, known: Names, iri: str) -> Markup:
         """The label of a thing, no link."""

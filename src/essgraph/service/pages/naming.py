@@ -68,7 +68,7 @@ class Names:
                 return Term(known[tag], language=tag)
         if iri.startswith(names.PASSAGE):
             return Term(f"passage {iri.rpartition('/')[2]}")
-        return Term(names.shorten(iri).strip("<>"))
+        return Term(names.prefixed(iri))
 
     def kind(self, iri: str) -> str:
         """The key of the kind of thing, or ``thing``."""

@@ -62,7 +62,7 @@ async def meant(served: Served, question: Question, given: Mapping[str, str]) ->
         typed = values.get(parameter.name, "").strip()
         if parameter.type == "iri" and typed and not _iri(typed):
             iri = await consult(served, partial(_named, parameter.name, typed))
-            values[parameter.name] = names.shorten(iri).strip("<>")
+            values[parameter.name] = names.prefixed(iri)
     return values
 
 
@@ -77,7 +77,7 @@ def _named(parameter: str, typed: str, index: Index) -> str:
         return same[0].entity.iri
     fr, en = (
         ", ".join(
-            f"{hit.entity.label(language)} ({names.shorten(hit.entity.iri).strip('<>')})"
+            f"{hit.entity.label(language)} ({names.prefixed(hit.entity.iri)})"
             for hit in same or hits
         )
         for language in ("fr", "en")
