@@ -108,3 +108,18 @@ def test_curl_gets_each_format(server: str, accept: str, content_type: str, need
     body, _, sent = done.stdout.rpartition("\n")
     assert sent.split(";")[0] == content_type
     assert needle in body
+
+
+def test_a_document_begins_with_what_it_is_about_and_names_each_graph_once(server: str) -> None:
+    def said(accept: str) -> list[str]:
+        command = ["curl", "-sfL", "-H", f"Accept: {accept}", f"{server}/id/remcess"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+        return [line for line in done.stdout.splitlines() if not line.startswith("@prefix")]
+
+    turtle = said("text/turtle")
+    assert turtle[0].startswith("id:remcess a ")
+    assert turtle[1].startswith("\trdfs:label ")
+    graphs = [line for line in said("application/trig") if line.endswith("{")]
+    assert len(graphs) == len(set(graphs)) > 3
+    first = json.loads("".join(said("application/ld+json")))["@graph"][0]
+    assert first["@id"] == "id:remcess"

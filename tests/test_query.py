@@ -572,3 +572,68 @@ def test_the_library_is_well_formed() -> None:
     for text in LIBRARY:
         assert isinstance(inspected(text), Query)
         assert not isinstance(inspected(text + "\n#"), EssgraphError)
+
+
+# --- order ----------------------------------------------------------------------------------
+
+_TEXT = st.text("aZé\U0001f600", max_size=3).map("a beginning ".__add__) | st.text(max_size=14)
+_TERMS = st.lists(
+    st.builds(ox.Literal, _TEXT)
+    | st.builds(ox.Literal, _TEXT, language=st.sampled_from(["en", "fr"]))
+    | st.integers(-20, 20).map(ox.Literal)
+    | st.text("ab/é", max_size=14).map(lambda end: ox.NamedNode(f"http://e/{end}"))
+    | st.none(),
+    max_size=12,
+)
+
+
+def _sortable(term: dict[str, str] | None) -> tuple[int, int, str]:
+    """What is unbound, IRIs, numbers, texts by their characters."""
+    if term is None:
+        return (0, 0, "")
+    if term["type"] == "uri":
+        return (1, 0, term["value"])
+    if "datatype" in term:
+        return (2, int(term["value"]), "")
+    return (3, 0, term["value"])
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(terms=_TERMS, order=st.sampled_from(["?x", "asc( $x)", "DESC(?x)\n?y", "?y DESC(?x)"]))
+def test_texts_are_ordered_by_their_characters(
+    server: str, terms: list[ox.Literal | ox.NamedNode | None], order: str
+) -> None:
+    """By SPARQL 1.1 Query, 15.1, of which the order of numbers and texts is ours."""
+    values = " ".join(f"({'UNDEF' if term is None else term})" for term in terms)
+    query = f"SELECT ?x {{ VALUES (?x) {{ {values} }} }} ORDER BY {order} LIMIT 20 OFFSET 0"
+    response = post(server, query, Accept="application/sparql-results+json")
+    assert response.status_code == 200, response.text
+    found = [_sortable(row.get("x")) for row in response.json()["results"]["bindings"]]
+    assert len(found) == len(terms)
+    assert found == sorted(found, reverse="DESC" in order)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT (COUNT(*) AS ?n) { VALUES ?x { 1 2 } } ORDER BY ?n", ["2"]),
+        ("SELECT * { VALUES ?x { 2 1 } } ORDER BY ?x", ["1", "2"]),
+        ("SELECT DISTINCT ?x { VALUES ?x { 'b' 'a' 'b' } } ORDER BY DESC(?x)", ["b", "a"]),
+        ("SELECT ?x { VALUES ?x { 'b' 'a' } } ORDER BY # } ORDER BY\n?x", ["a", "b"]),
+        ("SELECT ?x { VALUES ?x { '} ORDER BY ?y' } }", ["} ORDER BY ?y"]),
+        ("SELECT ?x { VALUES ?x { 'b' 'a' } } # } ORDER BY ?x", ["b", "a"]),
+        ("SELECT ?x {} GROUP BY ('} ORDER BY ?x #' AS ?x)", ["} ORDER BY ?x #"]),
+    ],
+)
+def test_an_order_is_told_from_what_looks_like_one(
+    server: str, query: str, expected: list[str]
+) -> None:
+    rows = post(server, query, Accept="application/sparql-results+json").json()
+    assert [next(iter(row.values()))["value"] for row in rows["results"]["bindings"]] == expected
+
+
+def test_a_fault_of_an_ordered_query_has_its_place(server: str) -> None:
+    query = "SELECT * {}\nORDER BY ?x LIMIT 99999999999999999999"
+    position = problem(post(server, query), 400)["position"]
+    assert position["line"] == 2
+    assert position["column"] <= len(query.splitlines()[1]) + 1

@@ -16,6 +16,10 @@ from conftest import ROOT
 from pyshacl_turbo.rdf import Input
 from rdflib import RDF, SH, Graph, URIRef
 from rdflib.namespace import RDFS
+from rdflib.plugins.sparql import processor
+from rdflib.plugins.sparql.algebra import translateQuery
+from rdflib.plugins.sparql.parser import parseQuery
+from rdflib.plugins.sparql.sparql import Query
 
 from essgraph import shacl
 from essgraph.project import Project
@@ -89,8 +93,21 @@ def fast(shapes_graph: Graph) -> Callable[[str], Graph]:
     return report
 
 
+@cache
+def prepared(text: str, base: str | None, prefixes: tuple[tuple[str, object], ...]) -> Query:
+    return translateQuery(parseQuery(text), base, dict(prefixes))
+
+
 def reference(data: Graph) -> Graph:
-    _, found, _ = pyshacl.validate(data, shacl_graph=shapes(), inference="none")
+    with pytest.MonkeyPatch.context() as patch:
+        # rdflib reads the text of a constraint anew for each node: four fifths of pySHACL's time.
+        patch.setattr(processor, "parseQuery", lambda text: text)
+        patch.setattr(
+            processor,
+            "translateQuery",
+            lambda text, base, prefixes: prepared(text, base, tuple((prefixes or {}).items())),
+        )
+        _, found, _ = pyshacl.validate(data, shacl_graph=shapes(), inference="none")
     assert isinstance(found, Graph)
     return found
 

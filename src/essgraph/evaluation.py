@@ -15,7 +15,7 @@ from essgraph.formats import Format
 from essgraph.names import BASE
 from essgraph.query import explain
 from essgraph.results import Writer
-from essgraph.rewriting import spell_out
+from essgraph.rewriting import order_by_beginning, spell_out
 from essgraph.snapshot import STORE
 
 Graph: TypeAlias = ox.NamedNode | ox.BlankNode | ox.DefaultGraph
@@ -121,14 +121,18 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
             custom_functions=functions or None,  # type: ignore[arg-type]
         )
 
+    text = order_by_beginning(query)
     while True:
         try:
-            result = ask(query)
+            result = ask(text)
             if isinstance(result, ox.QuerySolutions):
-                spelt = spell_out(query, [variable.value for variable in result.variables])
+                spelt = spell_out(text, [variable.value for variable in result.variables])
                 result = ask(spelt) if spelt else result
             return results.write(result, format, out)
         except SyntaxError as error:
+            if text != query:
+                text = query  # places in it are those that the client knows
+                continue
             raise explain(query) or _syntax(str(error.msg)) from error
         except OSError as error:  # of the store: ``out`` has errors of its own
             raise EngineError(

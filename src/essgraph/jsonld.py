@@ -1,6 +1,6 @@
 """RDF graphs as compact JSON-LD 1.1 under our context, which is our prefixes.
 
-Flattened form: one node object a subject, in the order of their IRIs; keys and IRIs compact by
+Flattened form: one node object a subject, in the order in which they come; keys and IRIs compact by
 prefix (JSON-LD 1.1 API, 5.1). The engine writes JSON-LD expanded, which nobody reads with ease.
 """
 

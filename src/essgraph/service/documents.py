@@ -174,21 +174,34 @@ async def document(served: Served, topic: Topic, format: Format, url: str) -> Ke
 
     async def make() -> bytes:
         if format == formats.NQUADS:
-            return write(await _quads(served, topic, url), format, url)
+            return write(await _quads(served, topic, url), format, url, topic.iri)
         # The others are written from that one: the queries are the dearer part.
         kept = await document(served, topic, formats.NQUADS, url)
-        return write(ox.parse(kept.answer.body, ox.RdfFormat.N_QUADS), format, url)
+        quads = ox.parse(kept.answer.body, ox.RdfFormat.N_QUADS)
+        return write(quads, format, url, topic.iri)
 
     return await served.answers.make(f"document {topic.key} {format.name} {url}", make)
 
 
-def write(quads: Iterable[ox.Quad], format: Format, url: str) -> bytes:
-    """Quads in a format for documents; a format for graphs takes the default graph."""
+def write(quads: Iterable[ox.Quad], format: Format, url: str, topic: str = "") -> bytes:
+    """Quads in a format for documents; a format for graphs takes the default graph.
+
+    In the order in which people read: the IRI ``topic`` first, last what is a part of a document
+    (as the statements of passages are), and of each its class, then its labels.
+    """
+
+    def order(quad: ox.Quad) -> tuple[object, ...]:
+        graph = "" if quad.graph_name == ox.DefaultGraph() else str(quad.graph_name)
+        subject = str(quad.subject)
+        by_subject = (subject != f"<{topic}>", "#" in subject, subject)
+        return graph, *by_subject, quad.predicate != _TYPE, quad.predicate != _LABEL, str(quad)
+
+    listed = sorted(set(quads), key=order)
     out = io.BytesIO()
     if format in (formats.TRIG, formats.NQUADS):
-        results.write_dataset(sorted(set(quads), key=str), format, out)
+        results.write_dataset(listed, format, out)
         return out.getvalue()
-    triples = sorted({q.triple for q in quads if q.graph_name == ox.DefaultGraph()}, key=str)
+    triples = [quad.triple for quad in listed if quad.graph_name == ox.DefaultGraph()]
     if format == formats.JSONLD:
         return jsonld.document(triples, url + CONTEXT)
     results.write_graph(triples, format, out)
