@@ -22,14 +22,7 @@ from essgraph.service.pages.texts import Texts
 
 ABOUT: Final = """
 SELECT ?g ?p ?o WHERE { GRAPH ?g { ?document ?p ?o } FILTER (?g != graph:entailed) }"""
-PIECES: Final = (
-    """
-SELECT DISTINCT ?passage ?document ?start ?end ?first ?last ?level ?reason ?summary ?file ?digest
-  ?tongue ?french
-WHERE {"""
-    + evidence.RECORD
-    + "}"
-)
+PIECES: Final = evidence.query()
 STATEMENTS: Final = """
 SELECT ?passage ?s ?p ?o WHERE {
   GRAPH ?passage { ?s ?p ?o }
@@ -46,14 +39,9 @@ SELECT DISTINCT ?named ?label ?type WHERE {
   ?named rdfs:label ?label
   OPTIONAL { ?named a ?type . FILTER (STRSTARTS(STR(?type), STR(ess:)) || ?type = skos:Concept) }
 }"""
-NOTES: Final = """
-SELECT DISTINCT ?note ?label ?text ?target ?retained WHERE {
+NOTES: Final = entity.notes("""
   { ?note oa:hasTarget ?document } UNION
-  { ?note oa:hasTarget ?passage . ?passage oa:hasSource ?document }
-  ?note a ess:EditorialNote ; oa:bodyValue ?text ; rdfs:label ?label ; oa:hasTarget ?target .
-  FILTER (LANG(?label) = LANG(?text))
-  OPTIONAL { ?note ess:retains ?retained }
-}"""
+  { ?note oa:hasTarget ?passage . ?passage oa:hasSource ?document }""")
 
 
 @dataclass(frozen=True)
@@ -160,10 +148,8 @@ def statements(rows: tuple[Row, ...], known: Names, v: View) -> dict[str, list[S
     found: dict[str, list[Statement]] = {}
     for row in rows:
         property = row["p"].value
-        entry = wording.PROPERTIES.get(property)
-        label = entry[1].in_language(v.language) if entry else names.shorten(property)
         found.setdefault(row["passage"].value, []).append(
-            Statement(row["s"].value, property, label, row["o"])
+            Statement(row["s"].value, property, v.property(property), row["o"])
         )
     order = {property: n for n, property in enumerate(wording.PROPERTIES)}
     for listed in found.values():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,7 +13,7 @@ from essgraph import names
 from essgraph.catalog import Question
 from essgraph.search import fold
 from essgraph.service.live import Served
-from essgraph.service.pages import frame, network, outcome
+from essgraph.service.pages import frame, outcome
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.rows import select
 from essgraph.service.problems import require
@@ -82,7 +82,6 @@ async def page(
             )
         ],
         "settings": await _settings(served, v),
-        **shared(),
     }
     status = gained.fault.status if gained and gained.fault else 200
     return frame.html(request, served, "sparql.html", v, context, status)
@@ -95,18 +94,8 @@ async def fragment(request: Request, served: Served) -> Response:
     query, view = str(form.get("query", "")), str(form.get("view") or "table")
     require("view", view, outcome.VIEWS)
     gained = await outcome.ask(served, query, view, v, client_of(request))
-    context = {"outcome": gained, **shared()}
-    body = frame.render("fragment.html", v, context, served.snapshot.version)
+    body = frame.render("fragment.html", v, {"outcome": gained}, served.snapshot.version)
     return frame.respond(request, v, body)
-
-
-def shared() -> dict[str, Any]:
-    """What the template of an outcome needs besides it."""
-    return {
-        "size": (network.WIDTH, network.HEIGHT),
-        "property_label": network.property_label,
-        "shown_rows": outcome.ROWS,
-    }
 
 
 async def _settings(served: Served, v: View) -> str:

@@ -66,22 +66,22 @@ SELECT DISTINCT ?named ?label ?type WHERE {
   ?named rdfs:label ?label
   OPTIONAL { ?named a ?type . FILTER (STRSTARTS(STR(?type), STR(ess:)) || ?type = skos:Concept) }
 }"""
-PASSAGES: Final = (
-    """
-SELECT DISTINCT ?passage ?document ?start ?end ?first ?last ?level ?reason ?summary ?file ?digest
-  ?tongue ?french
-WHERE { GRAPH ?passage { { ?entity ?p ?o } UNION { ?s ?p ?entity } } """
-    + evidence.RECORD
-    + "}"
-)
-NOTES: Final = """
-SELECT DISTINCT ?note ?label ?text ?target ?retained WHERE {
-  { ?note oa:hasTarget ?entity } UNION
-  { GRAPH ?passage { { ?entity ?p ?o } UNION { ?s ?p ?entity } } ?note oa:hasTarget ?passage }
+PASSAGES: Final = evidence.query("GRAPH ?passage { { ?entity ?p ?o } UNION { ?s ?p ?entity } }")
+
+
+def notes(choosing: str) -> str:
+    """The query for the editorial notes that a pattern chooses."""
+    return f"""
+SELECT DISTINCT ?note ?label ?text ?target ?retained WHERE {{ {choosing}
   ?note a ess:EditorialNote ; oa:bodyValue ?text ; rdfs:label ?label ; oa:hasTarget ?target .
   FILTER (LANG(?label) = LANG(?text))
-  OPTIONAL { ?note ess:retains ?retained }
-}"""
+  OPTIONAL {{ ?note ess:retains ?retained }}
+}}"""
+
+
+NOTES: Final = notes("""
+  { ?note oa:hasTarget ?entity } UNION
+  { GRAPH ?passage { { ?entity ?p ?o } UNION { ?s ?p ?entity } } ?note oa:hasTarget ?passage }""")
 PLACE: Final = """
 SELECT DISTINCT ?place ?lat ?long WHERE {
   { ?entity ess:locatedIn* ?place } UNION { ?entity ess:partOf+/ess:locatedIn ?place }
@@ -208,10 +208,7 @@ async def page(request: Request, served: Served, texts: Texts, slug: str) -> Res
     known = Names().add(named)
     pieces = evidence.pieces(passages, texts)
     label = v.plain(known, iri)
-    places = [
-        pictures.Point(row["place"].value, float(row["lat"].value), float(row["long"].value))
-        for row in placed
-    ]
+    places = list(pictures.places(placed).values())
     dates = _dates(facts, pieces, _STARTS)
     ends = _dates(facts, pieces, (names.SCHEMA + "endDate",))
     context = {

@@ -10,8 +10,7 @@ from essgraph.service.pages.naming import path
 from essgraph.service.pages.rows import Row, Term
 from essgraph.service.pages.texts import Excerpt, Texts
 
-#: The record of ``?passage``; a query of ours puts it after what chooses the passages.
-RECORD = """
+_RECORD = """
   ?passage oa:hasSource ?document ; ess:firstWords ?first ; oa:hasSelector ?position .
   ?position oa:start ?start ; oa:end ?end .
   OPTIONAL { ?passage ess:lastWords ?last }
@@ -23,6 +22,14 @@ RECORD = """
   OPTIONAL { ?document dcterms:language ?tongue FILTER (?tongue != "fr") }
   OPTIONAL { ?document dcterms:language ?french FILTER (?french = "fr") }
 """
+
+
+def query(choosing: str = "") -> str:
+    """The query for the records of pieces: of each ``?passage`` that a pattern chooses."""
+    return f"""
+SELECT DISTINCT ?passage ?document ?start ?end ?first ?last ?level ?reason ?summary ?file ?digest
+  ?tongue ?french
+WHERE {{ {choosing} {_RECORD} }}"""
 
 
 @dataclass

@@ -96,6 +96,11 @@ class View:
     def kind(self, key: str, many: bool = False) -> str:
         return wording.KINDS[key][many].in_language(self.language)
 
+    def property(self, iri: str) -> str:
+        """What a property is called, from its subject to its object."""
+        known = wording.PROPERTIES.get(iri)
+        return known[1].in_language(self.language) if known else names.shorten(iri)
+
     def words(self, term: Term, property: str = "") -> Markup:
         """A literal as people read it, marked where it is in another language."""
         text = wording.literal(term, self.language, property)

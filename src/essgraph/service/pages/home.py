@@ -114,11 +114,6 @@ async def page(request: Request, served: Served) -> Response:
     known = Names().add(named)
     asked = [family for family in request.query_params.getlist("show") if family]
     shown = [require("show", f, network.FAMILIES) for f in asked] or list(network.FAMILIES)
-    points: dict[str, pictures.Point] = {}
-    for row in places:
-        iri = row["place"].value
-        lat, long = float(row["lat"].value), float(row["long"].value)
-        points.setdefault(iri, pictures.Point(iri, lat, long))
     dated, undated, line = timeline(events, v)
     figures = {row["class"].value.removeprefix(names.ESS): row["count"].value for row in counted}
     context = {
@@ -127,14 +122,14 @@ async def page(request: Request, served: Served) -> Response:
         "figures": figures,
         "statements": stated[0]["count"].value,
         "map": pictures.draw_map(
-            list(points.values()),
+            list(pictures.places(places).values()),
             known,
             v,
             linked={row["code"].value: row["country"].value for row in countries},
             ratio=0.46,
             letters=75.0,
         )
-        if points
+        if places
         else None,
         "places": sorted(places, key=lambda row: fold(v.plain(known, row["place"].value))),
         "dated": dated,
@@ -145,8 +140,6 @@ async def page(request: Request, served: Served) -> Response:
         "network": await asyncio.to_thread(network.draw, links, known, v, shown),
         "families": network.FAMILIES,
         "shown": shown,
-        "size": (network.WIDTH, network.HEIGHT),
-        "property_label": network.property_label,
         "queries": {
             "map": readable(PLACES),
             "timeline": readable(EVENTS),

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from essgraph import names
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import Row
-from essgraph.service.pages.wording import PROPERTIES
 
 WIDTH: Final = 1000.0
 HEIGHT: Final = 720.0
@@ -69,10 +67,12 @@ class Edge:
 
 @dataclass(frozen=True)
 class Network:
-    """The picture: nodes by degree, and links."""
+    """The picture: nodes by degree, links, and its size."""
 
     nodes: list[Node]
     edges: list[Edge]
+    width: float = WIDTH
+    height: float = HEIGHT
 
 
 def draw(rows: Iterable[Row], known: Names, v: View, families: Sequence[str] | None) -> Network:
@@ -230,10 +230,3 @@ def _spread(
             xs[i] += px * step
             ys[i] += py * step
     return xs, ys
-
-
-def property_label(property: str, v: View) -> str:
-    """What a link is called."""
-    if property in PROPERTIES:
-        return PROPERTIES[property][1].in_language(v.language)
-    return names.shorten(property)

@@ -202,14 +202,7 @@ async def _places(served: Served, rows: Sequence[Row]) -> list[pictures.Point]:
     known = await select(
         served, "SELECT ?place ?lat ?long { ?place geo:lat ?lat ; geo:long ?long } LIMIT 5000"
     )
-    points = {
-        row["place"].value: pictures.Point(
-            row["place"].value, float(row["lat"].value), float(row["long"].value)
-        )
-        for row in known
-        if row["place"].value in iris
-    }
-    return [points[iri] for iri in sorted(points)]
+    return [point for iri, point in sorted(pictures.places(known).items()) if iri in iris]
 
 
 def _links(table: Table) -> list[Row]:

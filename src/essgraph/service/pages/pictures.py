@@ -14,6 +14,7 @@ from essgraph.service.pages import static
 from essgraph.service.pages.dates import edtf_in_words, in_words, span
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
+from essgraph.service.pages.rows import Row
 
 #: The width of a map at least, in units of the projection.
 _LEAST: Final = 150.0
@@ -27,6 +28,15 @@ class Point:
     iri: str
     lat: float
     long: float
+
+
+def places(rows: Iterable[Row]) -> dict[str, Point]:
+    """Places by IRI, from rows of ``?place``, ``?lat`` and ``?long``."""
+    found: dict[str, Point] = {}
+    for row in rows:
+        iri = row["place"].value
+        found.setdefault(iri, Point(iri, float(row["lat"].value), float(row["long"].value)))
+    return found
 
 
 @dataclass(frozen=True)

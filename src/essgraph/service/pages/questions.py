@@ -22,7 +22,7 @@ from essgraph.service.finding import MAX_TEXT, consult
 from essgraph.service.links import link
 from essgraph.service.live import Live, Served
 from essgraph.service.pages import frame, outcome
-from essgraph.service.pages.editor import client_of, shared
+from essgraph.service.pages.editor import client_of
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import Term
@@ -232,7 +232,6 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
         "cited": cited,
         "neighbours": neighbours,
         "iri": names.QUERY + name,
-        **shared(),
     }
     response = frame.html(request, served, "query.html", v, context, status)
     if permanent:
