@@ -109,22 +109,26 @@ class Live:
         return Served(snapshot, pool, Answers(pool, snapshot.version))
 
     async def reload(self) -> bool:
-        """Takes up the current snapshot if it is another one; whether it did.
+        """Takes up the current version if it is another one; whether it did.
 
         Where it cannot be read the one in service stays, and the log says why.
         """
         async with self._changing:
             old = self.now
             try:
-                new = await asyncio.to_thread(open_snapshot, self.out)
-                if new.directory == old.snapshot.directory:
+                if not await self._differs(old):
                     return False
-                opened = await self._open()
+                new = await self._open()
             except (EssgraphError, OSError) as error:  # the disk may be full
                 _tell(error)
                 return False
-            self._take(old, opened)
+            self._take(old, new)
             return True
+
+    async def _differs(self, old: Served) -> bool:
+        """Whether there is another version than the old one. Raises what ``_open`` does."""
+        new = await asyncio.to_thread(open_snapshot, self.out)
+        return new.directory != old.snapshot.directory
 
     async def at(self, version: str) -> Served | None:
         """The version of the data whose digest begins so, if it is the one in service or kept.
@@ -271,17 +275,8 @@ class RemoteLive(Live):
 
         asyncio.run(look())
 
-    async def reload(self) -> bool:
-        """Takes up what the endpoint holds now; whether it did."""
-        async with self._changing:
-            old = self.now
-            try:
-                new = await self._open()
-            except (EssgraphError, OSError) as error:  # the disk may be full
-                _tell(error)
-                return False
-            self._take(old, new)
-            return True
+    async def _differs(self, old: Served) -> bool:
+        return True  # it was looked at, or who sends SIGHUP wants it
 
     async def watch(self, seconds: float = 2.0) -> None:
         """Reloads when an answer tells, or a look every few seconds, that the version changed."""

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from essgraph import formats, names
-from essgraph.errors import Text, UnknownName
+from essgraph.errors import Text
 from essgraph.search import fold
 from essgraph.service.citations import cite_page
 from essgraph.service.live import Served
@@ -21,6 +21,7 @@ from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import Row, Term, select
 from essgraph.service.pages.texts import Texts
+from essgraph.service.problems import no_entity
 
 #: How many links of one direction a page shows.
 LIMIT: Final = 600
@@ -197,14 +198,14 @@ async def page(request: Request, served: Served, texts: Texts, slug: str) -> Res
     v = frame.view(request)
     iri = names.ID + slug
     if re.fullmatch(r"[A-Za-z0-9_/-]{1,200}", slug) is None:
-        raise _unknown(slug)
+        raise no_entity(slug)
     # One after the other: a page takes one worker at a time.
     facts, incoming, named, passages, noted, placed = [
         await select(served, query, entity=iri)
         for query in (FACTS, INCOMING, NAMES, PASSAGES, NOTES, PLACE)
     ]
     if not facts and not incoming:
-        raise _unknown(slug)
+        raise no_entity(slug)
     known = Names().add(named)
     pieces = evidence.pieces(passages, texts)
     label = v.plain(known, iri)
@@ -243,13 +244,4 @@ def _dates(rows: Iterable[Row], pieces: dict[str, Piece], properties: Sequence[s
             if row["p"].value in properties
             and not ((piece := pieces.get(row["g"].value)) and piece.level == "doubtful")
         }
-    )
-
-
-def _unknown(slug: str) -> UnknownName:
-    return UnknownName(
-        Text(
-            f"aucune entité ne porte le nom « {slug[:80]} »",
-            f'no entity is named "{slug[:80]}"',
-        )
     )
