@@ -109,6 +109,7 @@ def test_every_page_is_whole_safe_and_from_one_host(
     policy = response.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
+    assert response.headers.get_list("x-content-type-options") == ["nosniff"]
     page = Reader(response.text)
     assert page.elements[0] == ("html", {"lang": language})
     assert [tag for tag, _ in page.elements].count("h1") == 1

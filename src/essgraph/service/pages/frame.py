@@ -242,7 +242,6 @@ def respond(request: Request, v: View, body: bytes, status: int = 200) -> Respon
         "Content-Language": v.language,
         "Content-Security-Policy": POLICY,
         "Referrer-Policy": "strict-origin-when-cross-origin",
-        "X-Content-Type-Options": "nosniff",
         "Vary": "Accept, Accept-Language, Accept-Encoding",
         "Cache-Control": "public, max-age=60" if status == 200 else "no-store",
     }

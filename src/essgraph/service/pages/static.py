@@ -82,7 +82,6 @@ async def serve(request: Request, name: str) -> Response:
         "Cache-Control": "public, max-age=31536000, immutable" if current else "no-cache",
         "Vary": "Accept-Encoding",
         "ETag": f'"{file.digest}-{coding}"',
-        "X-Content-Type-Options": "nosniff",
     }
     if request.headers.get("if-none-match") == headers["ETag"]:
         return Response(None, 304, headers)
