@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from essgraph import names
+from essgraph.dataset import about
 from essgraph.errors import QueryError, Text, UnknownName
 from essgraph.formats import Format
 from essgraph.query import inspect
@@ -39,9 +40,8 @@ _ALL: Final = inspect(
 )
 _MEMBERS: Final = "SELECT DISTINCT ?s WHERE { ?s a %s %s } ORDER BY ?s LIMIT %d OFFSET %d"
 _HYDRA: Final = names.PREFIXES["hydra"]
-_TYPE: Final = ox.NamedNode(names.RDF + "type")
+_TYPE: Final = names.RDF + "type"
 _LABEL: Final = ox.NamedNode(names.RDFS + "label")
-_INTEGER: Final = ox.NamedNode(names.XSD + "integer")
 _TITLE: Final = Text("Tout ce que le graphe décrit", "Everything the graph describes")
 
 
@@ -150,49 +150,45 @@ async def _members(served: Served, part: Part) -> list[str]:
 
 async def _graph(served: Served, part: Part, counted: dict[str, int]) -> list[ox.Triple]:
     members = await _members(served, part)
-    whole, view = (ox.NamedNode(names.BASE + p[1:]) for p in (part.path(), part.path(part.page)))
+
+    def at(page: int | None) -> str:
+        return names.BASE + part.path(page)[1:]
+
+    whole, view = at(None), at(part.page)
     if whole == view:
-        view = ox.NamedNode(whole.value + "#view")
-
-    def say(subject: ox.NamedNode, term: str, value: str | int) -> ox.Triple:
-        shown = (
-            ox.Literal(str(value), datatype=_INTEGER)
-            if isinstance(value, int)
-            else ox.NamedNode(value)
-        )
-        return ox.Triple(subject, ox.NamedNode(_HYDRA + term), shown)
-
+        view = whole + "#view"
     graph = [
-        ox.Triple(whole, _TYPE, ox.NamedNode(_HYDRA + "Collection")),
-        say(whole, "totalItems", part.total),
-        say(whole, "view", view.value),
-        ox.Triple(view, _TYPE, ox.NamedNode(_HYDRA + "PartialCollectionView")),
-        say(view, "first", names.BASE + part.path()[1:]),
-        say(view, "last", names.BASE + part.path(part.last)[1:]),
+        *about(
+            whole,
+            (_TYPE, _HYDRA + "Collection"),
+            (_HYDRA + "totalItems", part.total),
+            (_HYDRA + "view", view),
+            *((_HYDRA + "member", iri) for iri in members),
+        ),
+        *about(
+            view,
+            (_TYPE, _HYDRA + "PartialCollectionView"),
+            (_HYDRA + "first", whole),
+            (_HYDRA + "last", at(part.last)),
+            (_HYDRA + "previous", at(part.page - 1) if part.page > 1 else None),
+            (_HYDRA + "next", at(part.page + 1) if part.page < part.last else None),
+        ),
     ]
-    if part.page > 1:
-        graph.append(say(view, "previous", names.BASE + part.path(part.page - 1)[1:]))
-    if part.page < part.last:
-        graph.append(say(view, "next", names.BASE + part.path(part.page + 1)[1:]))
-    for iri in members:
-        graph.append(say(whole, "member", iri))
-        if part.iri:
-            graph.append(ox.Triple(ox.NamedNode(iri), _TYPE, ox.NamedNode(part.iri)))
     labels = await documents.labelled(served.answers, {*members, *counted})
     graph += labels
-    if not part.iri:
-        for iri, count in counted.items():
-            one = ox.NamedNode(names.BASE + Part(_local(iri), iri, count, 1).path()[1:])
-            graph += [
-                say(whole, "collection", one.value),
-                ox.Triple(one, _TYPE, ox.NamedNode(_HYDRA + "Collection")),
-                say(one, "totalItems", count),
-            ]
-            graph += [
-                ox.Triple(one, _LABEL, t.object)
-                for t in labels
-                if t.predicate == _LABEL and t.subject == ox.NamedNode(iri)
-            ]
+    if part.iri:
+        for iri in members:
+            graph += about(iri, (_TYPE, part.iri))
+        return graph
+    for iri, count in counted.items():
+        one = names.BASE + Part(_local(iri), iri, count, 1).path()[1:]
+        graph += about(whole, (_HYDRA + "collection", one))
+        graph += about(one, (_TYPE, _HYDRA + "Collection"), (_HYDRA + "totalItems", count))
+        graph += [
+            ox.Triple(ox.NamedNode(one), _LABEL, t.object)
+            for t in labels
+            if t.predicate == _LABEL and t.subject == ox.NamedNode(iri)
+        ]
     return graph
 
 

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import pyoxigraph as ox
 
 from essgraph import formats, jsonld, names, results
+from essgraph.dataset import VOID, about
 from essgraph.engine import Dataset
 from essgraph.formats import Format
 from essgraph.query import Query, inspect
@@ -95,11 +96,10 @@ ORDER BY ?type ?successor ?note"""
 
 _TYPE: Final = ox.NamedNode(names.RDF + "type")
 _LABEL: Final = ox.NamedNode(names.RDFS + "label")
-_LICENSE: Final = ox.NamedNode(names.DCTERMS + "license")
-_MODIFIED: Final = ox.NamedNode(names.DCTERMS + "modified")
+_LICENSE: Final = names.DCTERMS + "license"
+_MODIFIED: Final = names.DCTERMS + "modified"
 _SOURCE: Final = ox.NamedNode(names.DCTERMS + "source")
 _HAS_SOURCE: Final = ox.NamedNode(names.OA + "hasSource")
-_DATASET_IRI: Final = ox.NamedNode(names.DATASET)
 
 Row = Mapping[str, ox.NamedNode | ox.Literal]
 
@@ -216,16 +216,10 @@ async def _quads(served: Served, topic: Topic, url: str) -> set[ox.Quad]:
     ]
     statements = list(_statements(topic, stated))
     triples = [q.triple for q in stated if q.graph_name == ox.DefaultGraph()] + statements
-    triples += [
-        ox.Triple(_DATASET_IRI, row["predicate"], row["object"])  # type: ignore[arg-type]
-        for row in await about_dataset(answers)
-    ]
+    described = [(row["predicate"].value, row["object"]) for row in await about_dataset(answers)]
+    triples += about(names.DATASET, *described)
     label = [t.object for t in triples if t.subject.value == topic.iri and t.predicate == _LABEL]  # type: ignore[union-attr]
-    license_and_date = [
-        (t.predicate, t.object)
-        for t in triples
-        if t.subject == _DATASET_IRI and t.predicate in (_LICENSE, _MODIFIED)
-    ]
+    license_and_date = [said for said in described if said[0] in (_LICENSE, _MODIFIED)]
     triples += _itself(topic, served.snapshot.version, label, license_and_date)
     if _incoming(topic, stated) >= MOST_INCOMING:
         (row,) = await rows(answers, _ALL_INCOMING, {"entity": f"<{topic.iri}>"})
@@ -295,40 +289,36 @@ def _itself(
     topic: Topic,
     version: str,
     label: Iterable[object],
-    license_and_date: Iterable[
-        tuple[ox.NamedNode, ox.NamedNode | ox.BlankNode | ox.Literal | ox.Triple]
-    ],
+    license_and_date: Iterable[tuple[str, ox.NamedNode | ox.Literal]],
 ) -> Iterator[ox.Triple]:
     """What the document says of itself."""
-    iri = ox.NamedNode(topic.document)
-
-    def say(predicate: str, value: ox.NamedNode | ox.Literal) -> ox.Triple:
-        return ox.Triple(iri, ox.NamedNode(predicate), value)
-
-    yield say(names.RDF + "type", ox.NamedNode(names.FOAF + "Document"))
-    yield say(names.FOAF + "primaryTopic", ox.NamedNode(topic.iri))
-    yield say(names.DCTERMS + "isPartOf", _DATASET_IRI)
-    yield say(names.PREFIXES["void"] + "inDataset", _DATASET_IRI)
-    yield say(names.SCHEMA + "version", ox.Literal(version))
+    yield from about(
+        topic.document,
+        (names.RDF + "type", names.FOAF + "Document"),
+        (names.FOAF + "primaryTopic", topic.iri),
+        (names.DCTERMS + "isPartOf", names.DATASET),
+        (VOID + "inDataset", names.DATASET),
+        (names.SCHEMA + "version", ox.Literal(version)),
+        *license_and_date,
+    )
     for language, title in (("fr", "Description de « {} »"), ("en", "Description of “{}”")):
-        yield say(names.DCTERMS + "language", ox.Literal(language))
         called = [x.value for x in label if isinstance(x, ox.Literal) and x.language == language]
         name = called[0] if called else topic.key
-        yield say(names.DCTERMS + "title", ox.Literal(title.format(name), language=language))
-    for predicate, value in license_and_date:
-        yield ox.Triple(iri, predicate, value)
+        yield from about(
+            topic.document,
+            (names.DCTERMS + "language", ox.Literal(language)),
+            (names.DCTERMS + "title", ox.Literal(title.format(name), language=language)),
+        )
 
 
 def _more(topic: Topic, count: int, url: str) -> Iterator[ox.Triple]:
     """That not all links that come in are in the document, and where they are."""
-    document = ox.NamedNode(topic.document)
-    for language, said in (
-        ("fr", f"{MOST_INCOMING} des {count} liens entrants sont ici ; voir rdfs:seeAlso."),
-        ("en", f"{MOST_INCOMING} of {count} incoming links are here; see rdfs:seeAlso."),
-    ):
-        yield ox.Triple(
-            document, ox.NamedNode(names.RDFS + "comment"), ox.Literal(said, language=language)
-        )
     query = quote(f"CONSTRUCT WHERE {{ ?s ?p <{topic.iri}> }}", safe="")
-    where = ox.NamedNode(f"{url}/sparql?query={query}")
-    yield ox.Triple(document, ox.NamedNode(names.RDFS + "seeAlso"), where)
+    fr = f"{MOST_INCOMING} des {count} liens entrants sont ici ; voir rdfs:seeAlso."
+    en = f"{MOST_INCOMING} of {count} incoming links are here; see rdfs:seeAlso."
+    return about(
+        topic.document,
+        (names.RDFS + "comment", ox.Literal(fr, language="fr")),
+        (names.RDFS + "comment", ox.Literal(en, language="en")),
+        (names.RDFS + "seeAlso", f"{url}/sparql?query={query}"),
+    )
