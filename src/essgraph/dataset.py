@@ -74,6 +74,12 @@ def about(subject: str, *said: tuple[str, Value | None]) -> Iterator[ox.Triple]:
         yield ox.Triple(ox.NamedNode(subject), ox.NamedNode(predicate), term)
 
 
+def both(predicate: str, text: Text) -> Iterator[tuple[str, ox.Literal]]:
+    """What is said by a property in both languages, for ``about``."""
+    yield predicate, ox.Literal(text.fr, language="fr")
+    yield predicate, ox.Literal(text.en, language="en")
+
+
 def media_type(media_type: str) -> str:
     """The IRI of a media type, as DCAT wants it."""
     return f"https://www.iana.org/assignments/media-types/{media_type}"
@@ -185,11 +191,11 @@ def _itself() -> Iterator[ox.Triple]:
         names.DESCRIPTION,
         (_TYPE, VOID + "DatasetDescription"),
         (names.FOAF + "primaryTopic", names.DATASET),
-        *((names.RDFS + "comment", text) for text in _in_both(_COUNTED)),
+        *both(names.RDFS + "comment", _COUNTED),
     )
     for graph, title in GRAPHS.items():
         yield from about(names.DATASET, (names.DCTERMS + "hasPart", graph))
-        yield from about(graph, *((names.DCTERMS + "title", text) for text in _in_both(title)))
+        yield from about(graph, *both(names.DCTERMS + "title", title))
 
 
 def _figures(counts: Counts) -> Iterator[ox.Triple]:
@@ -259,7 +265,7 @@ def _catalog(licenses: set[str]) -> Iterator[ox.Triple]:
     yield from about(
         CATALOG,
         (_TYPE, DCAT + "Catalog"),
-        *((title, text) for text in _in_both(Text("Catalogue d'essgraph", "essgraph catalogue"))),
+        *both(title, Text("Catalogue d'essgraph", "essgraph catalogue")),
         (DCAT + "dataset", names.DATASET),
         (DCAT + "service", SERVICE),
         (names.FOAF + "homepage", names.BASE),
@@ -268,7 +274,7 @@ def _catalog(licenses: set[str]) -> Iterator[ox.Triple]:
     yield from about(
         SERVICE,
         (_TYPE, DCAT + "DataService"),
-        *((title, text) for text in _in_both(Text("Point d'accès SPARQL", "SPARQL endpoint"))),
+        *both(title, Text("Point d'accès SPARQL", "SPARQL endpoint")),
         (DCAT + "endpointURL", SERVICE),
         (DCAT + "endpointDescription", SERVICE),
         (DCAT + "servesDataset", names.DATASET),
@@ -285,7 +291,7 @@ def _catalog(licenses: set[str]) -> Iterator[ox.Triple]:
     yield from about(
         BY_SPARQL,
         (_TYPE, DCAT + "Distribution"),
-        *((title, text) for text in _in_both(Text("Accès par SPARQL", "Access by SPARQL"))),
+        *both(title, Text("Accès par SPARQL", "Access by SPARQL")),
         (DCAT + "accessURL", SERVICE),
         (DCAT + "accessService", SERVICE),
         *licensed,
@@ -302,10 +308,6 @@ def _catalog(licenses: set[str]) -> Iterator[ox.Triple]:
             (DCAT + "compressFormat", media_type("application/gzip")),
             *licensed,
         )
-
-
-def _in_both(text: Text) -> tuple[ox.Literal, ox.Literal]:
-    return ox.Literal(text.fr, language="fr"), ox.Literal(text.en, language="en")
 
 
 def _part(kind: str, iri: str) -> str:

@@ -13,9 +13,11 @@ import pyoxigraph as ox
 
 from essgraph import names
 from essgraph.catalog import TYPES, Parameter, Question
+from essgraph.dataset import about, both
 from essgraph.errors import Text
 
 _TYPE: Final = names.RDF + "type"
+_TRUE: Final = ox.Literal("true", datatype=ox.NamedNode(names.XSD + "boolean"))
 
 
 def described(questions: Iterable[Question]) -> Iterator[ox.Triple]:
@@ -23,59 +25,39 @@ def described(questions: Iterable[Question]) -> Iterator[ox.Triple]:
     for question in questions:
         iri = names.QUERY + question.name
         form = _form(question.query)
-        yield _say(iri, _TYPE, _sh(f"SPARQL{form.title()}Executable"))
-        yield _say(iri, _TYPE, _sh("SPARQLExecutable"))
-        yield _say(iri, names.SH + form.lower(), ox.Literal(question.query))
-        yield from _in_both(iri, names.RDFS + "label", question.title)
-        yield from _in_both(iri, names.RDFS + "comment", question.description)
-        for keyword in question.keywords:
-            yield _say(iri, names.SCHEMA + "keywords", ox.Literal(keyword))
-        for parameter in question.parameters:
-            node = ox.NamedNode(f"{iri}#parameter-{parameter.name}")
-            yield _say(iri, names.SH + "parameter", node)
-            yield from _parameter(iri, node.value, parameter)
+        nodes = {p: f"{iri}#parameter-{p.name}" for p in question.parameters}
+        yield from about(
+            iri,
+            (_TYPE, f"{names.SH}SPARQL{form.title()}Executable"),
+            (_TYPE, names.SH + "SPARQLExecutable"),
+            (names.SH + form.lower(), ox.Literal(question.query)),
+            *both(names.RDFS + "label", question.title),
+            *both(names.RDFS + "comment", question.description),
+            *((names.SCHEMA + "keywords", ox.Literal(keyword)) for keyword in question.keywords),
+            *((names.SH + "parameter", node) for node in nodes.values()),
+        )
+        for parameter, node in nodes.items():
+            yield from _parameter(iri, node, parameter)
 
 
 def _parameter(question: str, node: str, parameter: Parameter) -> Iterator[ox.Triple]:
     kind = TYPES[parameter.type]
-    default = ox.parse(
-        f"<{node}> <{names.SH}defaultValue> {parameter.term(parameter.value)} .",
-        ox.RdfFormat.N_TRIPLES,
-    )
-    yield _say(node, _TYPE, _sh("Parameter"))
-    yield _say(node, names.SH + "path", ox.NamedNode(f"{question}#{parameter.name}"))
-    if kind.datatype:
-        yield _say(node, names.SH + "datatype", ox.NamedNode(names.XSD + kind.datatype))
-    else:
-        yield _say(node, names.SH + "nodeKind", _sh("IRI"))
-    yield _say(
+    said = parameter.description
+    yield from about(
         node,
-        names.SH + "optional",
-        ox.Literal("true", datatype=ox.NamedNode(names.XSD + "boolean")),
-    )
-    yield from (quad.triple for quad in default)
-    yield from _in_both(node, names.SH + "name", parameter.description)
-    yield from _in_both(
-        node,
-        names.SH + "description",
-        Text(
-            f"{parameter.description.fr} : {kind.fr}",
-            f"{parameter.description.en}: {kind.en}",
+        (_TYPE, names.SH + "Parameter"),
+        (names.SH + "path", f"{question}#{parameter.name}"),
+        (names.SH + "datatype", names.XSD + kind.datatype if kind.datatype else None),
+        (names.SH + "nodeKind", None if kind.datatype else names.SH + "IRI"),
+        (names.SH + "optional", _TRUE),
+        *both(names.SH + "name", said),
+        *both(
+            names.SH + "description",
+            Text(f"{said.fr} : {kind.fr}", f"{said.en}: {kind.en}"),
         ),
     )
-
-
-def _sh(term: str) -> ox.NamedNode:
-    return ox.NamedNode(names.SH + term)
-
-
-def _say(subject: str, predicate: str, value: ox.NamedNode | ox.Literal) -> ox.Triple:
-    return ox.Triple(ox.NamedNode(subject), ox.NamedNode(predicate), value)
-
-
-def _in_both(subject: str, predicate: str, text: Text) -> Iterator[ox.Triple]:
-    yield _say(subject, predicate, ox.Literal(text.fr, language="fr"))
-    yield _say(subject, predicate, ox.Literal(text.en, language="en"))
+    default = f"<{node}> <{names.SH}defaultValue> {parameter.term(parameter.value)} ."
+    yield from (quad.triple for quad in ox.parse(default, ox.RdfFormat.N_TRIPLES))
 
 
 def _form(query: str) -> str:
