@@ -19,7 +19,7 @@ import pyoxigraph as ox
 import rdflib
 from rdflib.namespace import SH
 
-from essgraph import names, shacl, sources
+from essgraph import names, shacl, sources, statements
 from essgraph.project import Project
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +32,7 @@ OWN = (names.ID, names.DOC, names.PASSAGE)
 T = TypeVar("T")
 
 
-def _renamed(term: sources.Term, copy: int) -> sources.Term:
+def _renamed(term: statements.Term, copy: int) -> statements.Term:
     iri = getattr(term, "value", "") if isinstance(term, ox.NamedNode) else ""
     own = iri.startswith(OWN) and not iri.startswith(SHARED)
     return ox.NamedNode(f"{iri}-{copy}") if own else term

@@ -13,7 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from essgraph import anchors, names
-from essgraph.sources import Piece, parse
+from essgraph.sources import Piece
+from essgraph.statements import parse
 
 TEXT = (
     "Menu\n\n  • Réunion du\u00a0conseil à Bamako ;\n\t• visite de la ville, puis repas.\n"

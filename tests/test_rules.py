@@ -15,11 +15,12 @@ import pytest
 from conftest import ROOT, find_texts
 from test_faults import COPIED, FAULTS, WITHDRAWN, Fault, words_of_the_text
 
-from essgraph import evidence, sources
+from essgraph import evidence, sources, statements
 from essgraph.errors import SyntaxFault
 from essgraph.findings import Finding
 from essgraph.project import Project
-from essgraph.sources import Sources, Statement
+from essgraph.sources import Sources
+from essgraph.statements import Statement
 
 SOURCE = Path(evidence.__file__).read_text("utf-8")
 TREE = ast.parse(SOURCE)
@@ -74,7 +75,7 @@ def broken(fault: Fault) -> Sources:
         words = words_of_the_text(text, folder)
         new = new.replace(COPIED, words).replace(COPIED.upper(), words.upper())
     data = text.replace(fault.old, new, 1).encode()
-    return with_file(fault.file, list(sources.parse(data, fault.file)))
+    return with_file(fault.file, list(statements.parse(data, fault.file)))
 
 
 def with_file(file: str, statements: list[Statement]) -> Sources:

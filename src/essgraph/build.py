@@ -50,7 +50,8 @@ from essgraph.project import Digests, Project
 from essgraph.query import explain
 from essgraph.shacl import Result
 from essgraph.snapshot import Snapshot
-from essgraph.sources import Elsewhere, Layout, SourceFile, Sources
+from essgraph.sources import Elsewhere, Layout, Sources
+from essgraph.statements import SourceFile
 from essgraph.units import FRAME, Unit
 
 #: What is being done, and the share of the whole that is done.

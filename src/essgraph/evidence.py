@@ -33,9 +33,8 @@ from essgraph.sources import (
     Document,
     Piece,
     Sources,
-    Statement,
-    Term,
 )
+from essgraph.statements import Statement, Term
 
 #: A run of this many words shared with a source is a copy.
 RUN = 8

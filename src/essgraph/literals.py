@@ -13,7 +13,8 @@ from essgraph import names
 from essgraph.errors import Text
 from essgraph.findings import Finding, write
 from essgraph.rules import finding
-from essgraph.sources import Sources, Statement
+from essgraph.sources import Sources
+from essgraph.statements import Statement
 
 _CANONICAL: dict[str, Callable[[str], str]] = {
     names.XSD + "integer": lambda v: str(int(v)),

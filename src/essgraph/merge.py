@@ -19,7 +19,8 @@ from typing import TypeVar
 import pyoxigraph as ox
 
 from essgraph import names
-from essgraph.sources import TYPE, Sources, Statement, Term
+from essgraph.sources import TYPE, Sources
+from essgraph.statements import Statement, Term
 
 _T = TypeVar("_T")
 

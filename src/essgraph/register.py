@@ -15,7 +15,8 @@ from essgraph.errors import Text
 from essgraph.findings import Finding, Severity, perhaps
 from essgraph.merge import SUBCLASS, above, reached
 from essgraph.rules import finding, nearest, show, written
-from essgraph.sources import TYPE, Part, Sources, Statement, Term
+from essgraph.sources import TYPE, Sources
+from essgraph.statements import Part, Statement, Term
 
 LOCATED_IN = ox.NamedNode(names.ESS + "locatedIn")
 REPLACED = ox.NamedNode(names.DCTERMS + "isReplacedBy")

@@ -10,7 +10,7 @@ from rapidfuzz import fuzz, process
 from essgraph import names
 from essgraph.errors import Text
 from essgraph.findings import Finding, perhaps
-from essgraph.sources import Part, Statement, Term
+from essgraph.statements import Part, Statement, Term
 
 
 def finding(

@@ -29,7 +29,8 @@ from essgraph.findings import Finding, Place, Severity, write
 from essgraph.merge import named, split
 from essgraph.project import Project
 from essgraph.rules import show
-from essgraph.sources import IDENTITY, TYPE, Part, Sources, Statement, Term, parse
+from essgraph.sources import IDENTITY, TYPE, Sources
+from essgraph.statements import Part, Statement, Term, parse
 
 # A literal that is not of its datatype is a finding, not a reason for rdflib to print its stack.
 logging.getLogger("rdflib.term").setLevel(logging.CRITICAL)
