@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from essgraph import names
@@ -53,94 +53,79 @@ GROUPS: Final[Mapping[str, Text]] = {
 }
 
 
-def _properties() -> dict[str, tuple[str, Text, Text]]:
-    ess, schema, dct, org = names.ESS, names.SCHEMA, names.DCTERMS, names.ORG
-
-    def entry(
-        group: str, fr: str, en: str, back_fr: str = "", back_en: str = ""
-    ) -> tuple[str, Text, Text]:
-        return group, Text(fr, en), Text(back_fr or f"{fr} (de)", back_en or f"{en} (of)")
-
-    return {
-        ess + "acronym": entry("identity", "sigle", "acronym"),
-        names.SKOS + "altLabel": entry("identity", "autre nom", "other name"),
-        names.SKOS + "hiddenLabel": entry("identity", "nom mal orthographié", "misspelt name"),
-        ess + "isoCode": entry("identity", "code ISO", "ISO code"),
-        ess + "organizationType": entry("identity", "type", "type", "de ce type", "of this type"),
-        ess + "eventType": entry("identity", "type", "type", "de ce type", "of this type"),
-        dct + "type": entry("identity", "type", "type", "de ce type", "of this type"),
-        names.SKOS + "inScheme": entry("identity", "liste", "list", "contient", "contains"),
-        names.SKOS + "broader": entry(
-            "identity", "plus général", "broader", "plus précis", "narrower"
-        ),
-        ess + "status": entry("identity", "état", "status", "dans cet état", "with this status"),
-        ess + "size": entry("identity", "effectif", "size"),
-        schema + "value": entry("identity", "valeur", "value"),
-        schema + "unitText": entry("identity", "unité", "unit"),
-        dct + "title": entry("identity", "titre", "title"),
-        dct + "language": entry("identity", "langue", "language"),
-        dct + "identifier": entry("identity", "fichier", "file"),
-        ess + "locatedIn": entry("place", "situé dans", "located in", "situés ici", "located here"),
-        names.GEO + "lat": entry("place", "latitude", "latitude"),
-        names.GEO + "long": entry("place", "longitude", "longitude"),
-        ess + "partOf": entry("place", "partie de", "part of", "comprend", "comprises"),
-        ess + "partOfEvent": entry(
-            "place", "partie de", "part of", "au programme", "on the programme"
-        ),
-        ess + "memberOf": entry("place", "membre de", "member of", "membres", "members"),
-        schema + "position": entry("place", "rang", "position"),
-        schema + "startDate": entry("time", "début", "start"),
-        schema + "endDate": entry("time", "fin", "end"),
-        schema + "startTime": entry("time", "heure de début", "start time"),
-        schema + "endTime": entry("time", "heure de fin", "end time"),
-        schema + "duration": entry("time", "durée", "duration"),
-        ess + "edtfDate": entry("time", "date approchée", "approximate date"),
-        ess + "attestedOn": entry("time", "attesté en date du", "attested on"),
-        dct + "date": entry("time", "date", "date"),
-        ess + "organizer": entry("people", "organisateur", "organiser", "organise", "organises"),
-        ess + "partner": entry("people", "partenaire", "partner", "partenaire de", "partner of"),
-        ess + "chair": entry("people", "présidence", "chair", "préside", "chairs"),
-        ess + "moderator": entry("people", "animation", "moderator", "anime", "moderates"),
-        ess + "speaker": entry("people", "intervenant", "speaker", "intervient", "speaks at"),
-        ess + "participant": entry(
-            "people", "participant", "participant", "participe à", "takes part in"
-        ),
-        ess + "supporter": entry("people", "soutien", "supporter", "soutient", "supports"),
-        ess + "carriedBy": entry("people", "portée par", "carried by", "porte", "carries"),
-        ess + "proposedBy": entry("people", "proposée par", "proposed by", "propose", "proposes"),
-        ess + "addressedTo": entry(
-            "people", "adressée à", "addressed to", "recommandations reçues", "asked to"
-        ),
-        org + "member": entry("people", "titulaire", "holder", "mandats", "mandates"),
-        org + "organization": entry("people", "auprès de", "at", "mandats ici", "mandates here"),
-        org + "role": entry("people", "fonction", "role", "mandats de ce type", "such mandates"),
-        dct + "creator": entry("people", "auteur", "author", "auteur de", "author of"),
-        dct + "publisher": entry("people", "éditeur", "publisher", "éditeur de", "publisher of"),
-        ess + "theme": entry("content", "thème", "theme", "sur ce thème", "on this theme"),
-        ess + "about": entry("content", "sujet", "about", "sujet de", "subject of"),
-        ess + "mentions": entry("content", "cite", "mentions", "cité par", "mentioned by"),
-        ess + "formulatedAt": entry(
-            "content", "formulée lors de", "formulated at", "recommandations", "recommendations"
-        ),
-        ess + "resultedIn": entry(
-            "content", "a donné lieu à", "resulted in", "issu de", "came out of"
-        ),
-        ess + "repliesTo": entry("content", "répond à", "replies to", "réponses", "replies"),
-        names.PROV + "hadPrimarySource": entry(
-            "content", "repris de", "reprinted from", "repris par", "reprinted by"
-        ),
-        ess + "reason": entry("content", "motif", "reason", "pièces écartées", "set-aside pieces"),
-        ess + "evidenceLevel": entry(
-            "content", "niveau de preuve", "evidence level", "passages", "passages"
-        ),
-        names.FOAF + "homepage": entry("elsewhere", "site", "website"),
-        names.FOAF + "page": entry("elsewhere", "page", "page"),
-        schema + "sameAs": entry("elsewhere", "la même chose chez", "the same thing at"),
-        dct + "source": entry("elsewhere", "source", "source", "source de", "source of"),
-    }
+#: Each property: its group, its name from subject to object, and from object to subject, both in
+#: French and in English; the latter, where it is left out, is the former with "(de)" and "(of)".
+_PROPERTIES: Final = """
+ess:acronym | identity | sigle | acronym
+skos:altLabel | identity | autre nom | other name
+skos:hiddenLabel | identity | nom mal orthographié | misspelt name
+ess:isoCode | identity | code ISO | ISO code
+ess:organizationType | identity | type | type | de ce type | of this type
+ess:eventType | identity | type | type | de ce type | of this type
+dcterms:type | identity | type | type | de ce type | of this type
+skos:inScheme | identity | liste | list | contient | contains
+skos:broader | identity | plus général | broader | plus précis | narrower
+ess:status | identity | état | status | dans cet état | with this status
+ess:size | identity | effectif | size
+schema:value | identity | valeur | value
+schema:unitText | identity | unité | unit
+dcterms:title | identity | titre | title
+dcterms:language | identity | langue | language
+dcterms:identifier | identity | fichier | file
+ess:locatedIn | place | situé dans | located in | situés ici | located here
+geo:lat | place | latitude | latitude
+geo:long | place | longitude | longitude
+ess:partOf | place | partie de | part of | comprend | comprises
+ess:partOfEvent | place | partie de | part of | au programme | on the programme
+ess:memberOf | place | membre de | member of | membres | members
+schema:position | place | rang | position
+schema:startDate | time | début | start
+schema:endDate | time | fin | end
+schema:startTime | time | heure de début | start time
+schema:endTime | time | heure de fin | end time
+schema:duration | time | durée | duration
+ess:edtfDate | time | date approchée | approximate date
+ess:attestedOn | time | attesté en date du | attested on
+dcterms:date | time | date | date
+ess:organizer | people | organisateur | organiser | organise | organises
+ess:partner | people | partenaire | partner | partenaire de | partner of
+ess:chair | people | présidence | chair | préside | chairs
+ess:moderator | people | animation | moderator | anime | moderates
+ess:speaker | people | intervenant | speaker | intervient | speaks at
+ess:participant | people | participant | participant | participe à | takes part in
+ess:supporter | people | soutien | supporter | soutient | supports
+ess:carriedBy | people | portée par | carried by | porte | carries
+ess:proposedBy | people | proposée par | proposed by | propose | proposes
+ess:addressedTo | people | adressée à | addressed to | recommandations reçues | asked to
+org:member | people | titulaire | holder | mandats | mandates
+org:organization | people | auprès de | at | mandats ici | mandates here
+org:role | people | fonction | role | mandats de ce type | such mandates
+dcterms:creator | people | auteur | author | auteur de | author of
+dcterms:publisher | people | éditeur | publisher | éditeur de | publisher of
+ess:theme | content | thème | theme | sur ce thème | on this theme
+ess:about | content | sujet | about | sujet de | subject of
+ess:mentions | content | cite | mentions | cité par | mentioned by
+ess:formulatedAt | content | formulée lors de | formulated at | recommandations | recommendations
+ess:resultedIn | content | a donné lieu à | resulted in | issu de | came out of
+ess:repliesTo | content | répond à | replies to | réponses | replies
+prov:hadPrimarySource | content | repris de | reprinted from | repris par | reprinted by
+ess:reason | content | motif | reason | pièces écartées | set-aside pieces
+ess:evidenceLevel | content | niveau de preuve | evidence level | passages | passages
+foaf:homepage | elsewhere | site | website
+foaf:page | elsewhere | page | page
+schema:sameAs | elsewhere | la même chose chez | the same thing at
+dcterms:source | elsewhere | source | source | source de | source of
+"""
 
 
-PROPERTIES: Final = _properties()
+def _properties() -> Iterator[tuple[str, tuple[str, Text, Text]]]:
+    for row in _PROPERTIES.strip().splitlines():
+        name, group, fr, en, *back = row.split(" | ")
+        inverse = Text(*(back or (f"{fr} (de)", f"{en} (of)")))
+        yield names.expand(name), (group, Text(fr, en), inverse)
+
+
+PROPERTIES: Final = dict(_properties())
 
 #: The words of the pages themselves.
 WORDS: Final[Mapping[str, Text]] = {
