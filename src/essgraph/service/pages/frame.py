@@ -6,7 +6,6 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
 
@@ -41,17 +40,11 @@ _ENVIRONMENT: Final = Environment(
 )
 
 
-class Words:
-    """The words of the pages in one language, as attributes."""
-
-    def __init__(self, language: str) -> None:
-        self._language = language
-
-    def __getattr__(self, name: str) -> str:
-        try:
-            return wording.WORDS[name].in_language(self._language)
-        except KeyError:
-            raise AttributeError(name) from None
+#: The words of the pages by language.
+_WORDS: Final = {
+    language: {name: text.in_language(language) for name, text in wording.WORDS.items()}
+    for language in LANGUAGES
+}
 
 
 @dataclass(frozen=True)
@@ -64,9 +57,9 @@ class View:
     path: str
     query: tuple[tuple[str, str], ...]
 
-    @cached_property
-    def t(self) -> Words:
-        return Words(self.language)
+    @property
+    def t(self) -> Mapping[str, str]:
+        return _WORDS[self.language]
 
     def say(self, fr: str, en: str) -> str:
         """Words that only one place needs."""
