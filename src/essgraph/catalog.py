@@ -22,9 +22,10 @@ N-Triples form cannot end the line, so nothing that a user sends is ever read as
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -47,14 +48,6 @@ _IRI = (
 
 #: Controls but tab and line ends, and halves of pairs: no text that anybody writes.
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-
-
-def _is_day(value: str) -> bool:
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
 
 
 def is_text(value: str) -> bool:
@@ -80,52 +73,49 @@ def ntriples(term: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Type:
-    """A parameter type: how a value is written, and the term it becomes."""
+    """A parameter type: how a value is written, the datatype of its terms (after xsd:; empty for
+    IRIs), and the term that a value becomes, None for one that is not of the type."""
 
     fr: str
     en: str
-    datatype: str  # of its terms, after xsd:; empty for IRIs
-
-    def term(self, value: str) -> str | None:
-        raise NotImplementedError
+    datatype: str
+    term: Callable[[str], str | None]
 
 
-class _Iri(Type):
-    def term(self, value: str) -> str | None:
-        if not value.partition(":")[2].startswith("//"):
-            value = names.expand(value)
-        return f"<{value}>" if re.fullmatch(_IRI, value) else None
+def _iri(value: str) -> str | None:
+    if not value.partition(":")[2].startswith("//"):
+        value = names.expand(value)
+    return f"<{value}>" if re.fullmatch(_IRI, value) else None
 
 
-class _String(Type):
-    def term(self, value: str) -> str | None:
-        return quoted(value) if is_text(value) else None
+def _string(value: str) -> str | None:
+    return quoted(value) if is_text(value) else None
 
 
-@dataclass(frozen=True)
-class _Typed(Type):
-    pattern: str
+def _date(value: str) -> str | None:
+    try:
+        date.fromisoformat(value)
+    except ValueError:
+        return None
+    return _typed("date", "[0-9]{4}-[0-9]{2}-[0-9]{2}", value)  # it has other forms too
 
-    def term(self, value: str) -> str | None:
-        if not re.fullmatch(self.pattern, value):
-            return None
-        if self.datatype == "date" and not _is_day(value):
-            return None
-        return f'"{value}"^^<{names.XSD}{self.datatype}>'
+
+_INTEGER = r"-?(0|[1-9][0-9]{0,17})"
+
+
+def _typed(datatype: str, pattern: str, value: str) -> str | None:
+    return f'"{value}"^^<{names.XSD}{datatype}>' if re.fullmatch(pattern, value) else None
 
 
 TYPES: Final[dict[str, Type]] = {
-    "iri": _Iri("un IRI ou un nom préfixé (id:bamako)", "an IRI or prefixed name (id:bamako)", ""),
-    "string": _String("une chaîne", "a string", "string"),
-    "integer": _Typed("un entier", "an integer", "integer", r"-?(0|[1-9][0-9]{0,17})"),
-    "year": _Typed("une année (2019)", "a year (2019)", "gYear", r"[0-9]{4}"),
-    "date": _Typed(
-        "une date (2019-07-10)",
-        "a date (2019-07-10)",
-        "date",
-        r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])",
-    ),
-}
+    "iri": Type("un IRI ou un nom préfixé (id:bamako)", "an IRI or prefixed name (id:bamako)", "",
+                _iri),
+    "string": Type("une chaîne", "a string", "string", _string),
+    "integer": Type("un entier", "an integer", "integer", partial(_typed, "integer", _INTEGER)),
+    "year": Type("une année (2019)", "a year (2019)", "gYear",
+                 partial(_typed, "gYear", "[0-9]{4}")),
+    "date": Type("une date (2019-07-10)", "a date (2019-07-10)", "date", _date),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
