@@ -192,6 +192,16 @@ def test_nothing_in_the_composition_has_rights_or_writes() -> None:
     assert COMPOSE["services"]["api"]["volumes"] == ["snapshots:/snapshots:ro"]
 
 
+def test_there_is_room_for_a_process_a_core_of_two_versions() -> None:
+    """With 64 cores 138 were counted while a version changed; with 128 it never did."""
+    assert int(unit()["TasksMax"]) == COMPOSE["services"]["api"]["pids_limit"] >= 512
+
+
+def test_a_query_without_memory_does_not_end_the_unit() -> None:
+    """As it would by itself (systemd.service, OOMPolicy=)."""
+    assert unit()["OOMPolicy"] == "continue"
+
+
 def test_services_beside_one_another_are_told_their_one_public_address() -> None:
     """Else each names its own, and what it names lies under a tag of its own."""
     for line in (unit()["ExecStart"], " ".join(COMPOSE["services"]["api"]["command"])):
