@@ -67,12 +67,12 @@ build/peers: constraints-peers.txt
 # Readers and clients that are not ours. Where they cannot be installed, tests skip and say so.
 tools:
 	-{ command -v roqet && command -v chromium && command -v apache2 && command -v virtuoso-t \
-	&& command -v bwrap && command -v systemd-analyze; } \
+	&& command -v bwrap && command -v systemd-analyze && command -v nginx; } \
 	>/dev/null \
 	|| test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null \
 	|| { apt-get update -qq && apt-get install -qq --no-install-recommends \
 	raptor2-utils rasqal-utils chromium apache2-bin virtuoso-opensource-7-bin \
-	bubblewrap systemd; }
+	bubblewrap systemd nginx-light; }
 
 tests/node_modules: tests/package-lock.json
 	-! command -v npm >/dev/null || npm ci --prefix tests --ignore-scripts --no-audit --no-fund --silent

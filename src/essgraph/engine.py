@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
@@ -97,6 +98,10 @@ def too_many(limits: Limits) -> LimitExceeded:
         value=str(limits.client),
     )
 
+
+#: Who is answered in this context, for whom queries are also asked that he does not name: those of
+#: a page. Empty where nobody is.
+CLIENT: Final = ContextVar("CLIENT", default="")
 
 #: What large answers may take together while they are held, in bytes; one client a quarter of it.
 HELD: Final = 1024 * MIB

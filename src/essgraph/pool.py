@@ -26,7 +26,17 @@ from pathlib import Path
 from typing import Final, Self
 
 from essgraph import workers
-from essgraph.engine import FUNCTIONS, MIB, Answer, Dataset, Limits, Spools, dataset_of, too_many
+from essgraph.engine import (
+    CLIENT,
+    FUNCTIONS,
+    MIB,
+    Answer,
+    Dataset,
+    Limits,
+    Spools,
+    dataset_of,
+    too_many,
+)
 from essgraph.errors import EngineError, EssgraphError, LimitExceeded, Overloaded, Text
 from essgraph.formats import JSON, Format
 from essgraph.query import Query
@@ -400,8 +410,9 @@ class Pool:
         alone = not self._waiting and time.monotonic() >= self._looks
         graphs = dataset_of(bound, dataset)
         frame = workers.request(bound.text, graphs, format, alone)
-        self._admit(client)
-        self._clients[client] = self._clients.get(client, 0) + 1
+        answered = client or CLIENT.get()
+        self._admit(answered)
+        self._clients[answered] = self._clients.get(answered, 0) + 1
         self._waiting += 1
         try:
             # It counts from now, whatever is waited for: an answer in time, or none.
@@ -414,7 +425,7 @@ class Pool:
                     if alone:
                         self._look_for_answer(worker, time.monotonic() + _LOOKS)
                     answer = await self._run(worker, frame, deadline, limit, client)
-                    return self._spools.hold(answer, client)
+                    return self._spools.hold(answer, answered)
                 except Moved:
                     continue
                 except _Crowded:
@@ -434,9 +445,9 @@ class Pool:
                     raise
         finally:
             self._waiting -= 1
-            self._clients[client] -= 1
-            if not self._clients[client]:
-                del self._clients[client]
+            self._clients[answered] -= 1
+            if not self._clients[answered]:
+                del self._clients[answered]
 
     async def _run(
         self, worker: Worker, frame: bytes, deadline: float, limit: float, client: str

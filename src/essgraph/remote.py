@@ -27,7 +27,7 @@ from essgraph import names, paths, results
 from essgraph import query as queries
 from essgraph.dialects import DEFAULT, NONE, STATE
 from essgraph.endpoint import Endpoint
-from essgraph.engine import Answer, Dataset, Limits, Spool, Spools, dataset_of, too_many
+from essgraph.engine import CLIENT, Answer, Dataset, Limits, Spool, Spools, dataset_of, too_many
 from essgraph.errors import EngineError, LimitExceeded, Overloaded, QueryError, SyntaxFault, Text
 from essgraph.formats import JSON, NTRIPLES, Format
 from essgraph.query import Query
@@ -142,8 +142,9 @@ class Remote:
             # By our grammar, before the engine's own: some read what is no SPARQL.
             raise SyntaxFault(fault.text, at=fault.at)
         graphs = self._dataset(bound, dataset_of(bound, dataset))
-        self._admit(client)
-        self._clients[client] = self._clients.get(client, 0) + 1
+        answered = client or CLIENT.get()
+        self._admit(answered)
+        self._clients[answered] = self._clients.get(answered, 0) + 1
         self._waiting += 1
         try:
             limit = min(timeout or self.limits.timeout, self.limits.timeout)
@@ -162,14 +163,14 @@ class Remote:
             raise
         finally:
             self._waiting -= 1
-            self._clients[client] -= 1
-            if not self._clients[client]:
-                del self._clients[client]
+            self._clients[answered] -= 1
+            if not self._clients[answered]:
+                del self._clients[answered]
         if len(body) <= _AT_ONCE:
             answer = _write(body, bound, format, self.limits.result)
         else:
             answer = await asyncio.to_thread(_write, body, bound, format, self.limits.result)
-        return self._spools.hold(answer, client)
+        return self._spools.hold(answer, answered)
 
     async def _followed(
         self, query: Query, graphs: Sequence[tuple[str, str]], deadline: float

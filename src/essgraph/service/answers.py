@@ -1,8 +1,8 @@
 """Answers kept in memory: a snapshot never changes, so an answer to a query never does.
 
 Bounded by bytes, least recently used out first. The same query asked again while it is being
-evaluated waits for the one evaluation (single flight); where the one who began it leaves, the
-next begins again.
+evaluated waits for the one evaluation (single flight); where the one who began it leaves, or may
+not have it, the next begins again.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from typing import Final
 
 from essgraph.engine import Answer, Dataset, Engine
-from essgraph.errors import EssgraphError
+from essgraph.errors import EssgraphError, LimitExceeded
 from essgraph.formats import JSON, Format
 from essgraph.query import Query
 from essgraph.service import encodings
@@ -129,8 +128,14 @@ class Answers:
             self.hits += 1
             return kept
         while not volatile and (flight := self._flights.get(key)):
-            with suppress(asyncio.CancelledError):
+            try:
                 return self._keep(Kept(await asyncio.shield(flight), tag))
+            except LimitExceeded as error:
+                if error.limit != "client":  # that is the limit of who began it, not ours
+                    raise
+                continue
+            except asyncio.CancelledError:
+                pass
             us = asyncio.current_task()
             if not flight.cancelled() or (us and us.cancelling()):
                 raise asyncio.CancelledError  # we were, not only the one who evaluates

@@ -23,6 +23,7 @@ from essgraph.errors import QueryError, Text
 from essgraph.formats import Format
 from essgraph.query import inspect
 from essgraph.service import api, citations, supports, versions
+from essgraph.service.access import client_of
 from essgraph.service.api import Api, Parameters
 from essgraph.service.asking import Asked, Page, asked, offers, offers_of, questions
 from essgraph.service.problems import nothing_at
@@ -84,8 +85,7 @@ class Library(Api):
         evidence = api.is_true(values, "evidence")
         page = Page.of(values, question)
         language = api.language(values, scope)
-        client = scope["client"][0] if scope["client"] else ""
-        it = await asked(served or self._live.now, name, values, language, client)
+        it = await asked(served or self._live.now, name, values, language, client_of(scope))
         if served is None:
             await versions.require_unchanged(it, str(version), str(digest))
         query = inspect(page.of_query(it.text))

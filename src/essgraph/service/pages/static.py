@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from essgraph.errors import Text, UnknownName
 from essgraph.service import encodings
+from essgraph.service.reply import matches
 
 FOLDER: Final = Path(__file__).parents[1] / "static"
 _ADDRESS: Final = re.compile(rb'url\("([^"]+)"\)')
@@ -83,7 +84,7 @@ async def serve(request: Request, name: str) -> Response:
         "Vary": "Accept-Encoding",
         "ETag": f'"{file.digest}-{coding}"',
     }
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    if matches(request.headers.getlist("if-none-match"), headers["ETag"]):
         return Response(None, 304, headers)
     if coding != "identity":
         headers["Content-Encoding"] = coding
