@@ -119,7 +119,7 @@ def write_snapshot(out: Path, files: Mapping[str, bytes], sources: str) -> Snaps
 
     with snapshot.draft(out) as folder:
         snapshot.write_files(folder, files)
-        return snapshot.settle(out, folder, sources)
+        return snapshot.settle(out, folder, sources, {})
 
 
 def with_quads(built: Path, out: Path, quads: str) -> Path:

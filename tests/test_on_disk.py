@@ -77,7 +77,7 @@ def _many_tables(folder: Path) -> None:
         del store
     made = folder.parent.rename(folder.parents[1] / "made")
     (made / MANIFEST).unlink()
-    snapshot.settle(made.parent, made, "")
+    snapshot.settle(made.parent, made, "", {})
 
 
 def test_a_folder_that_may_not_be_written_is_served(large: Path) -> None:

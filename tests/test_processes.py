@@ -120,7 +120,7 @@ out, word = Path(sys.argv[1]), sys.argv[2]
 files = {f"queries/{n}.rq": word.encode() * 20_000 for n in range(20)}
 with draft(out) as folder:
     write_files(folder, {"data.nq": word.encode() * 50_000, **files})
-    settle(out, folder, word)
+    settle(out, folder, word, {})
 """
 
 

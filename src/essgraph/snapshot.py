@@ -26,7 +26,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from essgraph.errors import SnapshotError, Text
@@ -157,9 +156,7 @@ def draft(out: Path) -> Iterator[Path]:
         ) from error
 
 
-def settle(
-    out: Path, folder: Path, sources: str, sealed: Mapping[Path, str] = MappingProxyType({})
-) -> Snapshot:
+def settle(out: Path, folder: Path, sources: str, sealed: Mapping[Path, str]) -> Snapshot:
     """Puts the files of a draft in force, as the snapshot made of ``sources``. Of some, ``seal``
     has said the digests. Raises OSError."""
     files = (path for path in folder.rglob("*") if STORE not in path.relative_to(folder).parts)

@@ -42,14 +42,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from essgraph import errors
 from essgraph.engine import Dataset
-from essgraph.errors import (
-    EssgraphError,
-    LimitExceeded,
-    Overloaded,
-    Position,
-    SnapshotError,
-    Text,
-)
+from essgraph.errors import EssgraphError, LimitExceeded, Overloaded, Position, SnapshotError, Text
 from essgraph.formats import Format
 from essgraph.processes import die_with, forbid_sockets
 
