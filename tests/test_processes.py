@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 import subprocess
 import sys
 import threading
@@ -174,3 +175,21 @@ def test_killed_anywhere_a_build_leaves_the_snapshot_that_was(project: Path) -> 
     done = subprocess.run(command, check=True, env=env, capture_output=True, text=True, cwd=ROOT)
     assert open_snapshot(project / "out").version in done.stdout
     assert open_snapshot(project / "out").version != versions[0]
+
+
+def test_another_program_may_write_other_bytes_so_its_tags_are_others(
+    built: Path, server: str, tmp_path: Path
+) -> None:
+    """Of the same data: who kept an answer of the program before gets that of this one."""
+    shutil.copytree(ROOT / "src/essgraph", tmp_path / "essgraph")
+    with (tmp_path / "essgraph/results.py").open("a") as code:
+        code.write("# mended\n")
+    asked = {"query": "CONSTRUCT WHERE { ?s ?p ?o } LIMIT 1"}
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with serving(built, env=environment) as other:
+        for path in ("sparql", "data/bamako.ttl"):
+            before = httpx.get(f"{server}/{path}", params=asked).headers["etag"]
+            known = {"If-None-Match": before}
+            assert httpx.get(f"{server}/{path}", params=asked, headers=known).status_code == 304
+            now = httpx.get(f"{other.url}/{path}", params=asked, headers=known)
+            assert now.status_code == 200

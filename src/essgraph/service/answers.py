@@ -12,8 +12,13 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
+from pathlib import Path
 from typing import Final
 
+import pyoxigraph as ox
+
+import essgraph
 from essgraph.engine import Answer, Dataset, Engine
 from essgraph.errors import EssgraphError, LimitExceeded
 from essgraph.formats import JSON, Format
@@ -58,12 +63,21 @@ class Kept:
         return (1 if self.answer.spool else 2) * self.answer.size + 512
 
 
+@cache
+def _program() -> str:
+    """What stands for the program: of the same data, another one may write other bytes."""
+    digest = hashlib.blake2b(ox.__version__.encode(), digest_size=15)
+    for path in sorted(Path(essgraph.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
 class Answers:
     """The answers of one engine over one version of the data."""
 
     def __init__(self, engine: Engine, version: str) -> None:
         self._engine = engine
-        self._version = version
+        self._version = f"{version} {_program()}"
         self._kept: OrderedDict[str, Kept] = OrderedDict()
         self._size = 0
         self._flights: dict[str, asyncio.Future[Answer]] = {}
@@ -74,7 +88,7 @@ class Answers:
         self, query: Query, dataset: Dataset, bindings: Mapping[str, str], format: Format
     ) -> str:
         """The entity tag of an answer (RFC 9110, 8.8.3), known before the answer is: the same
-        version, query, dataset and format give the same bytes."""
+        version, program, query, dataset and format give the same bytes."""
         said = f"{self._version}\0{format.name}\0{format.media_type}\0{query.key}"
         if dataset or bindings:
             said = f"{said}\0{dataset!r}{sorted(bindings.items())!r}"
