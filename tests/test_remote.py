@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -31,6 +31,9 @@ STATE = (
     b'{"head":{"vars":["version"]},"results":{"bindings":[{"version":'
     b'{"type":"literal","value":"1234 abcd"}}]}}'
 )
+COUNT = b'{"head":{"vars":["n"]},"results":{"bindings":[{"n":{"type":"literal","value":"9"}}]}}'
+TRIPLE = b'<http://e/a> <http://e/p> "0123456789" .\n'
+ENOUGH = 256 * 2**20
 BODIES = {
     "nested": b'{"type":"triple","value":' * 5000,
     "nested, with escapes": b'{"head":{"vars":["x"]},"results":{"bindings":[{"x":'
@@ -71,6 +74,13 @@ class Ill(BaseHTTPRequestHandler):
             self.server.looked += 1
             self._send(*self.server.state)
             return
+        if self.server.ail == "endless" and "{ ?s ?p ?o } WHERE { ?s ?p ?o }" in query:
+            self._send(200, "application/n-triples", TRIPLE * 2**10, length=2**40)
+            with suppress(OSError):
+                while self.server.sent < ENOUGH:
+                    self.server.sent += self.wfile.write(TRIPLE * 2**14)
+            self.close_connection = True
+            return
         if query.startswith("CONSTRUCT"):  # what names things: for the index, beside all else
             self._send(200, "application/n-triples", b"")
             return
@@ -95,6 +105,8 @@ class Ill(BaseHTTPRequestHandler):
             self._send(200, "text/html", b"<h1>Welcome</h1>")
         elif ail.isdigit():
             self._send(int(ail), "text/plain", b"out of\norder")
+        elif ail == "endless":
+            self._send(200, RESULTS, COUNT if "COUNT" in query else EMPTY)
         elif ail in BODIES:
             self._send(200, RESULTS, BODIES[ail])
         elif ail in CODINGS:
@@ -126,6 +138,7 @@ class IllServer(ThreadingHTTPServer):
         self.ail = ""
         self.asked = 0
         self.looked = 0
+        self.sent = 0
         self.paths: list[str] = []
         self.state = (200, RESULTS, STATE)
         self.challenge = ""
@@ -534,6 +547,16 @@ def other(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     out = tmp_path_factory.mktemp("other")
     return with_quads(built, out, '<http://e/a> <http://e/p> "new" .\n')
+
+
+def test_an_answer_without_an_end_fills_no_disk(ill: IllServer) -> None:
+    """The data are read for the files to download: nine triples, by the engine's own count."""
+    ill.state = (200, RESULTS, STATE.replace(b"1234", b"0" * 64))
+    ill.ail = "endless"
+    with over(ill.url) as client:
+        assert ask(client).status_code == 200
+        assert client.get("/dump.nq.gz").status_code == 404
+        assert 0 < ill.sent < ENOUGH / 2
 
 
 @pytest.mark.parametrize(
