@@ -31,6 +31,18 @@ STATE = (
     b'{"head":{"vars":["version"]},"results":{"bindings":[{"version":'
     b'{"type":"literal","value":"1234 abcd"}}]}}'
 )
+CITIES = EMPTY.replace(b'"x"', b'"city","cityLabel","countryLabel","documents"')
+#: Answers to a question with the variable ?x, by format.
+OTHERS = {
+    "json": (RESULTS, EMPTY.replace(b'"x"', b'"y"')),
+    "xml": (
+        "application/sparql-results+xml",
+        b'<sparql xmlns="http://www.w3.org/2005/sparql-results#"><head><variable name="x"/>'
+        b'<variable name="y"/></head><results></results></sparql>',
+    ),
+    "tsv": ("text/tab-separated-values", b"?y\n"),
+    "csv": ("text/csv", b"y,x\r\n"),
+}
 COUNT = b'{"head":{"vars":["n"]},"results":{"bindings":[{"n":{"type":"literal","value":"9"}}]}}'
 TRIPLE = b'<http://e/a> <http://e/p> "0123456789" .\n'
 ENOUGH = 256 * 2**20
@@ -111,8 +123,10 @@ class Ill(BaseHTTPRequestHandler):
             self._send(200, RESULTS, BODIES[ail])
         elif ail in CODINGS:
             self._send(200, RESULTS, CODINGS[ail], coding=ail)
+        elif ail in OTHERS:
+            self._send(200, *OTHERS[ail])
         else:
-            self._send(200, RESULTS, EMPTY)
+            self._send(200, RESULTS, CITIES if "?cityLabel" in query else EMPTY)
 
     def _send(
         self, status: int, kind: str, body: bytes, length: int | None = None, coding: str = ""
@@ -178,7 +192,8 @@ def over(url: str, *options: object, **more: str) -> Iterator[httpx.Client]:
 def ask(client: httpx.Client, variable: str = "x") -> httpx.Response:
     """A query that no cache knows, if its variable is new."""
     return client.get(
-        "/sparql", params={"query": f"SELECT ?{variable} {{ ?{variable} ?y ?z }} LIMIT 9"}
+        "/sparql",
+        params={"query": f"SELECT ?x {{ ?x ?p ?o OPTIONAL {{ ?x ?p ?{variable} }} }} LIMIT 9"},
     )
 
 
@@ -420,6 +435,34 @@ def test_lists_in_lists_are_no_table(ill: IllServer, run: Run) -> None:
     left = run("query", "cities", "--endpoint", ill.url)
     assert left.code == 2
     assert "does not answer with SPARQL results" in left.err
+
+
+@pytest.mark.parametrize("form", OTHERS)
+def test_other_variables_than_those_asked_for_are_no_answer(
+    form: str, ill: IllServer, run: Run, tmp_path: Path
+) -> None:
+    ill.ail = form
+    query = tmp_path / "x.rq"
+    query.write_text("SELECT ?x { ?x ?p ?o }", "utf-8")
+    asked = ("query", query, "--endpoint", ill.url, "--format", form)
+    left = run(*asked)
+    assert left.code == 2
+    assert "answers with the variables" in left.err
+    assert left.out == ""
+    # What ``*`` stands for is for the engine to say.
+    query.write_text("SELECT * { ?x ?p ?o }", "utf-8")
+    assert run(*asked).code == 0
+
+
+def test_a_service_gives_no_answer_with_other_variables(
+    ailing: tuple[IllServer, httpx.Client],
+) -> None:
+    ill, client = ailing
+    ill.ail = "json"
+    for query, status in (("SELECT (?y AS ?x) { ?y ?p ?o }", 502), ("SELECT * { ?y a 1 }", 200)):
+        answer = client.get("/sparql", params={"query": query})
+        assert answer.status_code == status, answer.text
+    ill.ail = ""
 
 
 @pytest.mark.parametrize("body", [b"<h1>Welcome</h1>", b"[" * 100_000, b"{}", b'{"head":{}}'])

@@ -73,6 +73,27 @@ def spell_out(text: str, names: Sequence[str]) -> str | None:
     return f"{text[: star.start(1)]}{listed} {text[star.end() :]}"
 
 
+@lru_cache(maxsize=512)
+def projected(text: str) -> frozenset[str] | None:
+    """The variables of the solutions of a SELECT that was inspected (18.2.4.4); None where it is
+    for the engine to say, as of ``*``."""
+    depth = 0
+    named: set[str] = set()
+    before = ""
+    found = iter(tokens(text))
+    next(it for it in found if it[1] == "SELECT")
+    for kind, token, _ in found:
+        if not depth and token in ("WHERE", "FROM", "{"):
+            break
+        depth += {"(": 1, "{": 1, ")": -1, "}": -1}.get(token, 0)
+        if not depth and token == "*":
+            return None
+        if kind == "var" and (not depth or (depth == 1 and before == "AS")):
+            named.add(token[1:])
+        before = token
+    return frozenset(named)
+
+
 @lru_cache(maxsize=256)
 def _occurrences(text: str) -> tuple[Occurrence, ...]:
     """The variables of a query that was inspected."""
