@@ -202,14 +202,16 @@ def send(
                 raise no_results(url[:200])
             return bytes(answer.read())
     except urllib.error.HTTPError as error:
-        said, explained = _detail(error.read(4000))
+        said, explained = _detail(error.read(2**16))
         elsewhere = error.headers.get("Location")
         if 300 <= error.code < 400 and elsewhere:
             raise EngineError(moved(url, error.code, elsewhere)) from error
+        hint = ""
         if error.code in (401, 403) and not explained:
-            said += " (ESSGRAPH_ENDPOINT_AUTHORIZATION)"
+            hint = " (ESSGRAPH_ENDPOINT_AUTHORIZATION)"
         message = Text(
-            f"{url[:200]} répond {error.code} : {said}", f"{url[:200]} answers {error.code}: {said}"
+            f"{url[:200]} répond {error.code} : {said.fr}{hint}",
+            f"{url[:200]} answers {error.code}: {said.en}{hint}",
         )
         if explained and error.code < 500:
             raise QueryError(message) from error
@@ -230,12 +232,18 @@ def moved(url: str, status: int, elsewhere: str) -> Text:
     )
 
 
-def _detail(body: bytes) -> tuple[str, bool]:
-    """What a service says of a failure, and whether as problem details."""
+def _detail(body: bytes) -> tuple[Text, bool]:
+    """What a service says of a failure, and whether as problem details; ours says it in both
+    languages."""
     try:
-        return str(json.loads(body)["detail"]), True
-    except (ValueError, KeyError, TypeError):
-        return body.decode("utf-8", "replace").strip()[:2000], False
+        problem = json.loads(body)
+        said = str(problem["detail"])
+        both = problem.get("message")
+        both = both if isinstance(both, dict) else {}
+        return Text(str(both.get("fr", said)), str(both.get("en", said))), True
+    except NO_RESULTS:
+        said = body.decode("utf-8", "replace").strip()[:2000]
+        return Text(said, said), False
 
 
 def _table(body: bytes) -> str:
