@@ -178,6 +178,21 @@ def test_nothing_in_the_composition_has_rights_or_writes() -> None:
     assert COMPOSE["services"]["api"]["volumes"] == ["snapshots:/snapshots:ro"]
 
 
+def told(url: str, clients: list[str]) -> set[int]:
+    """What they are told who all ask at once, by way of a proxy."""
+    slow = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } OFFSET "
+    server = httpx.URL(url)
+    with ExitStack() as stack:
+        connections = []
+        for n, client in enumerate(clients):
+            there = socket.create_connection((server.host, server.port or 80), timeout=60)
+            connections.append(stack.enter_context(there))
+            path = str(httpx.URL("/sparql", params={"query": slow + str(n)}))
+            head = f"GET {path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {client}\r\n\r\n"
+            there.sendall(head.encode())
+        return {int(connection.recv(65536)[9:12]) for connection in connections}
+
+
 def test_each_client_has_its_own_limit_behind_the_proxy(built: Path) -> None:
     """nginx of the composition says for whom it asks, and the service takes its word."""
     api, proxy = COMPOSE["services"]["api"], COMPOSE["services"]["proxy"]
@@ -185,24 +200,30 @@ def test_each_client_has_its_own_limit_behind_the_proxy(built: Path) -> None:
     assert "proxy_set_header X-Forwarded-For $remote_addr;" in said
     assert set(api["networks"]) < set(proxy["networks"])
     assert not {"ports", "expose"} & set(api)
-    slow = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } OFFSET "
     with serving(built, "--timeout", 2, env={**os.environ, **api["environment"]}) as server:
-        url = httpx.URL(server.url)
+        assert told(server.url, [f"192.0.2.{n}" for n in range(80)]) == {503}
+        assert told(server.url, ["192.0.2.1"] * 80) == {503, 429}
+        # Of IPv6 a client is given a network of 64 bits, and takes any address in it.
+        assert told(server.url, [f"2001:db8:0:{n}::1" for n in range(80)]) == {503}
+        assert told(server.url, [f"2001:db8:1:1:{n}::" for n in range(80)]) == {503, 429}
 
-        def ask(clients: list[str]) -> set[bytes]:
-            """What they are told who all ask at once."""
-            with ExitStack() as stack:
-                connections = []
-                for n, client in enumerate(clients):
-                    there = socket.create_connection((url.host, url.port or 80), timeout=60)
-                    connections.append(stack.enter_context(there))
-                    path = str(httpx.URL("/sparql", params={"query": slow + str(n)}))
-                    head = f"GET {path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {client}\r\n\r\n"
-                    there.sendall(head.encode())
-                return {connection.recv(65536)[9:12] for connection in connections}
 
-        assert ask([f"192.0.2.{n}" for n in range(80)]) == {b"503"}
-        assert ask(["192.0.2.1"] * 80) == {b"503", b"429"}
+@pytest.mark.parametrize("options", [(), ("--reuse-port",)])
+def test_every_address_is_those_of_ipv6_and_ipv4(options: tuple[str, ...], built: Path) -> None:
+    with serving(built, "--host", "::", "--timeout", 2, *options) as server:
+        six = server.url.replace("127.0.0.1", "[::1]")
+        for url in (server.url, six):
+            assert httpx.get(f"{url}/health").status_code == 200
+            # A proxy on this machine is believed, by either of its addresses.
+            assert told(url, [f"192.0.2.{n}" for n in range(80)]) == {503}
+        asked = subprocess.run(
+            [sys.executable, "-m", "essgraph", "query", "cities", "--endpoint", f"{six}/sparql"],
+            cwd=ROOT, capture_output=True, text=True,
+        )  # fmt: skip
+        assert (asked.returncode, asked.stderr) == (0, "")
+        assert f"<loc>{server.url.replace('127.0.0.1', 'localhost')}/</loc>" in (
+            httpx.get(f"{six}/sitemap.xml").text
+        )
 
 
 def test_systemd_reads_the_unit_and_finds_it_safe(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from essgraph.service.asking import (
     offers_of,
     questions,
 )
+from essgraph.service.clients import client_of
 from essgraph.service.reply import Headers, send_kept
 from essgraph.service.resource import redirect
 
@@ -90,8 +91,7 @@ class Library(Api):
         evidence = api.is_true(values, "evidence")
         page = Page.of(values, question)
         language = api.language(values, scope)
-        client = scope["client"][0] if scope["client"] else ""
-        it = await asked(served or self._live.now, name, values, language, client)
+        it = await asked(served or self._live.now, name, values, language, client_of(scope))
         if served is None:
             await versions.require_unchanged(it, str(version), str(digest))
         query = inspect(page.of_query(it.text))

@@ -18,6 +18,7 @@ from essgraph.errors import EssgraphError, LimitExceeded, QueryError, QueryRefus
 from essgraph.formats import Format
 from essgraph.query import inspect
 from essgraph.service import description, details
+from essgraph.service.clients import client_of
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live
 from essgraph.service.problems import HttpProblem
@@ -111,7 +112,7 @@ class SparqlEndpoint:
             {},
             chosen,
             timeout=_timeout(parameters),
-            client=scope["client"][0] if scope["client"] else "",
+            client=client_of(scope),
         )
         scope["essgraph.query"] = kept.tag
         scope["essgraph.rows"] = kept.answer.rows

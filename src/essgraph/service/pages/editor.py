@@ -12,6 +12,7 @@ from starlette.responses import Response
 from essgraph import names
 from essgraph.catalog import Question
 from essgraph.search import fold
+from essgraph.service.clients import client_of
 from essgraph.service.live import Served
 from essgraph.service.pages import frame, network, outcome
 from essgraph.service.pages.frame import View
@@ -61,18 +62,13 @@ def in_language(question: Question, language: str) -> str:
     return question.ask({"lang": language}) if chooses else question.query
 
 
-def client_of(request: Request) -> str:
-    """Who asks, for the limit of queries at a time."""
-    return request.client.host if request.client else ""
-
-
 async def page(
     request: Request, served: Served, questions: Mapping[str, Question], query: str | None
 ) -> Response:
     """The editor with a query (None: a first one, not run) and its outcome."""
     v = frame.view(request)
     view = frame.choice(request, "view", outcome.VIEWS, "table")
-    gained = await outcome.ask(served, query, view, v, client_of(request)) if query else None
+    gained = await outcome.ask(served, query, view, v, client_of(request.scope)) if query else None
     context = {
         "query": query or FIRST[v.language],
         "outcome": gained,
@@ -95,7 +91,7 @@ async def fragment(request: Request, served: Served) -> Response:
     form = dict(await request.form()) if request.method == "POST" else request.query_params
     query, view = str(form.get("query", "")), str(form.get("view") or "table")
     require("view", view, outcome.VIEWS)
-    gained = await outcome.ask(served, query, view, v, client_of(request))
+    gained = await outcome.ask(served, query, view, v, client_of(request.scope))
     context = {"outcome": gained, **shared()}
     body = frame.render("fragment.html", v, context, served.snapshot.version)
     return frame.respond(request, v, body)

@@ -18,11 +18,12 @@ from essgraph.query import inspect
 from essgraph.search import Index, fold
 from essgraph.service import asking, supports, versions
 from essgraph.service.asking import Asked, Page
+from essgraph.service.clients import client_of
 from essgraph.service.finding import MAX_TEXT, consult
 from essgraph.service.links import link
 from essgraph.service.live import Live, Served
 from essgraph.service.pages import frame, outcome
-from essgraph.service.pages.editor import client_of, shared
+from essgraph.service.pages.editor import shared
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import Term
@@ -196,9 +197,9 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
         query = question.ask(given)
         part = Page.of(dict(paging), question)
         values = {key: value for key, value in given.items() if key != "lang"}
-        it = await asking.asked(served, name, values, v.language, client_of(request))
+        it = await asking.asked(served, name, values, v.language, client_of(request.scope))
         shown = part.of_query(query)
-        gained = await outcome.ask(served, shown, view, v, client_of(request))
+        gained = await outcome.ask(served, shown, view, v, client_of(request.scope))
     except QueryError as error:
         query = question.query
         gained = outcome.Outcome(query, fault=outcome.Fault(error.text.in_language(v.language)))
