@@ -531,6 +531,16 @@ def test_an_address_that_will_not_do_is_told_at_the_start(
     assert "secret" not in left.err
 
 
+def test_a_service_of_ours_is_no_engine_to_serve_or_load(
+    server: str, built: Path, run: Run
+) -> None:
+    address = f"{server}/sparql"
+    for command in (["serve", "--endpoint", address], ["push", address, "--out", built]):
+        left = run(*command)
+        assert left.code in (1, 2)
+        assert f"{address} is itself a service of essgraph" in left.err
+
+
 def test_an_engine_without_a_version_is_told_at_the_start(run: Run, tmp_path: Path) -> None:
     with oxigraph(tmp_path) as engine:
         left = run("serve", "--endpoint", engine.url)

@@ -442,6 +442,19 @@ class Endpoint:
             timeout,
         )
 
+    def ours(self) -> EngineError:
+        """What to raise where an engine is needed, and this is a service of essgraph."""
+        return EngineError(
+            Text(
+                f"{self.url} est lui-même un service d'essgraph : il ne prend pas d'écritures, et "
+                "ses données ne disent pas leur version ; servez l'instantané lui-même "
+                "(serve --out), ou chargez-le dans un moteur SPARQL (push)",
+                f"{self.url} is itself a service of essgraph: it takes no writes, and its data do "
+                "not say their version; serve the snapshot itself (serve --out), or load it into "
+                "a SPARQL engine (push)",
+            )
+        )
+
     def lost(self) -> EngineError:
         """What to raise where a write was taken and is not to be read."""
         return EngineError(

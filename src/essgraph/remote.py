@@ -27,7 +27,7 @@ from essgraph import endpoint as endpoints
 from essgraph import names, paths, results
 from essgraph import query as queries
 from essgraph.ask import other_variables
-from essgraph.dialects import DEFAULT, NONE, STATE
+from essgraph.dialects import DEFAULT, NONE, OURS, STATE
 from essgraph.endpoint import Endpoint
 from essgraph.engine import Answer, Dataset, Limits, Spool, Spools, dataset_of
 from essgraph.errors import (
@@ -109,6 +109,8 @@ class Remote:
         """The version that the dataset's own description states. Raises EngineError."""
         found = await self.endpoint.select(_DESCRIBED, timeout=10.0)
         values = sorted(endpoints.lexical(row, "version") for row in found)
+        if not values and self.endpoint.dialect is OURS:
+            raise self.endpoint.ours()
         if not values:
             raise EngineError(
                 Text(
