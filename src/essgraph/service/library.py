@@ -23,7 +23,6 @@ from essgraph.errors import QueryError, Text, UnknownName
 from essgraph.formats import Format
 from essgraph.query import inspect
 from essgraph.service import api, citations, supports, versions
-from essgraph.service.access import client_of
 from essgraph.service.api import Api, Parameters
 from essgraph.service.asking import (
     Asked,
@@ -33,6 +32,7 @@ from essgraph.service.asking import (
     offers_of,
     questions,
 )
+from essgraph.service.clients import client_of
 from essgraph.service.reply import Headers, send_kept
 from essgraph.service.resource import redirect
 

@@ -55,6 +55,7 @@ _SCHEMAS: Final[dict[str, Any]] = {
             "title": STRING,
             "status": {"type": "integer"},
             "detail": STRING,
+            "message": {**_TEXTS, "description": "The detail in both languages"},
             "instance": STRING,
             "position": {
                 "type": "object",
