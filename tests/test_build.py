@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import subprocess
 import sys
@@ -130,6 +131,23 @@ def test_no_project(run: Run, tmp_path: Path) -> None:
     outcome = run("build", "--project", tmp_path)
     assert outcome.code == 2
     assert "no project in" in outcome.err
+
+
+def test_a_query_in_full_of_named_data_needs_no_project(
+    built: Path, server: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.rq").write_text("ASK { ?s ?p ?o }", "utf-8")
+    for data in (("--out", built), ("--endpoint", f"{server}/sparql")):
+        for query in ("own.rq", "-"):
+            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"ASK { ?s ?p ?o }")))
+            asked = run("query", query, *data)
+            assert (asked.code, asked.out) == (0, "true\n"), asked.err
+        # A question of the library is one of a project.
+        assert "no project here" in run("query", "cities", *data).err
+        assert "no project in" in run("query", "own.rq", *data, "--project", tmp_path).err
+    assert "no project here" in run("query", "own.rq").err
+    assert "no project here" in run("query", "own.rq", "--out", tmp_path).err
 
 
 def test_disk_full(project: Path, tmp_path: Path) -> None:

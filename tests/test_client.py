@@ -119,6 +119,30 @@ def test_faults_are_ours(graph: Graph, tmp_path: Path) -> None:
         essgraph.connect("http://127.0.0.1:9").query("members")
 
 
+@pytest.mark.parametrize(
+    ("question", "values", "french", "english"),
+    [
+        ("members", {"body": "3"}, "n'est pas un IRI", "is not an IRI"),
+        ("members", {"body": "3", "lang": "en"}, "n'est pas un IRI", "is not an IRI"),
+        ("members", {"bodies": "id:aimf"}, "paramètre inconnu", "unknown parameter"),
+        ("SELECT * { ?s ?p \u0007 }", {}, "attendu", "expected"),
+        ("DELETE WHERE { ?s ?p ?o }", {}, "lecture seule", "read-only"),
+        ("ASK { ?s ?p ?o FILTER (?x ?y) }", {}, "attendu", "expected"),
+    ],
+)
+def test_a_fault_speaks_one_language_at_a_time(
+    graph: Graph, question: str, values: dict[str, str], french: str, english: str
+) -> None:
+    with pytest.raises(EssgraphError) as left:
+        graph.query(question, **values)
+    said = left.value.text
+    assert str(left.value) == said.en
+    assert french in said.fr
+    assert english in said.en
+    assert french not in said.en
+    assert english not in said.fr
+
+
 def test_an_unknown_question_is_an_unknown_name(built: Path) -> None:
     with pytest.raises(UnknownName):
         essgraph.connect(built).query("nothing")

@@ -218,6 +218,25 @@ def test_the_services_trust_the_proxy_and_nobody_else_reaches_them(built: Path) 
         assert set(ask_slowly(server.url, ["192.0.2.1"] * 80, "b")) == {503, 429}
 
 
+@pytest.mark.parametrize("options", [(), ("--reuse-port",)])
+def test_every_address_is_those_of_ipv6_and_ipv4(options: tuple[str, ...], built: Path) -> None:
+    with serving(built, "--host", "::", "--timeout", 2, *options) as server:
+        six = server.url.replace("127.0.0.1", "[::1]")
+        for name, url in (("a", server.url), ("b", six)):
+            assert httpx.get(f"{url}/health").status_code == 200
+            # A proxy on this machine is believed, by either of its addresses.
+            clients = [f"192.0.2.{n}" for n in range(80)]
+            assert set(ask_slowly(url, clients, name)) == {503}
+        asked = subprocess.run(
+            [sys.executable, "-m", "essgraph", "query", "cities", "--endpoint", f"{six}/sparql"],
+            cwd=ROOT, capture_output=True, text=True,
+        )  # fmt: skip
+        assert (asked.returncode, asked.stderr) == (0, "")
+        assert f"<loc>{server.url.replace('127.0.0.1', 'localhost')}/</loc>" in (
+            httpx.get(f"{six}/sitemap.xml").text
+        )
+
+
 def ask_slowly(url: str, clients: list[str], name: str) -> Counter[int]:
     """What clients are told who all ask at once what takes too long, each another query."""
     where = httpx.URL(url)

@@ -213,6 +213,24 @@ def test_too_many_unknown_functions_are_the_clients_fault(endpoint: str) -> None
         ("ASK { <http://e/%zz> ?p ?o }", None, "IRI before this point", "IRI avant ce point"),
         ("SELECT * { VALUES (?x ?y) { (1) } }", None, "row of VALUES", "ligne de VALUES"),
         ("SELECT * { ?s ?p ?o } GROUP BY ?s", None, "SELECT that names", "SELECT qui nomme"),
+        (
+            "CONSTRUCT { ?s a ?o } { ?s a ?o } GROUP BY ?s ?o",
+            35,
+            "valid SPARQL 1.1, but this engine cannot",
+            "valide en SPARQL 1.1, mais",
+        ),
+        (
+            "DESCRIBE ?s { ?s a ?o } HAVING (COUNT(?o) > 1)",
+            25,
+            "in braces: DESCRIBE … { SELECT … { … } GROUP BY … }",
+            "entre accolades",
+        ),
+        (
+            "SELECT (<http://e/f>(DISTINCT ?x) AS ?n) { ?x a ?y }",
+            22,
+            "has no aggregate <http://e/f>",
+            "n'a pas d'agrégat <http://e/f>",
+        ),
         ("SELECT ?x (COUNT(?y) AS ?n) { ?x a ?y }", None, "not kept by", "n'est pas gardée"),
         ("SELECT ?y (?x+1 AS ?z) { ?x a ?y } GROUP BY ?y", None, "not kept", "n'est pas gardée"),
         ("SELECT ?x { ?x a ?y FILTER (COUNT(?y) > 1) }", None, "HAVING", "HAVING"),
@@ -227,7 +245,7 @@ def test_a_fault_is_named_for_what_it_is(
     endpoint: str, query: str, column: int | None, english: str, french: str
 ) -> None:
     for language, words in (("en", english), ("fr", french)):
-        response = ask(endpoint, query, accept_language=language)
+        response = ask(endpoint, query, "*/*", accept_language=language)
         assert response.status_code == 400
         said = response.json()
         assert words in said["detail"], said["detail"]

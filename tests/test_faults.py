@@ -318,6 +318,16 @@ FAULTS = [
           "ess:repliesTo id:answer-on-reconciliation-hub"),
     Fault("concept broader than itself", THEMES, "skos:broader theme:green-economy",
           "skos:broader theme:circular-economy", "shape:broader"),
+    Fault("answers in a circle", SESSION,
+          "    id:question-on-reconciliation-hub\n",
+          "    id:question-on-reconciliation-hub\n"
+          "        ess:repliesTo id:answer-on-reconciliation-hub ;\n", "shape:repliesTo",
+          "ess:repliesTo id:question-on-reconciliation-hub"),
+    Fault("concepts in a circle", THEMES,
+          "theme:sustainable-development a skos:Concept ;\n",
+          "theme:sustainable-development a skos:Concept ;\n"
+          "    skos:broader theme:circular-economy ;\n", "shape:broader",
+          "skos:broader theme:circular-economy"),
 ]  # fmt: skip
 
 

@@ -80,7 +80,16 @@ def test_the_command_line_loads_nothing_heavy_before_it_runs_a_command() -> None
 
 
 def test_each_command_has_the_module_of_its_name(run: Run) -> None:
-    shared = {"environment", "options", "console", "folders", "report", "texts", "snapshots"}
+    shared = {
+        "environment",
+        "usage",
+        "options",
+        "console",
+        "folders",
+        "report",
+        "texts",
+        "snapshots",
+    }
     assert {path.stem for path in files("essgraph.commands")} - shared == set(COMMANDS)
     for name in COMMANDS:
         asked = run(name, "--help")

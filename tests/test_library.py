@@ -174,6 +174,25 @@ def test_a_wrong_parameter_is_a_400_that_says_why(
     assert reason in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [
+        ("members?version", "application/json"),
+        ("members?version", "text/html"),
+        ("members/changes?since", "application/json"),
+    ],
+)
+def test_a_digest_that_is_none_is_a_400_whatever_version_it_goes_with(
+    http: httpx.Client, path: str, accept: str
+) -> None:
+    for version in (http.get("/health").json()["version"], "0123456789abcdef"):
+        answer = http.get(
+            f"/queries/{path}={version}&answer=bogus&lang=en", headers={"Accept": accept}
+        )
+        assert answer.status_code == 400, version
+        assert "16 hexadecimal digits" in html.unescape(answer.text)
+
+
 DEFAULTS = {
     "iri": "id:bamako",
     "string": '"a"',

@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -31,6 +31,21 @@ STATE = (
     b'{"head":{"vars":["version"]},"results":{"bindings":[{"version":'
     b'{"type":"literal","value":"1234 abcd"}}]}}'
 )
+CITIES = EMPTY.replace(b'"x"', b'"city","cityLabel","countryLabel","documents"')
+#: Answers to a question with the variable ?x, by format.
+OTHERS = {
+    "json": (RESULTS, EMPTY.replace(b'"x"', b'"y"')),
+    "xml": (
+        "application/sparql-results+xml",
+        b'<sparql xmlns="http://www.w3.org/2005/sparql-results#"><head><variable name="x"/>'
+        b'<variable name="y"/></head><results></results></sparql>',
+    ),
+    "tsv": ("text/tab-separated-values", b"?y\n"),
+    "csv": ("text/csv", b"y,x\r\n"),
+}
+COUNT = b'{"head":{"vars":["n"]},"results":{"bindings":[{"n":{"type":"literal","value":"9"}}]}}'
+TRIPLE = b'<http://e/a> <http://e/p> "0123456789" .\n'
+ENOUGH = 256 * 2**20
 BODIES = {
     "nested": b'{"type":"triple","value":' * 5000,
     "nested, with escapes": b'{"head":{"vars":["x"]},"results":{"bindings":[{"x":'
@@ -71,6 +86,13 @@ class Ill(BaseHTTPRequestHandler):
             self.server.looked += 1
             self._send(*self.server.state)
             return
+        if self.server.ail == "endless" and "{ ?s ?p ?o } WHERE { ?s ?p ?o }" in query:
+            self._send(200, "application/n-triples", TRIPLE * 2**10, length=2**40)
+            with suppress(OSError):
+                while self.server.sent < ENOUGH:
+                    self.server.sent += self.wfile.write(TRIPLE * 2**14)
+            self.close_connection = True
+            return
         if query.startswith("CONSTRUCT"):  # what names things: for the index, beside all else
             self._send(200, "application/n-triples", b"")
             return
@@ -95,12 +117,16 @@ class Ill(BaseHTTPRequestHandler):
             self._send(200, "text/html", b"<h1>Welcome</h1>")
         elif ail.isdigit():
             self._send(int(ail), "text/plain", b"out of\norder")
+        elif ail == "endless":
+            self._send(200, RESULTS, COUNT if "COUNT" in query else EMPTY)
         elif ail in BODIES:
             self._send(200, RESULTS, BODIES[ail])
         elif ail in CODINGS:
             self._send(200, RESULTS, CODINGS[ail], coding=ail)
+        elif ail in OTHERS:
+            self._send(200, *OTHERS[ail])
         else:
-            self._send(200, RESULTS, EMPTY)
+            self._send(200, RESULTS, CITIES if "?cityLabel" in query else EMPTY)
 
     def _send(
         self, status: int, kind: str, body: bytes, length: int | None = None, coding: str = ""
@@ -126,6 +152,7 @@ class IllServer(ThreadingHTTPServer):
         self.ail = ""
         self.asked = 0
         self.looked = 0
+        self.sent = 0
         self.paths: list[str] = []
         self.state = (200, RESULTS, STATE)
         self.challenge = ""
@@ -165,7 +192,8 @@ def over(url: str, *options: object, **more: str) -> Iterator[httpx.Client]:
 def ask(client: httpx.Client, variable: str = "x") -> httpx.Response:
     """A query that no cache knows, if its variable is new."""
     return client.get(
-        "/sparql", params={"query": f"SELECT ?{variable} {{ ?{variable} ?y ?z }} LIMIT 9"}
+        "/sparql",
+        params={"query": f"SELECT ?x {{ ?x ?p ?o OPTIONAL {{ ?x ?p ?{variable} }} }} LIMIT 9"},
     )
 
 
@@ -409,6 +437,34 @@ def test_lists_in_lists_are_no_table(ill: IllServer, run: Run) -> None:
     assert "does not answer with SPARQL results" in left.err
 
 
+@pytest.mark.parametrize("form", OTHERS)
+def test_other_variables_than_those_asked_for_are_no_answer(
+    form: str, ill: IllServer, run: Run, tmp_path: Path
+) -> None:
+    ill.ail = form
+    query = tmp_path / "x.rq"
+    query.write_text("SELECT ?x { ?x ?p ?o }", "utf-8")
+    asked = ("query", query, "--endpoint", ill.url, "--format", form)
+    left = run(*asked)
+    assert left.code == 2
+    assert "answers with the variables" in left.err
+    assert left.out == ""
+    # What ``*`` stands for is for the engine to say.
+    query.write_text("SELECT * { ?x ?p ?o }", "utf-8")
+    assert run(*asked).code == 0
+
+
+def test_a_service_gives_no_answer_with_other_variables(
+    ailing: tuple[IllServer, httpx.Client],
+) -> None:
+    ill, client = ailing
+    ill.ail = "json"
+    for query, status in (("SELECT (?y AS ?x) { ?y ?p ?o }", 502), ("SELECT * { ?y a 1 }", 200)):
+        answer = client.get("/sparql", params={"query": query})
+        assert answer.status_code == status, answer.text
+    ill.ail = ""
+
+
 @pytest.mark.parametrize("body", [b"<h1>Welcome</h1>", b"[" * 100_000, b"{}", b'{"head":{}}'])
 def test_a_service_that_is_none_is_told_by_the_library(body: bytes, ill: IllServer) -> None:
     ill.page = body
@@ -475,6 +531,16 @@ def test_an_address_that_will_not_do_is_told_at_the_start(
     assert "secret" not in left.err
 
 
+def test_a_service_of_ours_is_no_engine_to_serve_or_load(
+    server: str, built: Path, run: Run
+) -> None:
+    address = f"{server}/sparql"
+    for command in (["serve", "--endpoint", address], ["push", address, "--out", built]):
+        left = run(*command)
+        assert left.code in (1, 2)
+        assert f"{address} is itself a service of essgraph" in left.err
+
+
 def test_an_engine_without_a_version_is_told_at_the_start(run: Run, tmp_path: Path) -> None:
     with oxigraph(tmp_path) as engine:
         left = run("serve", "--endpoint", engine.url)
@@ -534,6 +600,16 @@ def other(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     out = tmp_path_factory.mktemp("other")
     return with_quads(built, out, '<http://e/a> <http://e/p> "new" .\n')
+
+
+def test_an_answer_without_an_end_fills_no_disk(ill: IllServer) -> None:
+    """The data are read for the files to download: nine triples, by the engine's own count."""
+    ill.state = (200, RESULTS, STATE.replace(b"1234", b"0" * 64))
+    ill.ail = "endless"
+    with over(ill.url) as client:
+        assert ask(client).status_code == 200
+        assert client.get("/dump.nq.gz").status_code == 404
+        assert 0 < ill.sent < ENOUGH / 2
 
 
 @pytest.mark.parametrize(

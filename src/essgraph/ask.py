@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
+import re
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO, Final
@@ -20,12 +22,15 @@ from essgraph.formats import Format
 from essgraph.names import shorten
 from essgraph.project import Project, decode
 from essgraph.query import Query, inspect
+from essgraph.rewriting import projected
 from essgraph.snapshot import Snapshot
 
 #: Seconds that a service may take.
 PATIENCE: Final = 60
 #: Media types of no answer.
 _PAGES: Final = ("text/html", "application/xhtml+xml")
+#: A variable in the head of SPARQL results in XML.
+_VARIABLE: Final = re.compile(r"""<(?:\w+:)?variable\s[^>]*?\bname\s*=\s*["']([^"']*)""")
 #: What reading SPARQL results from a text raises where they are none.
 NO_RESULTS: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
@@ -99,7 +104,41 @@ def _remote(endpoint: str, query: Query, format: Format, authorization: str | No
     if not endpoint.startswith(("http://", "https://")):
         raise ProjectError(_no_address(endpoint))
     form = urlencode({"query": query.text}).encode()
-    return send(endpoint, format.media_type, form, authorization=authorization)
+    body = send(endpoint, format.media_type, form, authorization=authorization)
+    if query.form == "SELECT":
+        try:
+            other = other_variables(query, _variables(body, format))
+        except NO_RESULTS as error:
+            raise no_results(endpoint[:200]) from error
+        if other:
+            raise EngineError(Text(f"{endpoint[:200]} {other.fr}", f"{endpoint[:200]} {other.en}"))
+    return body
+
+
+def _variables(body: bytes, format: Format) -> list[str]:
+    """The variables that SPARQL results name at their head. Raises one of NO_RESULTS."""
+    if format is formats.JSON:
+        return list(json.loads(body)["head"]["vars"])
+    text = body.decode("utf-8-sig")
+    if format.name == "xml":
+        return _VARIABLE.findall(text)
+    line = text.partition("\n")[0].rstrip("\r")
+    if format.name == "csv":
+        return next(csv.reader([line]))
+    return [name[1:] for name in line.split("\t")] if line else []
+
+
+def other_variables(query: Query, given: Iterable[str]) -> Text | None:
+    """What to say of an answer with other variables than those that a SELECT asks for; None where
+    they are those, or for the engine to choose."""
+    asked, found = projected(query.text), frozenset(given)
+    if asked is None or asked == found:
+        return None
+    listed, wanted = (" ".join(f"?{name}" for name in sorted(names)) for names in (found, asked))
+    return Text(
+        f"répond par les variables {listed[:200] or '–'} au lieu de {wanted[:200]}",
+        f"answers with the variables {listed[:200] or '–'} instead of {wanted[:200]}",
+    )
 
 
 def no_results(url: str) -> EngineError:
@@ -164,14 +203,16 @@ def send(
                 raise no_results(url[:200])
             return bytes(answer.read())
     except urllib.error.HTTPError as error:
-        said, explained = _detail(error.read(4000))
+        said, explained = _detail(error.read(2**16))
         elsewhere = error.headers.get("Location")
         if 300 <= error.code < 400 and elsewhere:
             raise EngineError(moved(url, error.code, elsewhere)) from error
+        hint = ""
         if error.code in (401, 403) and not explained:
-            said += " (ESSGRAPH_ENDPOINT_AUTHORIZATION)"
+            hint = " (ESSGRAPH_ENDPOINT_AUTHORIZATION)"
         message = Text(
-            f"{url[:200]} répond {error.code} : {said}", f"{url[:200]} answers {error.code}: {said}"
+            f"{url[:200]} répond {error.code} : {said.fr}{hint}",
+            f"{url[:200]} answers {error.code}: {said.en}{hint}",
         )
         if explained and error.code < 500:
             raise QueryError(message) from error
@@ -192,12 +233,18 @@ def moved(url: str, status: int, elsewhere: str) -> Text:
     )
 
 
-def _detail(body: bytes) -> tuple[str, bool]:
-    """What a service says of a failure, and whether as problem details."""
+def _detail(body: bytes) -> tuple[Text, bool]:
+    """What a service says of a failure, and whether as problem details; ours says it in both
+    languages."""
     try:
-        return str(json.loads(body)["detail"]), True
-    except (ValueError, KeyError, TypeError):
-        return body.decode("utf-8", "replace").strip()[:2000], False
+        problem = json.loads(body)
+        said = str(problem["detail"])
+        both = problem.get("message")
+        both = both if isinstance(both, dict) else {}
+        return Text(str(both.get("fr", said)), str(both.get("en", said))), True
+    except NO_RESULTS:
+        said = body.decode("utf-8", "replace").strip()[:2000]
+        return Text(said, said), False
 
 
 def _table(body: bytes) -> str:

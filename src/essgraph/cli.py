@@ -16,7 +16,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Final, NoReturn, TextIO
 
-from essgraph.commands import environment, folders
+from essgraph.commands import environment, folders, usage
 from essgraph.errors import EssgraphError, QueryError, SyntaxFault, Text
 
 #: The commands and what each does. A command's module is imported only where it is asked for.
@@ -65,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Runs one command and exits."""
     _streams()
     language = environment.language()
+    usage.speak(language)
     given = sys.argv[1:] if argv is None else argv
     arguments = _parser(given, language).parse_args(given)
     try:

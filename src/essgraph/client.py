@@ -245,7 +245,7 @@ class _Remote(Graph):
         return send(f"{self._url}/queries/{name}?{urlencode(values)}", formats.JSON.media_type)
 
     def __repr__(self) -> str:
-        return f"<essgraph at {self._url}>"
+        return f"<essgraph {self._url}>"
 
 
 def connect(where: str | Path) -> Graph:

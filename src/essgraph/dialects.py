@@ -127,6 +127,8 @@ _QUERY_UPDATE: Final = (("/query", "/update"),)
 STANDARD: Final = Dialect(
     "SPARQL 1.1", update=(*_QUERY_UPDATE, ("/sparql", "/update")), store=(("/query", "/data"),)
 )
+#: A service of essgraph: it takes no writes, and its data do not hold their own version.
+OURS: Final = Dialect("essgraph")
 TABLE: Final = (
     Dialect(
         "Oxigraph",
@@ -166,6 +168,8 @@ TABLE: Final = (
 
 def choose(server: str, description: str) -> Dialect:
     """The row for an endpoint, by its ``Server`` field and the text of its service description."""
+    if f"<{names.DATASET}>" in description:
+        return OURS  # only ours names it as the default dataset
     lower = server.lower()
     for dialect in TABLE:
         if dialect.server in lower:

@@ -230,10 +230,11 @@ class Endpoint:
         *,
         dataset: Pairs,
         timeout: float,
+        limit: int,
     ) -> None:
         """Puts the answer into a file, as the engine wrote it (see ``Dialect.repair``): for what
         memory might not hold. Otherwise as ``ask``; raises OSError where the disk is full."""
-        await self._ask(query, media_type, dataset, timeout, None, into)
+        await self._ask(query, media_type, dataset, timeout, limit, into)
 
     async def _ask(
         self,
@@ -241,7 +242,7 @@ class Endpoint:
         media_type: str,
         dataset: Pairs,
         timeout: float,
-        limit: int | None,
+        limit: int,
         into: IO[bytes] | None,
     ) -> bytes:
         request = self._client.build_request(
@@ -290,7 +291,7 @@ class Endpoint:
         self,
         request: httpx.Request,
         timeout: float,
-        limit: int | None,
+        limit: int,
         into: IO[bytes] | None = None,
     ) -> tuple[httpx.Response, bytes]:
         """A read, tried again where it failed on the way, all within ``timeout`` seconds. What
@@ -322,7 +323,7 @@ class Endpoint:
         raise AssertionError  # the loop returns or raises
 
     async def _once(
-        self, request: httpx.Request, limit: int | None, into: IO[bytes] | None = None
+        self, request: httpx.Request, limit: int, into: IO[bytes] | None = None
     ) -> tuple[httpx.Response, bytes]:
         response = await self._client.send(request, stream=True)
         try:
@@ -343,8 +344,8 @@ class Endpoint:
                 whole.truncate()
             async for part in response.aiter_bytes():
                 size += len(part)
-                if limit is not None and size > limit:
-                    raise too_large(limit)
+                if size > limit:
+                    raise too_large(limit) if into is None else self._endless(limit)
                 if whole is not None:
                     whole.write(part)
                 else:
@@ -352,6 +353,16 @@ class Endpoint:
             return response, b"".join(parts)
         finally:
             await response.aclose()
+
+    def _endless(self, limit: int) -> EngineError:
+        return EngineError(
+            Text(
+                f"le moteur {self.url} a envoyé plus de {limit // MIB} Mio, là où moins suffit : "
+                "lecture abandonnée",
+                f"the engine {self.url} sent more than {limit // MIB} MiB, where less will do: the "
+                "read was given up",
+            )
+        )
 
     def _broken(self, error: httpx.RequestError) -> EngineUnreachable:
         why = str(error) or type(error).__name__
@@ -425,6 +436,19 @@ class Endpoint:
                 self._address(self.dialect.update_url(self.url)),
                 content=update.encode(),
                 headers={"Content-Type": "application/sparql-update; charset=utf-8"},
+            )
+        )
+
+    def ours(self) -> EngineError:
+        """What to raise where an engine is needed, and this is a service of essgraph."""
+        return EngineError(
+            Text(
+                f"{self.url} est lui-même un service d'essgraph : il ne prend pas d'écritures, et "
+                "ses données ne disent pas leur version ; servez l'instantané lui-même "
+                "(serve --out), ou chargez-le dans un moteur SPARQL (push)",
+                f"{self.url} is itself a service of essgraph: it takes no writes, and its data do "
+                "not say their version; serve the snapshot itself (serve --out), or load it into "
+                "a SPARQL engine (push)",
             )
         )
 

@@ -13,9 +13,10 @@ from essgraph.engine import Dataset
 from essgraph.errors import EngineError, Position, QueryError, SnapshotError, SyntaxFault, Text
 from essgraph.formats import Format
 from essgraph.names import BASE
-from essgraph.query import explain
+from essgraph.query import explain, tokens
+from essgraph.reader import position
 from essgraph.results import Writer
-from essgraph.rewriting import order_by_beginning, spell_out
+from essgraph.rewriting import in_other_words, modifier, order_by_beginning, spell_out
 from essgraph.snapshot import STORE
 
 Graph: TypeAlias = ox.NamedNode | ox.BlankNode | ox.DefaultGraph
@@ -39,10 +40,8 @@ _RULES: Final = {
     "Duplicated variable name in SELECT": _TWICE,
     "overrides an existing variable": _TWICE,
     "SELECT * is not authorized with GROUP BY": Text(
-        "GROUP BY ne va qu'avec un SELECT qui nomme les variables ; pour ASK ou CONSTRUCT, groupez "
-        "dans un tel SELECT, entre accolades",
-        "GROUP BY goes only with a SELECT that names the variables; for ASK or CONSTRUCT, group in "
-        "such a SELECT, in braces",
+        "GROUP BY ne va qu'avec un SELECT qui nomme les variables",
+        "GROUP BY goes only with a SELECT that names the variables",
     ),
     "language tag parsing failed": Text(
         "l'étiquette de langue avant ce point est mal formée (BCP 47)",
@@ -122,6 +121,7 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
         )
 
     text = order_by_beginning(query)
+    refused: SyntaxFault | None = None
     while True:
         try:
             result = ask(text)
@@ -133,7 +133,12 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
             if text != query:
                 text = query  # places in it are those that the client knows
                 continue
-            raise explain(query) or _syntax(str(error.msg)) from error
+            fault = refused or explain(query)
+            words = None if fault else in_other_words(query)
+            refused = fault or _refused(query, str(error.msg))
+            if words is None:
+                raise refused from error
+            text = query = words
         except OSError as error:  # of the store: ``out`` has errors of its own
             raise EngineError(
                 Text(
@@ -191,11 +196,45 @@ def _merged(
     return merged
 
 
-def _syntax(message: str) -> SyntaxFault:
-    """The fault of a query whose form is right: a rule of scope, which the engine may name."""
+def _refused(query: str, message: str) -> SyntaxFault:
+    """The fault of a query whose form is right: what only this engine lacks, or a rule of scope,
+    which it may name."""
+    unknown = _unknown(query)
+    if unknown is not None:
+        return unknown
     found = _PLACE.search(message)
     at = Position(int(found[1]), int(found[2])) if found else None
     rule = next((said for words, said in _RULES.items() if words in message), _OTHERWISE)
     return SyntaxFault(
         Text(f"requête mal formée : {rule.fr}", f"ill-formed query: {rule.en}"), at=at
+    )
+
+
+def _unknown(query: str) -> SyntaxFault | None:
+    """The fault of a query that the engine does not read, though it may be SPARQL 1.1."""
+    found = tokens(query)
+    for (kind, name, _), _, (_, token, start) in zip(found, found[1:], found[2:], strict=False):
+        if token == "DISTINCT" and kind in ("iri", "pname"):
+            return SyntaxFault(
+                Text(
+                    f"DISTINCT n'est admis que dans un agrégat, et ce moteur n'a pas d'agrégat "
+                    f"{name[:80]} : il a COUNT, SUM, MIN, MAX, AVG, SAMPLE et GROUP_CONCAT",
+                    f"DISTINCT is allowed only in an aggregate, and this engine has no aggregate "
+                    f"{name[:80]}: it has COUNT, SUM, MIN, MAX, AVG, SAMPLE and GROUP_CONCAT",
+                ),
+                at=position(query, start),
+            )
+    grouping = modifier(found, ("CONSTRUCT", "DESCRIBE"), ("GROUP", "HAVING"))
+    if grouping is None:
+        return None
+    form = next(token for _, token, _ in found if token in ("CONSTRUCT", "DESCRIBE"))
+    mend = f"{form} … {{ SELECT … {{ … }} GROUP BY … }}"
+    return SyntaxFault(
+        Text(
+            f"grouper dans {form} est valide en SPARQL 1.1, mais ce moteur ne le sait pas : "
+            f"groupez dans un SELECT, entre accolades : {mend}",
+            f"to group in {form} is valid SPARQL 1.1, but this engine cannot: group in a SELECT, "
+            f"in braces: {mend}",
+        ),
+        at=position(query, grouping[2]),
     )

@@ -20,6 +20,7 @@ from essgraph import endpoint as endpoints
 from essgraph import names
 from essgraph.dialects import DEFAULT, STATE
 from essgraph.endpoint import Endpoint
+from essgraph.engine import HELD, MIB
 from essgraph.errors import EngineError, Text
 from essgraph.formats import NTRIPLES
 
@@ -32,6 +33,8 @@ _ROWS: Final = 5_000
 _GROUP: Final = 200
 #: Seconds for a read of ours: it may be of a large graph.
 PATIENCE: Final = 600.0
+#: Bytes that a triple may take in a read of many, on the average: twenty times what ours do.
+_TRIPLE: Final = 4096
 
 
 class Quads:
@@ -123,7 +126,8 @@ async def read(endpoint: Endpoint, sizes: dict[str, int], into: Quads) -> None:
             where = f"GRAPH <{iri}> {{ ?s ?p ?o }}" if iri else "?s ?p ?o"
             query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ {where} }}"
             named = f"<{graph}> " if graph else " "
-            async with triples(endpoint, query) as found:
+            most = MIB * 64 + sizes[graph] * _TRIPLE
+            async with triples(endpoint, query, most=most) as found:
                 for piece in found:
                     given += len(piece)
                     into.add(f"{named}{t.subject} {t.predicate} {t.object}".encode() for t in piece)
@@ -166,11 +170,14 @@ def _groups(sizes: dict[str, int]) -> Iterator[list[str]]:
 
 @asynccontextmanager
 async def triples(
-    endpoint: Endpoint, query: str, dataset: endpoints.Pairs = ()
+    endpoint: Endpoint, query: str, dataset: endpoints.Pairs = (), *, most: int = HELD
 ) -> AsyncIterator[Iterator[list[ox.Triple]]]:
-    """The answer to a CONSTRUCT of ours, in pieces, by way of a temporary file."""
+    """The answer to a CONSTRUCT of ours, in pieces, by way of a temporary file, of at most so many
+    bytes. Raises EngineError."""
     with tempfile.TemporaryFile(prefix="essgraph-") as file:
-        await endpoint.fetch(query, NTRIPLES.media_type, file, dataset=dataset, timeout=PATIENCE)
+        await endpoint.fetch(
+            query, NTRIPLES.media_type, file, dataset=dataset, timeout=PATIENCE, limit=most
+        )
         file.seek(0)
         yield _pieces(endpoint, file)
 

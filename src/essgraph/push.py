@@ -31,7 +31,7 @@ from typing import IO, Final
 import pyoxigraph as ox
 
 from essgraph import held, names
-from essgraph.dialects import STATE, Dialect
+from essgraph.dialects import OURS, STATE, Dialect
 from essgraph.endpoint import Endpoint
 from essgraph.errors import EngineError, SnapshotError, Text
 from essgraph.held import Quads
@@ -108,6 +108,8 @@ async def push(
     the snapshot cannot be read.
     """
     dialect = await endpoint.discover()
+    if dialect is OURS:
+        raise endpoint.ours()
     try:
         async with Lease(endpoint) as lease:
             with ExitStack() as stack:

@@ -25,10 +25,19 @@ import pyoxigraph as ox
 from essgraph import endpoint as endpoints
 from essgraph import names, paths, results
 from essgraph import query as queries
-from essgraph.dialects import DEFAULT, NONE, STATE
+from essgraph.ask import other_variables
+from essgraph.dialects import DEFAULT, NONE, OURS, STATE
 from essgraph.endpoint import Endpoint
 from essgraph.engine import CLIENT, Answer, Dataset, Limits, Spool, Spools, dataset_of, too_many
-from essgraph.errors import EngineError, LimitExceeded, Overloaded, QueryError, SyntaxFault, Text
+from essgraph.errors import (
+    EngineError,
+    EngineUnreachable,
+    LimitExceeded,
+    Overloaded,
+    QueryError,
+    SyntaxFault,
+    Text,
+)
 from essgraph.formats import JSON, NTRIPLES, Format
 from essgraph.query import Query
 from essgraph.rewriting import bind
@@ -99,6 +108,8 @@ class Remote:
         """The version that the dataset's own description states. Raises EngineError."""
         found = await self.endpoint.select(_DESCRIBED, timeout=10.0)
         values = sorted(endpoints.lexical(row, "version") for row in found)
+        if not values and self.endpoint.dialect is OURS:
+            raise self.endpoint.ours()
         if not values:
             raise EngineError(
                 Text(
@@ -307,7 +318,10 @@ def _write(body: bytes, query: Query, format: Format, limit: int) -> Answer:
 def _read(body: bytes, query: Query) -> ox.QuerySolutions | ox.QueryBoolean:
     if query.form == "ASK":
         return endpoints.parse_results(body)
-    return endpoints.parse_solutions(body)
+    found = endpoints.parse_solutions(body)
+    if other := other_variables(query, (variable.value for variable in found.variables)):
+        raise EngineUnreachable(Text(f"le moteur {other.fr}", f"the engine {other.en}"))
+    return found
 
 
 def _boolean(solutions: ox.QuerySolutions) -> ox.QueryBoolean:

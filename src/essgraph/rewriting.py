@@ -1,5 +1,5 @@
 """Queries in other words: with variables fixed, ``SELECT *`` spelt out, what is ordered by told
-apart sooner."""
+apart sooner, what the engine does not read said as it does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 from essgraph.errors import QueryError, Text
 from essgraph.query import tokens
 from essgraph.reader import Occurrence, Query, Reader, position
-from essgraph.terminals import BLANKS, IRIREF, PN_CHARS_U, STRING, VARNAME, compiled
+from essgraph.terminals import BLANKS, FORMS, IRIREF, PN_CHARS_U, STRING, VARNAME, compiled
 
 
 def bind(query: Query, bindings: Mapping[str, str]) -> Query:
@@ -71,6 +71,27 @@ def spell_out(text: str, names: Sequence[str]) -> str | None:
         return None
     listed = "".join(f" ?{name}" for name in ordered)
     return f"{text[: star.start(1)]}{listed} {text[star.end() :]}"
+
+
+@lru_cache(maxsize=512)
+def projected(text: str) -> frozenset[str] | None:
+    """The variables of the solutions of a SELECT that was inspected (18.2.4.4); None where it is
+    for the engine to say, as of ``*``."""
+    depth = 0
+    named: set[str] = set()
+    before = ""
+    found = iter(tokens(text))
+    next(it for it in found if it[1] == "SELECT")
+    for kind, token, _ in found:
+        if not depth and token in ("WHERE", "FROM", "{"):
+            break
+        depth += {"(": 1, "{": 1, ")": -1, "}": -1}.get(token, 0)
+        if not depth and token == "*":
+            return None
+        if kind == "var" and (not depth or (depth == 1 and before == "AS")):
+            named.add(token[1:])
+        before = token
+    return frozenset(named)
 
 
 @lru_cache(maxsize=256)
@@ -155,6 +176,85 @@ def order_by_type(query: Query) -> Query | None:
                 pieces += (query.text[end:start], f"{direction}({by}) ")
                 end = start
     return query._replace(text="".join((*pieces, query.text[end:]))) if pieces else None
+
+
+#: No data has it. (Not ``a|!a``: where two predicates join the same two things, the engine finds
+#: them once.)
+_NO_PREDICATE: Final = "urn:x-essgraph:none"
+#: The variable of a SELECT of which ASK only wants to know whether it has a solution.
+_FRESH: Final = "essgraph"
+
+
+def in_other_words(text: str) -> str | None:
+    """What the engine refuses of SPARQL 1.1, in words that it reads; None where there is nothing of
+    that. Takes a query whose form is right.
+
+    ``!()`` excludes no predicate (18.2.2.3), as one does that there is not. SELECT names a set of
+    variables: the second of a name adds nothing (18.2.4.4). ASK of groups is ASK of a SELECT of
+    them.
+    """
+    found = tokens(text)
+    edits = [*_empty_sets(found), *_named_twice(found), *_asked_groups(found)]
+    pieces: list[str] = []
+    end = 0
+    for start, stop, instead in sorted(edits):
+        pieces += (text[end:start], instead)
+        end = stop
+    return "".join((*pieces, text[end:])) if edits else None
+
+
+def _empty_sets(found: Sequence[tuple[str, str, int]]) -> Iterator[tuple[int, int, str]]:
+    for (_, sign, start), (_, opening, _), (_, closing, end) in zip(
+        found, found[1:], found[2:], strict=False
+    ):
+        if (sign, opening, closing) == ("!", "(", ")"):
+            yield start, end + 1, f"!<{_NO_PREDICATE}>"
+
+
+def _named_twice(found: Sequence[tuple[str, str, int]]) -> Iterator[tuple[int, int, str]]:
+    open_: list[tuple[int, set[str]]] = []  # the SELECT clauses: how deep they stand, and names
+    depth = 0
+    before = ""
+    for kind, token, start in found:
+        depth += {"(": 1, "{": 1, ")": -1, "}": -1}.get(token, 0)
+        if token == "SELECT":
+            open_.append((depth, set()))
+        elif open_ and (token in ("WHERE", "FROM") or (token == "{" and depth == open_[-1][0] + 1)):
+            open_.pop()
+        elif open_ and kind == "var":
+            level, named = open_[-1]
+            if depth == level and token[1:] in named:
+                yield start, start + len(token), ""
+            if depth == level or (depth == level + 1 and before == "AS"):
+                named.add(token[1:])
+        before = token
+
+
+def _asked_groups(found: Sequence[tuple[str, str, int]]) -> Iterator[tuple[int, int, str]]:
+    if not modifier(found, ("ASK",), ("GROUP", "HAVING", "ORDER")):
+        return
+    start = next(start for _, token, start in found if token == "{")
+    fresh = _FRESH
+    while any(token[1:] == fresh for kind, token, _ in found if kind == "var"):
+        fresh += "_"
+    yield start, start, f"{{ SELECT (1 AS ?{fresh}) "
+    _, last, end = found[-1]
+    yield end + len(last), end + len(last), " }"
+
+
+def modifier(
+    found: Sequence[tuple[str, str, int]], forms: Sequence[str], words: Sequence[str]
+) -> tuple[str, str, int] | None:
+    """The first of some words among the solution modifiers of a query, by its tokens; None where
+    there is none, or the query is of another form."""
+    if next(token for _, token, _ in found if token in FORMS) not in forms:
+        return None
+    depth = 0
+    for it in found:
+        depth += {"{": 1, "}": -1}.get(it[1], 0)
+        if not depth and it[1] in words:
+            return it
+    return None
 
 
 def _conditions(

@@ -3,6 +3,6 @@
 A command's module has ``options``, which adds its options to a parser, and ``run``, which does it
 and returns the exit code. What does the work is imported inside functions, so that help and usage
 errors come at once. Each module imports only those before it:
-environment, options → console, folders → report, texts → snapshots → anchor, build, coverage,
-lint, mcp, new, push, query, serve, validate.
+environment, usage → options → console, folders → report, texts → snapshots → anchor, build,
+coverage, lint, mcp, new, push, query, serve, validate.
 """

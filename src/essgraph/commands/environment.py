@@ -42,6 +42,12 @@ def authorization() -> str | None:
     return value or None
 
 
+def proxies() -> str:
+    """The addresses that are believed where they say for whom they ask: as uvicorn's variable has
+    them, by default those of this machine."""
+    return os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
+
+
 def here() -> Path:
     """The current folder."""
     return Path.cwd()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
+from essgraph.commands import environment
 from essgraph.errors import Text
 
 #: Of a French and an English wording, the one in the language of the user.
@@ -35,4 +36,5 @@ def _number(kind: Callable[[str], _N], text: str, least: float, most: float, mea
         value = kind(text)
         if least <= value <= most:
             return value
-    raise ArgumentTypeError(f"{text!r}: {meant.en} / {meant.fr}")
+    said = Text(f"« {text} » : {meant.fr}", f"{text!r}: {meant.en}")
+    raise ArgumentTypeError(said.in_language(environment.language()))

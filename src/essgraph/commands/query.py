@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import ArgumentParser, Namespace
 
 from essgraph.commands import environment, folders, snapshots
 from essgraph.commands.options import Say
 from essgraph.errors import ProjectError, Text
+from essgraph.project import Project
 
 FORMATS = ("table", "csv", "tsv", "json", "xml", "turtle", "nt", "jsonld")
 
@@ -26,7 +28,7 @@ def run(arguments: Namespace, language: str) -> int:
 
     values = dict(_pair(argument) for argument in arguments.parameters)
     endpoint: str | None = arguments.endpoint
-    project = folders.project(arguments)
+    project = _project(arguments)
     text = ask.read(arguments.query, values, project, sys.stdin.buffer)
     snapshot = None if endpoint else snapshots.current(arguments, project, language)
     answer = ask.ask(
@@ -38,6 +40,21 @@ def run(arguments: Namespace, language: str) -> int:
     )
     sys.stdout.buffer.write(answer)
     return 0
+
+
+def _project(arguments: Namespace) -> Project:
+    """The project. Where there is none, nothing of it is wanted for a query in full of data that
+    are named: then the folder at hand stands for it. Raises ProjectError."""
+    from essgraph import snapshot
+
+    try:
+        return folders.project(arguments)
+    except ProjectError:
+        whole = arguments.query == "-" or os.path.isfile(arguments.query)  # noqa: PTH113
+        out = arguments.out is not None and snapshot.holds(arguments.out)
+        if arguments.project is not None or not whole or not (arguments.endpoint or out):
+            raise
+        return Project(environment.here())
 
 
 def _pair(argument: str) -> tuple[str, str]:

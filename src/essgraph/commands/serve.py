@@ -129,6 +129,7 @@ def run(arguments: Namespace, language: str) -> int:
             reuse_port=arguments.reuse_port,
             watch=arguments.watch or endpoint is not None,
             log=not arguments.quiet,
+            proxies=environment.proxies(),
             url=arguments.url.rstrip("/"),
             texts=texts,
         )

@@ -10,7 +10,6 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from ipaddress import IPv4Address, ip_address
 from itertools import accumulate
 from typing import Final, TextIO
 
@@ -19,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from essgraph.engine import CLIENT
+from essgraph.service.clients import client_of
 from essgraph.service.reply import Headers, Reply
 
 _LOG: Final = logging.getLogger("essgraph")
@@ -237,23 +237,6 @@ class Access:
         self._metrics.refused(status, limit)
         line = f'{_request(head)}, "status": {status}, "bytes": {size}'
         self._log.line(line + (f', "limit": "{limit}"}}' if limit else "}"))
-
-
-def client_of(scope: Scope) -> str:
-    """Who asks, for the limits of each: an address of IPv4, or the 64 bits of a network of IPv6,
-    of which whoever has one has every address (RFC 4291, 2.5.4)."""
-    return _client(scope["client"][0]) if scope["client"] else ""
-
-
-@lru_cache(maxsize=1024)
-def _client(said: str) -> str:
-    try:
-        address = ip_address(said)
-    except ValueError:  # a proxy may say what it likes
-        return said
-    if isinstance(address, IPv4Address):
-        return said
-    return str(address.ipv4_mapped or address.exploded[:19])
 
 
 def remembered_line(

@@ -45,6 +45,7 @@ def respond(error: EssgraphError, scope: Scope) -> Response:
         "title": title,
         "status": status,
         "detail": detail,
+        "message": error.text._asdict(),  # for programs that speak to people of either language
         "instance": scope["path"][:80],
     }
     at = getattr(error, "at", None)

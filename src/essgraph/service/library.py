@@ -23,9 +23,9 @@ from essgraph.errors import QueryError, Text
 from essgraph.formats import Format
 from essgraph.query import inspect
 from essgraph.service import api, citations, supports, versions
-from essgraph.service.access import client_of
 from essgraph.service.api import Api, Parameters
 from essgraph.service.asking import Asked, Page, asked, offers, offers_of, questions
+from essgraph.service.clients import client_of
 from essgraph.service.problems import nothing_at
 from essgraph.service.reply import Headers, send_kept
 from essgraph.service.resource import redirect

@@ -100,6 +100,7 @@ _SCHEMAS: Final[dict[str, Any]] = {
             "title": STRING,
             "status": _INTEGER,
             "detail": STRING,
+            "message": {**_TEXTS, "description": "The detail in both languages"},
             "instance": STRING,
             "position": record({"line": _INTEGER, "column": _INTEGER}),
             "limit": OBJECT,

@@ -11,6 +11,7 @@ import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import uvicorn
 import uvloop
@@ -22,6 +23,9 @@ from essgraph.service.app import create_app
 from essgraph.service.live import Live
 from essgraph.service.memo import Memo
 
+#: The host that stands for every address, of IPv6 and IPv4.
+_EVERY: Final = "::"
+
 
 def serve(
     live: Live,
@@ -32,16 +36,18 @@ def serve(
     reuse_port: bool,
     watch: bool,
     log: bool,
+    proxies: str,
     url: str,
     texts: Path | None,
 ) -> None:
     """Serves what is live until SIGTERM or SIGINT, then drains.
 
     SIGHUP takes up another version; ``watch`` does so when it appears. ``log`` writes a JSON
-    line a request to standard output, ``url`` is the public address of the service (empty: that of
-    ``host`` and ``port``), ``texts`` is the folder of the private texts. Raises EngineError where
-    the workers cannot start. With ``reuse_port`` other processes may listen on the same port, and
-    the kernel shares the connections among them (SO_REUSEPORT).
+    line a request to standard output, ``proxies`` are the addresses that are believed for whom
+    they ask (X-Forwarded-For), ``url`` is the public address of the service (empty:
+    that of ``host`` and ``port``), ``texts`` is the folder of the private texts. Raises
+    EngineError where the workers cannot start. With ``reuse_port`` other processes may listen on
+    the same port, and the kernel shares the connections among them (SO_REUSEPORT).
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # not a line for each query
@@ -69,6 +75,7 @@ def serve(
                 access_log=False,
                 log_config=None,
                 log_level="error",
+                forwarded_allow_ips=proxies,
                 server_header=False,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=int(limits.timeout) + 5,
@@ -88,18 +95,28 @@ def serve(
         gc.collect()
         gc.freeze()  # what is here now stays: let the collector pass it by
         gc.set_threshold(1_000, 20, 50)
-        runner.run(server.serve([_shared(host, port)] if reuse_port else None))
+        shared = reuse_port or host == _EVERY
+        runner.run(server.serve(_listening(host, port, reuse_port) if shared else None))
         lines.flush()
 
 
-def _shared(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048, reuse_port=True)
+def _listening(host: str, port: int, reuse_port: bool) -> list[socket.socket]:
+    """The sockets to listen on. Every address is two: one socket for both would tell clients of
+    IPv4 by addresses of IPv6."""
+    return [
+        socket.create_server(
+            (each, port),
+            family=socket.AF_INET6 if ":" in each else socket.AF_INET,
+            backlog=2048,
+            reuse_port=reuse_port,
+        )
+        for each in ([host, "0.0.0.0"] if host == _EVERY else [host])
+    ]
 
 
 def _address(host: str, port: int) -> str:
     """The address for those on this machine."""
-    if host in ("0.0.0.0", "::", ""):
+    if host in ("0.0.0.0", _EVERY):
         host = "localhost"
     return f"http://{authority(host, port)}"
 

@@ -18,7 +18,7 @@ from essgraph.errors import EssgraphError, LimitExceeded, QueryError, QueryRefus
 from essgraph.formats import Format
 from essgraph.query import inspect
 from essgraph.service import description, details
-from essgraph.service.access import client_of
+from essgraph.service.clients import client_of
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live
 from essgraph.service.problems import HttpProblem, not_acceptable, not_allowed

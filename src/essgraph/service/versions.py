@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from essgraph.errors import LimitExceeded, QueryError, Text, UnknownName
 from essgraph.service.asking import Asked, questions
 from essgraph.service.live import Live, Served
 from essgraph.service.problems import HttpProblem
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,10 @@ class Difference:
 async def at(live: Live, version: str | None, digest: str | None) -> Served | None:
     """The version asked for; None where it is gone but the answer's digest is known.
 
-    Raises QueryError for a digest without a version, UnknownName for a version that is gone.
+    Raises QueryError for a digest without a version or that is none, UnknownName for a version
+    that is gone.
     """
+    _require_digest(digest)
     if version is None:
         if digest is not None:
             raise QueryError(Text("answer va avec version", "answer goes together with version"))
@@ -76,8 +81,10 @@ async def history(it: Asked, since: str) -> str:
 async def changes(live: Live, now: Asked, since: str, digest: str | None) -> dict[str, Any]:
     """What has changed in an answer since a version, and which versions are kept.
 
-    Raises UnknownName where the version is gone and no digest of the answer is known.
+    Raises QueryError for a digest that is none, UnknownName where the version is gone and no digest
+    of the answer is known.
     """
+    _require_digest(digest)
     former = await live.at(since)
     found: dict[str, Any] = {
         "question": now.question.name,
@@ -146,6 +153,18 @@ async def _parsed(it: Asked) -> dict[str, Any]:
 def _rows(answer: Mapping[str, Any]) -> Counter[str]:
     found = answer.get("results", {}).get("bindings", [{"boolean": answer.get("boolean")}])
     return Counter(json.dumps(row, sort_keys=True, ensure_ascii=False) for row in found)
+
+
+def _require_digest(digest: str | None) -> None:
+    if digest is not None and not _DIGEST.fullmatch(digest):
+        raise QueryError(
+            Text(
+                f"answer est l'empreinte d'une réponse citée, 16 chiffres hexadécimaux, non "
+                f"« {digest[:40]} »",
+                f"answer is the digest of a cited answer, 16 hexadecimal digits, not "
+                f'"{digest[:40]}"',
+            )
+        )
 
 
 def _gone(version: str) -> UnknownName:

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from essgraph import names
 from essgraph.catalog import Question
 from essgraph.search import fold
-from essgraph.service.access import client_of
+from essgraph.service.clients import client_of
 from essgraph.service.live import Served
 from essgraph.service.pages import frame, outcome
 from essgraph.service.pages.frame import View

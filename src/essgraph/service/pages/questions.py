@@ -17,8 +17,8 @@ from essgraph.errors import QueryError, Text
 from essgraph.query import inspect
 from essgraph.search import Index, fold
 from essgraph.service import asking, supports, versions
-from essgraph.service.access import client_of
 from essgraph.service.asking import Asked, Page
+from essgraph.service.clients import client_of
 from essgraph.service.finding import MAX_TEXT, consult
 from essgraph.service.links import link
 from essgraph.service.live import Live, Served

@@ -1,0 +1,22 @@
+"""Who asks: what the limits of one client go by."""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, IPv6Network
+
+from starlette.types import Scope
+
+
+def client_of(scope: Scope) -> str:
+    """The address of the client; of IPv6 its network of 64 bits, of which a client may have any
+    address (RFC 4291, 2.5.1; RFC 8981). Empty where none is known."""
+    host: str = scope["client"][0] if scope["client"] else ""
+    return _network(host) if ":" in host else host
+
+
+def _network(host: str) -> str:
+    try:
+        address = IPv6Address(host)
+    except ValueError:  # a proxy may say anything
+        return host
+    return str(address.ipv4_mapped or IPv6Network((int(address), 64), strict=False))
