@@ -14,8 +14,8 @@ import random
 import re
 import ssl
 import time
-from collections.abc import Generator, Mapping, Sequence
-from typing import IO, Final, Self
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import IO, Final, Self, TypeVar
 
 import httpx
 import pyoxigraph as ox
@@ -28,6 +28,7 @@ from essgraph.errors import (
     EngineError,
     EngineTimeout,
     EngineUnreachable,
+    EssgraphError,
     LimitExceeded,
     ProjectError,
     SyntaxFault,
@@ -399,15 +400,7 @@ class Endpoint:
     async def select(self, query: str, *, timeout: float) -> list[dict[str, object]]:
         """The solutions of a query of ours, terms by variable. Raises what ``ask`` does."""
         body = await self.ask(query, formats.JSON.media_type, timeout=timeout, limit=1024 * MIB)
-        solutions = parse_solutions(body)
-        named = [variable.value for variable in solutions.variables]
-        try:
-            return [
-                {name: term for name, term in zip(named, row, strict=True) if term is not None}
-                for row in solutions
-            ]
-        except (SyntaxError, ValueError) as error:
-            raise nonsense(str(error)) from error
+        return read_results(body, _rows)
 
     async def graphs(self, *, timeout: float) -> dict[str, int]:
         """The engine's named graphs, all of them, with their counts of triples."""
@@ -526,23 +519,44 @@ def too_large(limit: int) -> LimitExceeded:
     )
 
 
-def parse_results(body: bytes) -> ox.QuerySolutions | ox.QueryBoolean:
-    """SPARQL results in JSON. Raises EngineUnreachable for what is none, or only half."""
+Results = ox.QuerySolutions | ox.QueryBoolean
+T = TypeVar("T")
+
+
+def read_results(body: bytes, use: Callable[[Results], T]) -> T:
+    """What is made of SPARQL results in JSON. They may not leave this thread, as they would in the
+    frames of an error: so none goes with it.
+
+    Raises EngineUnreachable for what is none, or only half, and what ``use`` does.
+    """
     braces = body.translate(None, _NO_BRACES)
     if _deep(braces) and _deep(_outside_strings(body)):
         raise nonsense("…")
+    fault: EssgraphError
     try:
-        return ox.parse_query_results(body, format=ox.QueryResultsFormat.JSON)
+        return use(ox.parse_query_results(body, format=ox.QueryResultsFormat.JSON))
+    except EssgraphError as error:
+        fault = error.with_traceback(None)
     except (SyntaxError, ValueError) as error:
-        raise nonsense(str(error)) from error
+        fault = nonsense(str(error))
+    raise fault
 
 
-def parse_solutions(body: bytes) -> ox.QuerySolutions:
-    """The results of a SELECT in JSON. Raises what ``parse_results`` does."""
-    found = parse_results(body)
+def table(found: Results) -> ox.QuerySolutions:
+    """The results of a SELECT. Raises EngineUnreachable for those of an ASK."""
     if not isinstance(found, ox.QuerySolutions):
         raise nonsense(_NO_TABLE)
     return found
+
+
+def _rows(found: Results) -> list[dict[str, object]]:
+    """Solutions, terms by variable."""
+    solutions = table(found)
+    named = [variable.value for variable in solutions.variables]
+    return [
+        {name: term for name, term in zip(named, row, strict=True) if term is not None}
+        for row in solutions
+    ]
 
 
 def term(row: Mapping[str, object], name: str) -> object:

@@ -27,7 +27,7 @@ from essgraph import names, paths, results
 from essgraph import query as queries
 from essgraph.ask import other_variables
 from essgraph.dialects import DEFAULT, NONE, OURS, STATE
-from essgraph.endpoint import Endpoint
+from essgraph.endpoint import Endpoint, Results
 from essgraph.engine import CLIENT, Answer, Dataset, Limits, Spool, Spools, dataset_of, too_many
 from essgraph.errors import (
     EngineError,
@@ -197,13 +197,9 @@ class Remote:
             if key not in self._asked:
                 left = max(0.0, deadline - time.monotonic())
                 body = await self.endpoint.ask(text, JSON.media_type, dataset=graphs, timeout=left)
-                rows = endpoints.parse_solutions(body)
                 if len(self._asked) >= _MOST_ASKED:
                     self._asked.clear()
-                try:
-                    self._asked[key] = next(rows, None) is not None
-                except SyntaxError as error:
-                    raise endpoints.nonsense(str(error)) from error
+                self._asked[key] = endpoints.read_results(body, _some)
             return self._asked[key]
 
         return await paths.unfold(query, ask)
@@ -289,17 +285,12 @@ def _media_type(query: Query) -> str:
 
 
 def _write(body: bytes, query: Query, format: Format, limit: int) -> Answer:
-    """The answer in the format asked for. In one thread from beginning to end: the results of
-    the parser may not leave it."""
+    """The answer in the format asked for, in one thread from beginning to end."""
     out = io.BytesIO()
     if query.form in ("SELECT", "ASK"):
-        found = _read(body, query)
-        try:
-            if query.form == "ASK" and isinstance(found, ox.QuerySolutions):
-                found = _boolean(found)
-            rows = results.write(found, format, out)
-        except SyntaxError as error:
-            raise endpoints.nonsense(str(error)) from error
+        rows = endpoints.read_results(
+            body, lambda found: results.write(_answered(found, query), format, out)
+        )
     else:
         triples = sorted(set(endpoints.parse_triples(body)), key=str)
         rows = len(triples)
@@ -315,13 +306,19 @@ def _write(body: bytes, query: Query, format: Format, limit: int) -> Answer:
         return Answer(rows=rows, size=size, spool=Spool(os.dup(spool.fileno())))
 
 
-def _read(body: bytes, query: Query) -> ox.QuerySolutions | ox.QueryBoolean:
+def _some(found: Results) -> bool:
+    """Whether there is a solution."""
+    return next(endpoints.table(found), None) is not None
+
+
+def _answered(found: Results, query: Query) -> Results:
+    """The results of a query, if they are that."""
     if query.form == "ASK":
-        return endpoints.parse_results(body)
-    found = endpoints.parse_solutions(body)
-    if other := other_variables(query, (variable.value for variable in found.variables)):
+        return _boolean(found) if isinstance(found, ox.QuerySolutions) else found
+    solutions = endpoints.table(found)
+    if other := other_variables(query, (variable.value for variable in solutions.variables)):
         raise EngineUnreachable(Text(f"le moteur {other.fr}", f"the engine {other.en}"))
-    return found
+    return solutions
 
 
 def _boolean(solutions: ox.QuerySolutions) -> ox.QueryBoolean:
