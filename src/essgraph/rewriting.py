@@ -1,5 +1,5 @@
-"""Queries in other words: with variables fixed, ``SELECT *`` spelt out, what is ordered by told
-apart sooner, what the engine does not read said as it does."""
+"""Queries in other words: with variables fixed, ``SELECT *`` spelt out, what ORDER BY compares told
+apart, and what the engine does not read said as it does."""
 
 from __future__ import annotations
 
