@@ -21,7 +21,7 @@ WRONG = [
         "argument --out: expected one argument",
         "--out : une valeur",
     ),
-    (("query",), "required: NAME|FILE|-", "il manque : NAME|FILE|-"),
+    (("query",), "required: NAME|FILE|-\n", "il manque : NAME|FILE|-\n"),
     (("validate", "--lang", "de"), "invalid choice: 'de'", "« de » n'est pas possible ici"),
     (
         ("serve", "--port", "x"),

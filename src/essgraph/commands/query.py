@@ -16,7 +16,7 @@ FORMATS = ("table", "csv", "tsv", "json", "xml", "turtle", "nt", "jsonld")
 
 def options(parser: ArgumentParser, say: Say) -> None:
     parser.add_argument("query", metavar="NAME|FILE|-")
-    parser.add_argument("parameters", nargs="*", metavar="param=value")
+    parser.add_argument("parameters", nargs="*", default=[], metavar="param=value")
     parser.add_argument("--format", choices=FORMATS, default="table")
     parser.add_argument("--endpoint", metavar="URL")
     folders.add_out(parser, say)
