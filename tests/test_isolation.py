@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -321,6 +321,27 @@ def test_killed_workers_cost_nobody_else_anything(built: Path) -> None:
                 break
             time.sleep(0.05)
         assert alive(server)
+
+
+def test_who_stops_while_the_workers_begin_again_leaves_no_process(built: Path) -> None:
+    with ExitStack() as stack, serving(built, "--workers", 1) as server:
+        zygote = server.children()[0]
+        os.kill(zygote, signal.SIGKILL)
+        until = time.monotonic() + 10
+        while zygote in (new := server.children()) or not any(map(loads, new)):
+            assert time.monotonic() < until
+        stack.callback(end, new[0])
+        os.kill(new[0], signal.SIGSTOP)  # it is not ready for as long as it takes
+
+
+def loads(pid: int) -> bool:
+    """Whether it is the program that loads a snapshot, and no longer what began it."""
+    return b"essgraph.workers" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def end(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
 
 
 def test_a_client_that_leaves_frees_its_worker(built: Path) -> None:

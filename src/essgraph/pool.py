@@ -151,6 +151,7 @@ class Pool:
             await self._zygote.stop()
         for task in self._tasks:
             task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _start(self) -> None:
         loading, self._loading = self._loading or load(self._quads, self.limits), None

@@ -217,6 +217,10 @@ class Zygote:
             await zygote._ready
         except ConnectionError:
             raise not_loaded(loading.quads) from None
+        except asyncio.CancelledError:
+            loading.process.kill()  # it has no workers yet
+            await zygote.stop()
+            raise
         return zygote
 
     async def fork(self, worker: Worker, spool: int) -> None:
