@@ -19,13 +19,13 @@ from starlette.types import Receive, Scope, Send
 
 from essgraph import catalog, formats, names
 from essgraph.catalog import Question
+from essgraph.engine import CLIENT
 from essgraph.errors import QueryError, Text
 from essgraph.formats import Format
 from essgraph.query import inspect
 from essgraph.service import api, citations, supports, versions
 from essgraph.service.api import Api, Parameters
 from essgraph.service.asking import Asked, Page, asked, offers, offers_of, questions
-from essgraph.service.clients import client_of
 from essgraph.service.problems import nothing_at
 from essgraph.service.reply import Headers, send_kept
 from essgraph.service.resource import redirect
@@ -85,7 +85,7 @@ class Library(Api):
         evidence = api.is_true(values, "evidence")
         page = Page.of(values, question)
         language = api.language(values, scope)
-        it = await asked(served or self._live.now, name, values, language, client_of(scope))
+        it = await asked(served or self._live.now, name, values, language, CLIENT.get())
         if served is None:
             await versions.require_unchanged(it, str(version), str(digest))
         query = inspect(page.of_query(it.text))

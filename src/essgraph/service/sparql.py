@@ -13,12 +13,11 @@ from urllib.parse import unquote_to_bytes
 from starlette.types import Message, Receive, Scope, Send
 
 from essgraph import formats
-from essgraph.engine import Dataset
+from essgraph.engine import CLIENT, Dataset
 from essgraph.errors import EssgraphError, LimitExceeded, QueryError, QueryRefused, Text
 from essgraph.formats import Format
 from essgraph.query import inspect
 from essgraph.service import description, details
-from essgraph.service.clients import client_of
 from essgraph.service.encodings import fields
 from essgraph.service.live import Live
 from essgraph.service.problems import HttpProblem, not_acceptable, not_allowed
@@ -112,7 +111,7 @@ class SparqlEndpoint:
             {},
             chosen,
             timeout=_timeout(parameters),
-            client=client_of(scope),
+            client=CLIENT.get(),
         )
         scope["essgraph.query"] = kept.tag
         scope["essgraph.rows"] = kept.answer.rows

@@ -12,7 +12,6 @@ from starlette.responses import Response
 from essgraph import names
 from essgraph.catalog import Question
 from essgraph.search import fold
-from essgraph.service.clients import client_of
 from essgraph.service.live import Served
 from essgraph.service.pages import frame, outcome
 from essgraph.service.pages.frame import View
@@ -67,7 +66,7 @@ async def page(
     """The editor with a query (None: a first one, not run) and its outcome."""
     v = frame.view(request)
     view = frame.choice(request, "view", outcome.VIEWS, "table")
-    gained = await outcome.ask(served, query, view, v, client_of(request.scope)) if query else None
+    gained = await outcome.ask(served, query, view, v) if query else None
     context = {
         "query": query or FIRST[v.language],
         "outcome": gained,
@@ -89,7 +88,7 @@ async def fragment(request: Request, served: Served) -> Response:
     form = dict(await request.form()) if request.method == "POST" else request.query_params
     query, view = str(form.get("query", "")), str(form.get("view") or "table")
     require("view", view, outcome.VIEWS)
-    gained = await outcome.ask(served, query, view, v, client_of(request.scope))
+    gained = await outcome.ask(served, query, view, v)
     body = frame.render("fragment.html", v, {"outcome": gained}, served.snapshot.version)
     return frame.respond(request, v, body)
 

@@ -12,7 +12,7 @@ from typing import Final
 import pyoxigraph as ox
 
 from essgraph import formats, names
-from essgraph.engine import Dataset
+from essgraph.engine import CLIENT, Dataset
 from essgraph.errors import EssgraphError, LimitExceeded, QueryError, Text
 from essgraph.formats import Format
 from essgraph.query import inspect
@@ -77,7 +77,7 @@ class Outcome:
         return shorten(self.query)
 
 
-async def ask(served: Served, query: str, wanted: str, v: View, client: str) -> Outcome:
+async def ask(served: Served, query: str, wanted: str, v: View) -> Outcome:
     """The outcome of a query as it stands; a fault of the query is an outcome too."""
     outcome = Outcome(query)
     try:
@@ -86,7 +86,7 @@ async def ask(served: Served, query: str, wanted: str, v: View, client: str) -> 
         graph = inspected.form in ("CONSTRUCT", "DESCRIBE")
         outcome.offers = formats.GRAPHS if graph else formats.RESULTS
         chosen = formats.NTRIPLES if graph else formats.JSON
-        kept = await served.answers.ask(inspected, Dataset(), {}, chosen, client=client)
+        kept = await served.answers.ask(inspected, Dataset(), {}, chosen, client=CLIENT.get())
     except EssgraphError as error:
         outcome.fault = _fault(error, query, v)
         return outcome

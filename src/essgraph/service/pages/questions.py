@@ -13,12 +13,12 @@ from starlette.responses import Response
 
 from essgraph import catalog, names
 from essgraph.catalog import Parameter, Question, find
+from essgraph.engine import CLIENT
 from essgraph.errors import QueryError, Text
 from essgraph.query import inspect
 from essgraph.search import Index, fold
 from essgraph.service import asking, supports, versions
 from essgraph.service.asking import Asked, Page
-from essgraph.service.clients import client_of
 from essgraph.service.finding import MAX_TEXT, consult
 from essgraph.service.links import link
 from essgraph.service.live import Live, Served
@@ -193,9 +193,9 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
         query = question.ask(given)
         part = Page.of(dict(paging), question)
         values = {key: value for key, value in given.items() if key != "lang"}
-        it = await asking.asked(served, name, values, v.language, client_of(request.scope))
+        it = await asking.asked(served, name, values, v.language, CLIENT.get())
         shown = part.of_query(query)
-        gained = await outcome.ask(served, shown, view, v, client_of(request.scope))
+        gained = await outcome.ask(served, shown, view, v)
     except QueryError as error:
         query = question.query
         gained = outcome.Outcome(query, fault=outcome.Fault(error.text.in_language(v.language)))
