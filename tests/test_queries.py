@@ -61,6 +61,33 @@ def shorten(iri: str) -> str:
     return iri
 
 
+# --- Values for an entity ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("typed", ["aimf", "AIMF", "<id>", "id:aimf"])
+def test_an_entity_may_be_typed_by_its_name(run: Run, built: Path, typed: str) -> None:
+    body = typed.replace("<id>", f"{names.ID}aimf")
+    assert ask(run, built, "members", body=body) == ask(run, built, "members", body="id:aimf")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("id:aimff", 'parameter entity: nothing is named "id:aimff"'),
+        ("qzxwvk", 'parameter entity: nothing is named "qzxwvk"'),
+        ("Montrael", "perhaps: Montreal (id:montreal)"),
+        ("Rencontres", "several things are named"),
+    ],
+)
+def test_a_typed_entity_that_is_none_or_several_is_told(
+    run: Run, built: Path, typed: str, said: str
+) -> None:
+    at = ("--project", ROOT, "--out", built)
+    outcome = run("query", "evidence", f"entity={typed}", *at)
+    assert outcome.code == 1
+    assert said in outcome.err
+
+
 # --- The answers -----------------------------------------------------------------------------
 
 

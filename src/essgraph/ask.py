@@ -16,6 +16,7 @@ from typing import IO, Final
 from urllib.parse import urlencode, urlsplit
 
 from essgraph import catalog, formats
+from essgraph.catalog import Question
 from essgraph.engine import Dataset, dataset_of
 from essgraph.errors import EngineError, ProjectError, QueryError, SyntaxFault, Text
 from essgraph.formats import Format
@@ -35,11 +36,12 @@ _VARIABLE: Final = re.compile(r"""<(?:\w+:)?variable\s[^>]*?\bname\s*=\s*["']([^
 NO_RESULTS: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
-def read(name: str, values: Mapping[str, str], project: Project, stdin: IO[bytes]) -> str:
-    """The query text that a name of the library, a file or ``-`` stands for.
+def read(name: str, values: bool, project: Project, stdin: IO[bytes]) -> Question | str:
+    """What a name of the library, a file or ``-`` stands for: a query, and where it is of the
+    library or has ``values``, as a question.
 
-    Raises UnknownName, QueryError for parameters, ProjectError for a file that cannot be read,
-    SyntaxFault for what is not UTF-8.
+    Raises UnknownName, ProjectError for a file that cannot be read, SyntaxFault for what is not
+    UTF-8.
     """
     path = Path(name)
     if name == "-":
@@ -47,10 +49,8 @@ def read(name: str, values: Mapping[str, str], project: Project, stdin: IO[bytes
     elif path.suffix == ".rq" or os.path.isfile(name):  # noqa: PTH113 - of any length
         text, file = decode(project.read(path), name), name
     else:
-        return catalog.find(catalog.load(project.queries), name).ask(values)
-    if values:
-        return catalog.read(path.stem, text, file).ask(values)
-    return text
+        return catalog.find(catalog.load(project.queries), name)
+    return catalog.read(path.stem, text, file) if values else text
 
 
 def ask(

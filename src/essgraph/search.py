@@ -65,7 +65,8 @@ _SMALL: Final = frozenset(
     ("a", "an", "and", "au", "aux", "d", "de", "des", "du", "en", "et", "for", "in", "l", "la",
      "le", "les", "of", "on", "par", "pour", "sur", "the", "to", "un", "une")
 )  # fmt: skip
-_LONGEST: Final = 200
+#: How much is read of a text that is sought, in characters.
+MAX_TEXT: Final = 200
 _CANDIDATES: Final = 400
 
 
@@ -403,7 +404,7 @@ class Index:
         self, text: str, *, classes: Sequence[str] = (), language: str = "fr", limit: int = 10
     ) -> list[Hit]:
         """The entities of these classes (IRIs) that a noisy name may stand for."""
-        query = fold(text[:_LONGEST])
+        query = fold(text[:MAX_TEXT])
         best: dict[str, Hit] = {}
         for entity, role, tongue, name in self._candidates(query, names_only=True):
             score = likeness(query, fold(name), role)
@@ -416,7 +417,7 @@ class Index:
         return kept[:limit]
 
     def _ranked(self, text: str, language: str) -> list[Hit]:
-        whole = fold(text[:_LONGEST])
+        whole = fold(text[:MAX_TEXT])
         # An article says nothing of what is sought, unless it is all there is.
         query = " ".join(word for word in whole.split() if word not in _SMALL) or whole
         best: dict[str, tuple[float, Entity, str, str, str]] = {}

@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from essgraph.commands import environment, folders, snapshots
 from essgraph.commands.options import Say
 from essgraph.errors import ProjectError, Text
 from essgraph.project import Project
+
+if TYPE_CHECKING:
+    from essgraph.catalog import Question
+    from essgraph.snapshot import Snapshot
 
 FORMATS = ("table", "csv", "tsv", "json", "xml", "turtle", "nt", "jsonld")
 
@@ -29,8 +35,9 @@ def run(arguments: Namespace, language: str) -> int:
     values = dict(_pair(argument) for argument in arguments.parameters)
     endpoint: str | None = arguments.endpoint
     project = _project(arguments)
-    text = ask.read(arguments.query, values, project, sys.stdin.buffer)
+    read = ask.read(arguments.query, bool(values), project, sys.stdin.buffer)
     snapshot = None if endpoint else snapshots.current(arguments, project, language)
+    text = read if isinstance(read, str) else read.ask(_spelt_out(read, values, snapshot))
     answer = ask.ask(
         text,
         arguments.format,
@@ -40,6 +47,17 @@ def run(arguments: Namespace, language: str) -> int:
     )
     sys.stdout.buffer.write(answer)
     return 0
+
+
+def _spelt_out(
+    question: Question, values: Mapping[str, str], snapshot: Snapshot | None
+) -> Mapping[str, str]:
+    """The values, with entities that were typed by their names where there is an index of them."""
+    from essgraph import mention, search
+
+    if not values or snapshot is None or search.FILE not in snapshot.sizes:
+        return values
+    return mention.spelt_out(question, values, search.Index(snapshot.directory / search.FILE))
 
 
 def _project(arguments: Namespace) -> Project:

@@ -14,13 +14,12 @@ from starlette.types import Receive, Scope, Send
 
 from essgraph import names
 from essgraph.errors import QueryError, Text
-from essgraph.search import Entity, Found, Hit, Index
+from essgraph.search import MAX_TEXT, Entity, Found, Hit, Index
 from essgraph.service import api
 from essgraph.service.api import Api
 from essgraph.service.live import Served
 from essgraph.service.problems import HttpProblem
 
-MAX_TEXT: Final = 200
 MAX_OFFSET: Final = 100_000
 _T = TypeVar("_T")
 #: One reading at a time, beside the event loop: a search of many names takes some milliseconds.

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from essgraph import catalog, formats
 from essgraph.catalog import Question
-from essgraph.service import addresses, asking, finding, reconciliation
+from essgraph.search import MAX_TEXT
+from essgraph.service import addresses, asking, reconciliation
 from essgraph.service.live import Live
 from essgraph.service.operations import (
     JSON_ONLY,
@@ -342,7 +343,7 @@ def _changes(questions: list[str], version: str) -> dict[str, Any]:
 def _finding() -> dict[str, Any]:
     q = in_query(
         "q",
-        {"type": "string", "minLength": 1, "maxLength": finding.MAX_TEXT},
+        {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
         "What is sought",
         required=True,
         example="economie",

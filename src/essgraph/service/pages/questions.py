@@ -14,12 +14,13 @@ from starlette.responses import Response
 from essgraph import catalog, names
 from essgraph.catalog import Parameter, Question, find
 from essgraph.engine import CLIENT
-from essgraph.errors import QueryError, Text
+from essgraph.errors import QueryError
+from essgraph.mention import mentioned
 from essgraph.query import inspect
-from essgraph.search import Index, fold
+from essgraph.search import fold
 from essgraph.service import asking, supports, versions
 from essgraph.service.asking import Asked, Page
-from essgraph.service.finding import MAX_TEXT, consult
+from essgraph.service.finding import consult
 from essgraph.service.links import link
 from essgraph.service.live import Live, Served
 from essgraph.service.pages import frame, outcome
@@ -29,8 +30,6 @@ from essgraph.service.pages.rows import Term
 
 #: Parameters of the page itself, not of the question.
 _OURS: Final = {"lang", "view", *asking.COMMON}
-#: How many things are named where what was typed is none of them.
-_PERHAPS: Final = 5
 #: Rows of a difference that are shown.
 _SHOWN: Final = 50
 
@@ -61,43 +60,10 @@ async def meant(served: Served, question: Question, given: Mapping[str, str]) ->
     for parameter in question.parameters:
         typed = values.get(parameter.name, "").strip()
         if parameter.type == "iri" and typed and not _iri(typed):
-            iri = await consult(served, partial(_named, parameter.name, typed))
-            values[parameter.name] = names.prefixed(iri)
-    return values
-
-
-def _named(parameter: str, typed: str, index: Index) -> str:
-    for space in (names.ID, names.DOC):
-        if index.entity(space + typed):
-            return space + typed
-    found = index.suggest(typed[:MAX_TEXT], limit=MAX_TEXT)
-    hits = [hit for hit in found if hit.entity.iri.startswith((names.ID, names.DOC))][:_PERHAPS]
-    same = [hit for hit in hits if fold(hit.text) == fold(typed)]
-    if len(same) == 1:
-        return same[0].entity.iri
-    fr, en = (
-        ", ".join(
-            f"{hit.entity.label(language)} ({names.prefixed(hit.entity.iri)})"
-            for hit in same or hits
-        )
-        for language in ("fr", "en")
-    )
-    shown = typed[:80]
-    if same:
-        raise QueryError(
-            Text(
-                f"paramètre {parameter} : plusieurs choses s'appellent « {shown} » : {fr}",
-                f'parameter {parameter}: several things are named "{shown}": {en}',
+            values[parameter.name] = await consult(
+                served, partial(mentioned, parameter.name, typed)
             )
-        )
-    raise QueryError(
-        Text(
-            f"paramètre {parameter} : rien ne s'appelle « {shown} »"
-            + (f" ; peut-être : {fr}" if hits else ""),
-            f'parameter {parameter}: nothing is named "{shown}"'
-            + (f"; perhaps: {en}" if hits else ""),
-        )
-    )
+    return values
 
 
 def _redirect(request: Request, values: Mapping[str, str]) -> Response:

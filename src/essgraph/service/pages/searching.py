@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from essgraph.search import Found, Index, fold
+from essgraph.search import MAX_TEXT, Found, Index, fold
 from essgraph.service import api
-from essgraph.service.finding import MAX_OFFSET, MAX_TEXT, consult, kinds_of
+from essgraph.service.finding import MAX_OFFSET, consult, kinds_of
 from essgraph.service.live import Served
 from essgraph.service.pages import frame, wording
 from essgraph.service.pages.frame import View
