@@ -117,7 +117,7 @@ def test_errors_are_told_in_full(built: Path) -> None:
         slow = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }"
         assert "limit: time" in await refused(client, "sparql", query=slow)
         wrong = await refused(client, "run_question", name="members", parameters={"body": "3"})
-        assert "is not an IRI" in wrong
+        assert "nothing is named" in wrong
         assert "there are: " in await refused(client, "run_question", name="nothing")
         assert "no property is named" in await refused(
             client, "check_claim", subject="id:bamako", property="colour", text="blue"

@@ -46,15 +46,17 @@ def test_parameters_and_values(graph: Graph) -> None:
     rows = graph.query("members", body="id:remcess", lang="en")
     assert rows[0]["member"] == names.ID + "remcess-delegation-2019"
     assert graph.query("members", body="id:rtes") != rows
-    typed = graph.query(
+    for typed in ("remcess", "REMCESS"):
+        assert [*graph.query("members", body=typed, lang="en")] == [*rows]
+    values = graph.query(
         'SELECT (1 AS ?i) (1.5 AS ?d) (true AS ?b) ("2019-07-10"^^xsd:date AS ?day) '
         '("2019"^^xsd:gYear AS ?year) ("x"@fr AS ?text) ?unbound { }'
     )[0]
-    assert typed["i"] == 1
-    assert float(typed["d"]) == 1.5
-    assert typed["b"] is True
-    assert typed["day"] == datetime.date(2019, 7, 10)
-    assert (typed["year"], typed["text"], typed["unbound"]) == ("2019", "x", None)
+    assert values["i"] == 1
+    assert float(values["d"]) == 1.5
+    assert values["b"] is True
+    assert values["day"] == datetime.date(2019, 7, 10)
+    assert (values["year"], values["text"], values["unbound"]) == ("2019", "x", None)
 
 
 def test_sparql_knows_our_prefixes(graph: Graph) -> None:
@@ -122,8 +124,8 @@ def test_faults_are_ours(graph: Graph, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("question", "values", "french", "english"),
     [
-        ("members", {"body": "3"}, "n'est pas un IRI", "is not an IRI"),
-        ("members", {"body": "3", "lang": "en"}, "n'est pas un IRI", "is not an IRI"),
+        ("members", {"body": "3"}, "rien ne s'appelle", "nothing is named"),
+        ("members", {"body": "3", "lang": "en"}, "rien ne s'appelle", "nothing is named"),
         ("members", {"bodies": "id:aimf"}, "paramètre inconnu", "unknown parameter"),
         ("SELECT * { ?s ?p \u0007 }", {}, "attendu", "expected"),
         ("DELETE WHERE { ?s ?p ?o }", {}, "lecture seule", "read-only"),

@@ -145,12 +145,13 @@ def test_parameters_can_be_queried(http: httpx.Client) -> None:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("members?body=3", "is not an IRI"),
+        ("members?body=3", "parameter body: nothing is named"),
         ("members?body=id:nobody", "nothing is named"),
+        ("evidence?entity=Rencontres", "several things are named"),
         ("members?body=", "is not an IRI"),
-        ("members?body=id:aimf%20%7D", "is not an IRI"),
-        ("members?body=id:aimf%3E%20%3Fp%20%3Fo%20%7D%20%23", "is not an IRI"),
-        ("members?body=http://e/%3E%20%7D%20UNION%20%7B%20%3Fs%20%3Fp%20%3Fo", "is not an IRI"),
+        ("members?body=id:aimf%20%7D", "nothing is named"),
+        ("members?body=id:aimf%3E%20%3Fp%20%3Fo%20%7D%20%23", "nothing is named"),
+        ("members?body=http://e/%3E%20%7D%20UNION%20%7B%20%3Fs%20%3Fp%20%3Fo", "nothing is named"),
         ("members?bodies=id:aimf", "unknown parameter: bodies (known: body, lang"),
         ("members?body=id:aimf&body=id:rtes", "given twice"),
         ("members?lang=de", "known: fr, en"),

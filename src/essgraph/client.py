@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from urllib.parse import urlencode
 
-from essgraph import catalog, formats, names
+from essgraph import catalog, formats, mention, names
 from essgraph.ask import NO_RESULTS, no_results, send
 from essgraph.engine import Dataset, dataset_of
 from essgraph.errors import ProjectError, QueryError, Text
@@ -225,7 +225,8 @@ class _Local(Graph):
         return out.getvalue()
 
     def _ask_library(self, name: str, values: Mapping[str, str]) -> bytes:
-        text = catalog.find(self._questions, name).ask(values)
+        question = catalog.find(self._questions, name)
+        text = question.ask(mention.of_snapshot(question, values, self._snapshot))
         return self._ask(text, formats.JSON.media_type)
 
     def __repr__(self) -> str:

@@ -5,40 +5,63 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from essgraph import names
+from essgraph import names, search
 from essgraph.catalog import TYPES, Question
 from essgraph.errors import QueryError, Text
 from essgraph.search import MAX_TEXT, Index, fold
+from essgraph.snapshot import Snapshot
 
 #: How many things are named where what was typed is none of them.
 _PERHAPS: Final = 5
 
 
+def all_spelt_out(question: Question, values: Mapping[str, str]) -> bool:
+    """Whether each entity is given by an IRI or a prefixed name."""
+    return all(iri(typed) for _, typed in _entities(question, values))
+
+
 def spelt_out(question: Question, values: Mapping[str, str], index: Index) -> dict[str, str]:
-    """The values with each entity by an IRI or a prefixed name. Raises QueryError for what names
-    nothing, or several things."""
-    found = dict(values)
-    for parameter in question.parameters:
-        if parameter.type == "iri" and (typed := found.get(parameter.name)):
-            found[parameter.name] = _spelt_out(parameter.name, typed, index)
-    return found
+    """The values with each entity by an IRI or a prefixed name. Raises QueryError, which names the
+    parameter, for what names nothing, or several things."""
+    return {**values} | {
+        parameter: _spelt_out(parameter, typed, index)
+        for parameter, typed in _entities(question, values)
+    }
+
+
+def of_snapshot(
+    question: Question, values: Mapping[str, str], snapshot: Snapshot
+) -> Mapping[str, str]:
+    """The same by the index of a snapshot, if it was made with one."""
+    if not values or search.FILE not in snapshot.sizes:
+        return values
+    return spelt_out(question, values, Index(snapshot.directory / search.FILE))
+
+
+def iri(typed: str) -> str:
+    """The IRI that an IRI or a prefixed name stands for; empty for what is neither."""
+    return (TYPES["iri"].term(typed) or "<>")[1:-1]
+
+
+def _entities(question: Question, values: Mapping[str, str]) -> list[tuple[str, str]]:
+    """What was typed for entities, by parameter."""
+    typed = [
+        (p.name, values.get(p.name, "").strip()) for p in question.parameters if p.type == "iri"
+    ]
+    return [(parameter, text) for parameter, text in typed if text]
 
 
 def _spelt_out(parameter: str, typed: str, index: Index) -> str:
-    term = TYPES["iri"].term(typed)
-    if term is None:
-        return mentioned(parameter, typed, index)
-    iri = term[1:-1]
-    if iri.startswith((names.ID, names.DOC)) and index.entity(iri) is None:
+    known = iri(typed)
+    if not known:
+        return _mentioned(parameter, typed, index)
+    if known.startswith((names.ID, names.DOC)) and index.entity(known) is None:
         raise _nothing(parameter, typed, Text("", ""))
     return typed
 
 
-def mentioned(parameter: str, typed: str, index: Index) -> str:
-    """The prefixed name of what a slug or a name stands for.
-
-    Raises QueryError, which names the parameter, for a name that nothing bears, or several things.
-    """
+def _mentioned(parameter: str, typed: str, index: Index) -> str:
+    """The prefixed name of what a slug or a name stands for."""
     for space in (names.ID, names.DOC):
         if index.entity(space + typed):
             return names.prefixed(space + typed)

@@ -5,17 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from essgraph.commands import environment, folders, snapshots
 from essgraph.commands.options import Say
 from essgraph.errors import ProjectError, Text
 from essgraph.project import Project
-
-if TYPE_CHECKING:
-    from essgraph.catalog import Question
-    from essgraph.snapshot import Snapshot
 
 FORMATS = ("table", "csv", "tsv", "json", "xml", "turtle", "nt", "jsonld")
 
@@ -30,16 +24,17 @@ def options(parser: ArgumentParser, say: Say) -> None:
 
 def run(arguments: Namespace, language: str) -> int:
     """0. Raises QueryError or SyntaxFault where the query cannot be answered."""
-    from essgraph import ask
+    from essgraph import ask, mention
 
     values = dict(_pair(argument) for argument in arguments.parameters)
     endpoint: str | None = arguments.endpoint
     project = _project(arguments)
     read = ask.read(arguments.query, bool(values), project, sys.stdin.buffer)
     snapshot = None if endpoint else snapshots.current(arguments, project, language)
-    text = read if isinstance(read, str) else read.ask(_spelt_out(read, values, snapshot))
+    if not isinstance(read, str):
+        read = read.ask(mention.of_snapshot(read, values, snapshot) if snapshot else values)
     answer = ask.ask(
-        text,
+        read,
         arguments.format,
         snapshot=snapshot,
         endpoint=endpoint,
@@ -47,17 +42,6 @@ def run(arguments: Namespace, language: str) -> int:
     )
     sys.stdout.buffer.write(answer)
     return 0
-
-
-def _spelt_out(
-    question: Question, values: Mapping[str, str], snapshot: Snapshot | None
-) -> Mapping[str, str]:
-    """The values, with entities that were typed by their names where there is an index of them."""
-    from essgraph import mention, search
-
-    if not values or snapshot is None or search.FILE not in snapshot.sizes:
-        return values
-    return mention.spelt_out(question, values, search.Index(snapshot.directory / search.FILE))
 
 
 def _project(arguments: Namespace) -> Project:

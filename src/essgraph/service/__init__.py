@@ -5,7 +5,7 @@ those before it:
 clients, dates, encodings, memo, operations, problems, texts → addresses, answers → live, reply →
 access, description, documents, edge, rows, static → dataset, links, naming, near, wording →
 evidence, frame → details, guide, network, pictures, recommendations, reference → home, outcome,
-sparql → editor, resource → api, collections, site, vocabulary → asking, finding → citations,
+sparql → editor, resource → api, collections, site, vocabulary → finding → asking → citations,
 claims, reconciliation, searching, supports, versions → entity, library, openapi, questions →
 document, routes → entities → app → server.
 """

@@ -9,12 +9,12 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
-from essgraph import catalog, formats, names
+from essgraph import catalog, formats, mention, names
 from essgraph.catalog import Question, unknown_parameter
 from essgraph.engine import Dataset
 from essgraph.errors import QueryError, Text
@@ -22,6 +22,7 @@ from essgraph.formats import Format
 from essgraph.query import Query, inspect
 from essgraph.service import api
 from essgraph.service.answers import Kept
+from essgraph.service.finding import consult
 from essgraph.service.live import Served
 
 MAX_LIMIT: Final = 10_000
@@ -87,6 +88,16 @@ class Asked:
         return names.BASE + path.removeprefix("/")
 
 
+async def meant(served: Served, question: Question, given: Mapping[str, str]) -> dict[str, str]:
+    """The values given, with a name or slug typed for an entity as its prefixed name.
+
+    Raises QueryError for a name that nothing bears, or several things do.
+    """
+    if mention.all_spelt_out(question, given):
+        return dict(given)
+    return await consult(served, partial(mention.spelt_out, question, given))
+
+
 async def asked(
     served: Served, name: str, values: dict[str, str], language: str, client: str = ""
 ) -> Asked:
@@ -102,6 +113,7 @@ async def asked(
             raise unknown_parameter(key, dict.fromkeys((*declared, *COMMON)))
     if question.speaks:
         values = {**values, "lang": language}
+    values = await meant(served, question, values)
     question.ask(values)
     for key, value in values.items():
         if declared[key].type == "iri":

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from essgraph import catalog, names
+from essgraph import mention, names
 from essgraph.catalog import Parameter, Question, find
 from essgraph.engine import CLIENT
 from essgraph.errors import QueryError
-from essgraph.mention import mentioned
 from essgraph.query import inspect
 from essgraph.search import fold
 from essgraph.service import asking, supports, versions
 from essgraph.service.asking import Asked, Page
-from essgraph.service.finding import consult
 from essgraph.service.links import link
 from essgraph.service.live import Live, Served
 from essgraph.service.pages import frame, outcome
@@ -51,21 +48,6 @@ def value_of(parameter: Parameter, given: str | None, v: View) -> str:
     return parameter.value.strip("<>")
 
 
-async def meant(served: Served, question: Question, given: Mapping[str, str]) -> dict[str, str]:
-    """The values given, with a name or slug typed for an entity as its prefixed name.
-
-    Raises QueryError for a name that nothing bears, or several things do.
-    """
-    values = dict(given)
-    for parameter in question.parameters:
-        typed = values.get(parameter.name, "").strip()
-        if parameter.type == "iri" and typed and not _iri(typed):
-            values[parameter.name] = await consult(
-                served, partial(mentioned, parameter.name, typed)
-            )
-    return values
-
-
 def _redirect(request: Request, values: Mapping[str, str]) -> Response:
     """To the same page with these values: an address names things, not what they are called."""
     pairs = [(key, values.get(key, value)) for key, value in request.query_params.multi_items()]
@@ -73,14 +55,9 @@ def _redirect(request: Request, values: Mapping[str, str]) -> Response:
     return Response(None, 303, {"Location": location, "Cache-Control": "no-store"})
 
 
-def _iri(value: str) -> str:
-    """The IRI that a value stands for; empty where it is none."""
-    return (catalog.TYPES["iri"].term(value) or "<>")[1:-1]
-
-
 async def _entities(served: Served, question: Question, values: Mapping[str, str]) -> Names:
     """What the things are called that a form names."""
-    iris = [_iri(values[p.name]) for p in question.parameters if p.type == "iri"]
+    iris = [mention.iri(values[p.name]) for p in question.parameters if p.type == "iri"]
     return await outcome.labels(served, [{"named": Term(iri, iri=True)} for iri in iris])
 
 
@@ -153,7 +130,7 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
         if key in ("limit", "offset") and value
     }
     try:
-        values = await meant(served, question, given)
+        values = await asking.meant(served, question, given)
         if values != given:
             return _redirect(request, values)
         query = question.ask(given)
@@ -187,7 +164,7 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
         "question": question,
         "values": shown_values,
         "entities": await _entities(served, question, shown_values),
-        "iri_of": _iri,
+        "iri_of": mention.iri,
         "outcome": gained,
         "evidence": evidence,
         "query": query,
