@@ -99,6 +99,31 @@ async def _cited(live: Live, it: Asked, version: str, *, kept: bool) -> Cited:
     return Cited(version, built, kept, now.path(), await versions.history(it, version), difference)
 
 
+@dataclass(frozen=True)
+class About:
+    """What the page says of an answer: its permanent address, the pages beside it, what became of
+    it since it was cited, and the passages that support it where they are wanted."""
+
+    permanent: str
+    neighbours: Mapping[str, str]
+    cited: Cited | None
+    evidence: supports.Supported | None
+
+    @property
+    def local(self) -> str:
+        """The path of the permanent address."""
+        return self.permanent.replace(names.BASE, "/", 1)
+
+    @property
+    def links(self) -> list[str]:
+        """Links of the page (RFC 8288)."""
+        found = [link(self.permanent, "cite-as")]
+        if self.cited:
+            found.append(link(self.cited.changes, "version-history"))
+            found.append(link(self.cited.today, "latest-version"))
+        return found
+
+
 async def page(request: Request, live: Live, name: str, url: str) -> Response:
     """A question: its form, its answer, its query; of the version in service, or of the one named.
 
@@ -111,54 +136,35 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
     found = await versions.at(live, version, digest)
     served = found or live.now
     question = find(asking.questions(served), name)
-    named = {parameter.name for parameter in question.parameters}
-    # ``lang`` is both the language of the page and, where the question has it, of its labels.
-    given = {
-        key: value
-        for key, value in request.query_params.items()
-        if value and (key not in _OURS or (key == "lang" and key in named))
-    }
-    if "lang" in named:
-        given.setdefault("lang", v.language)
+    given = _given(request, question, v)
+    paging = _present(request, "limit", "offset")
     view = frame.choice(request, "view", outcome.VIEWS, "table")
     with_evidence = frame.choice(request, "evidence", ("0", "1"), "0") == "1"
-    cited = evidence = permanent = None
-    neighbours: dict[str, str] = {}
-    paging = {
-        key: value
-        for key, value in request.query_params.items()
-        if key in ("limit", "offset") and value
-    }
+    about = None
     try:
         values = await asking.meant(served, question, given)
         if values != given:
             return _redirect(request, values)
         query = question.ask(given)
         part = Page.of(dict(paging), question)
-        values = {key: value for key, value in given.items() if key != "lang"}
-        it = await asking.asked(served, name, values, v.language, CLIENT.get())
+        own = {key: value for key, value in given.items() if key != "lang"}
+        it = await asking.asked(served, name, own, v.language, CLIENT.get())
         shown = part.of_query(query)
         gained = await outcome.ask(served, shown, view, v)
     except QueryError as error:
         query = question.query
         gained = outcome.Outcome(query, fault=outcome.Fault(error.text.in_language(v.language)))
     if not gained.fault:
-        permanent = await it.permanent()
-        named_version = {"version": version} if version else {}
-        neighbours = {
-            relation: it.path(more | named_version)
-            for relation, more in (await part.neighbours(it)).items()
-        }
-        if version is not None:
-            if found is None:
-                await versions.require_unchanged(it, version, str(digest))
-            cited = await _cited(live, it, version, kept=found is not None)
-        if with_evidence:
-            evidence = await supports.of(it, inspect(shown))
+        if version is not None and found is None:
+            await versions.require_unchanged(it, version, str(digest))
+        about = About(
+            await it.permanent(),
+            await _neighbours(it, part, version),
+            await _cited(live, it, version, kept=found is not None) if version else None,
+            await supports.of(it, inspect(shown)) if with_evidence else None,
+        )
     # What the answer's address is, with the version where one was named: other formats, evidence.
-    kept = {key: value for key in ("version", "answer") if (value := request.query_params.get(key))}
-    asked = urlencode(given | kept | paging)
-    status = gained.fault.status if gained.fault else 200
+    asked = urlencode(given | _present(request, "version", "answer") | paging)
     shown_values = {p.name: value_of(p, given.get(p.name), v) for p in question.parameters}
     context = {
         "question": question,
@@ -166,20 +172,37 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
         "entities": await _entities(served, question, shown_values),
         "iri_of": mention.iri,
         "outcome": gained,
-        "evidence": evidence,
+        "about": about,
         "query": query,
         "address": f"/queries/{name}" + (f"?{asked}" if asked else ""),
         "url": url,
-        "permanent": permanent,
-        "local": permanent and permanent.replace(names.BASE, "/", 1),
-        "cited": cited,
-        "neighbours": neighbours,
         "iri": names.QUERY + name,
     }
+    status = gained.fault.status if gained.fault else 200
     response = frame.html(request, served, "query.html", v, context, status)
-    if permanent:
-        response.headers["Link"] = link(permanent, "cite-as")
-        if cited:
-            response.headers.append("Link", link(cited.changes, "version-history"))
-            response.headers.append("Link", link(cited.today, "latest-version"))
+    for each in about.links if about else ():
+        response.headers.append("Link", each)
     return response
+
+
+def _given(request: Request, question: Question, v: View) -> dict[str, str]:
+    """The values of the question's parameters; ``lang`` is both the language of the page and,
+    where the question has it, of its labels."""
+    given = {
+        key: value for key, value in request.query_params.items() if value and key not in _OURS
+    }
+    if question.speaks:
+        given["lang"] = request.query_params.get("lang") or v.language
+    return given
+
+
+def _present(request: Request, *keys: str) -> dict[str, str]:
+    """Those parameters that have a value."""
+    return {key: value for key in keys if (value := request.query_params.get(key))}
+
+
+async def _neighbours(it: Asked, part: Page, version: str | None) -> dict[str, str]:
+    """The addresses of the pages before and after, by relation."""
+    named = {"version": version} if version else {}
+    beside = await part.neighbours(it)
+    return {relation: it.path(more | named) for relation, more in beside.items()}
