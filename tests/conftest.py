@@ -182,21 +182,31 @@ def serving(
     )
     server = Server(f"http://127.0.0.1:{port}", process)
     try:
-        for _ in range(200):
-            assert process.poll() is None, "the service did not start"
-            try:
-                httpx.get(f"{server.url}/health")
-                break
-            except httpx.TransportError:
-                time.sleep(0.05)
+        until = time.monotonic() + 60
+        while not _answers(server):
+            assert process.poll() is None and time.monotonic() < until, "the service did not start"
+            time.sleep(0.05)
         yield server
     finally:
         below = server.children()
         process.send_signal(signal.SIGTERM)
-        code = process.wait(timeout=30)
+        try:
+            code = process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
         left = [pid for pid in below if Path(f"/proc/{pid}").exists()]
     assert code == 0
     assert not left, "processes left behind"
+
+
+def _answers(server: Server) -> bool:
+    try:
+        httpx.get(f"{server.url}/health")
+    except httpx.TransportError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")
