@@ -103,6 +103,7 @@ def test_faults_are_ours(graph: Graph, tmp_path: Path) -> None:
         ("nothing", {}),
         ("members", {"body": "3"}),
         ("members", {"bodies": "id:aimf"}),
+        ("members", {"body": "id:nobody"}),
         ("SELECT * { ?s ?p", {}),
         ("SELECT * { ?s ?p ?o }", {"body": "id:aimf"}),
         ("DELETE WHERE { ?s ?p ?o }", {}),
@@ -124,6 +125,7 @@ def test_faults_are_ours(graph: Graph, tmp_path: Path) -> None:
     [
         ("members", {"body": "3"}, "n'est pas un IRI", "is not an IRI"),
         ("members", {"body": "3", "lang": "en"}, "n'est pas un IRI", "is not an IRI"),
+        ("members", {"body": "id:nobody"}, "rien ne s'appelle", "nothing is named"),
         ("members", {"bodies": "id:aimf"}, "paramètre inconnu", "unknown parameter"),
         ("SELECT * { ?s ?p \u0007 }", {}, "attendu", "expected"),
         ("DELETE WHERE { ?s ?p ?o }", {}, "lecture seule", "read-only"),

@@ -268,6 +268,24 @@ def test_every_parameter_is_tried_with_another_value() -> None:
     assert declared - {(name, "lang") for name in IN_LANGUAGES} == tried
 
 
+@pytest.mark.parametrize(
+    ("parameter", "said"),
+    [
+        # It was an empty answer, as if no text said anything of it.
+        ("body=id:nobody", 'parameter body: nothing is named "id:nobody"'),
+        # The slug alone, as the addresses of pages show it.
+        ("body=aimf", 'parameter body: "aimf" is not an IRI or prefixed name (id:aimf)'),
+        ("body=Adama Sangaré", "(id:adama-sangare)"),
+    ],
+)
+def test_a_value_that_names_nothing_is_an_error(
+    run: Run, built: Path, parameter: str, said: str
+) -> None:
+    outcome = run("query", "members", parameter, "--project", ROOT, "--out", built)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert said in outcome.err
+
+
 # --- The questions ---------------------------------------------------------------------------
 
 

@@ -35,8 +35,11 @@ _VARIABLE: Final = re.compile(r"""<(?:\w+:)?variable\s[^>]*?\bname\s*=\s*["']([^
 NO_RESULTS: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
-def read(name: str, values: Mapping[str, str], project: Project, stdin: IO[bytes]) -> str:
-    """The query text that a name of the library, a file or ``-`` stands for.
+def read(
+    name: str, values: Mapping[str, str], project: Project, stdin: IO[bytes]
+) -> tuple[str, catalog.Question | None]:
+    """The query text that a name of the library, a file or ``-`` stands for, and the question that
+    took the values.
 
     Raises UnknownName, QueryError for parameters, ProjectError for a file that cannot be read,
     SyntaxFault for what is not UTF-8.
@@ -47,10 +50,12 @@ def read(name: str, values: Mapping[str, str], project: Project, stdin: IO[bytes
     elif path.suffix == ".rq" or os.path.isfile(name):  # noqa: PTH113 - of any length
         text, file = decode(project.read(path), name), name
     else:
-        return catalog.find(catalog.load(project.queries), name).ask(values)
+        question = catalog.find(catalog.load(project.queries), name)
+        return question.ask(values), question
     if values:
-        return catalog.read(path.stem, text, file).ask(values)
-    return text
+        question = catalog.read(path.stem, text, file)
+        return question.ask(values), question
+    return text, None
 
 
 def ask(
@@ -87,6 +92,14 @@ def ask(
         return body
     try:
         return _table(body).encode()
+    except NO_RESULTS as error:
+        raise no_results(str(endpoint)) from error
+
+
+def holds(body: bytes, endpoint: str | None) -> bool:
+    """What an ASK answered, in JSON. Raises EngineError if that is no answer."""
+    try:
+        return json.loads(body)["boolean"] is True
     except NO_RESULTS as error:
         raise no_results(str(endpoint)) from error
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from urllib.parse import urlencode
 
 from essgraph import catalog, formats, names
-from essgraph.ask import NO_RESULTS, no_results, send
+from essgraph.ask import NO_RESULTS, holds, no_results, send
 from essgraph.engine import Dataset, dataset_of
 from essgraph.errors import ProjectError, QueryError, Text
 from essgraph.query import inspect
@@ -225,7 +225,11 @@ class _Local(Graph):
         return out.getvalue()
 
     def _ask_library(self, name: str, values: Mapping[str, str]) -> bytes:
-        text = catalog.find(self._questions, name).ask(values)
+        question = catalog.find(self._questions, name)
+        text = question.ask(values)
+        question.require(
+            values, lambda existence: holds(self._ask(existence, formats.JSON.media_type), None)
+        )
         return self._ask(text, formats.JSON.media_type)
 
     def __repr__(self) -> str:

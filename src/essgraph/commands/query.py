@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from functools import partial
 
 from essgraph.commands import environment, folders, snapshots
 from essgraph.commands.options import Say
@@ -29,16 +30,16 @@ def run(arguments: Namespace, language: str) -> int:
     values = dict(_pair(argument) for argument in arguments.parameters)
     endpoint: str | None = arguments.endpoint
     project = _project(arguments)
-    text = ask.read(arguments.query, values, project, sys.stdin.buffer)
-    snapshot = None if endpoint else snapshots.current(arguments, project, language)
-    answer = ask.ask(
-        text,
-        arguments.format,
-        snapshot=snapshot,
+    text, question = ask.read(arguments.query, values, project, sys.stdin.buffer)
+    asked = partial(
+        ask.ask,
+        snapshot=None if endpoint else snapshots.current(arguments, project, language),
         endpoint=endpoint,
         authorization=environment.authorization() if endpoint else None,
     )
-    sys.stdout.buffer.write(answer)
+    if question is not None:
+        question.require(values, lambda existence: ask.holds(asked(existence, "json"), endpoint))
+    sys.stdout.buffer.write(asked(text, arguments.format))
     return 0
 
 
