@@ -184,7 +184,8 @@ def serving(
     try:
         until = time.monotonic() + 60
         while not _answers(server):
-            assert process.poll() is None and time.monotonic() < until, "the service did not start"
+            assert process.poll() is None, "the service did not start"
+            assert time.monotonic() < until, "the service did not answer"
             time.sleep(0.05)
         yield server
     finally:

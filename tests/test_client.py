@@ -105,6 +105,7 @@ def test_faults_are_ours(graph: Graph, tmp_path: Path) -> None:
         ("nothing", {}),
         ("members", {"body": "3"}),
         ("members", {"bodies": "id:aimf"}),
+        ("members", {"body": "id:nobody"}),
         ("SELECT * { ?s ?p", {}),
         ("SELECT * { ?s ?p ?o }", {"body": "id:aimf"}),
         ("DELETE WHERE { ?s ?p ?o }", {}),
@@ -126,6 +127,7 @@ def test_faults_are_ours(graph: Graph, tmp_path: Path) -> None:
     [
         ("members", {"body": "3"}, "rien ne s'appelle", "nothing is named"),
         ("members", {"body": "3", "lang": "en"}, "rien ne s'appelle", "nothing is named"),
+        ("members", {"body": "id:nobody"}, "rien ne s'appelle", "nothing is named"),
         ("members", {"bodies": "id:aimf"}, "paramètre inconnu", "unknown parameter"),
         ("SELECT * { ?s ?p \u0007 }", {}, "attendu", "expected"),
         ("DELETE WHERE { ?s ?p ?o }", {}, "lecture seule", "read-only"),

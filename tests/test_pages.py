@@ -661,3 +661,17 @@ def test_a_date_keeps_its_precision_on_the_line_of_time() -> None:
     assert day[1] is not None
     assert 0 < day[1] - day[0] < 0.003
     assert dates.span("some day") is None
+
+
+def test_the_home_page_dates_what_a_dated_event_contains(server: str) -> None:
+    """It said that no document dates the colloquium of a congress that two documents date."""
+    home = httpx.get(f"{server}/", headers={"Accept": BROWSER, "Accept-Language": "fr"}).text
+    dated, _, undated = home.partition("Date inconnue")
+    (row,) = re.findall(
+        r'<tr><td><a[^>]*href="/page/aimf-colloquium-2013".*?</tr>', dated, re.DOTALL
+    )
+    assert "14–16\xa0novembre\xa02013" in html.unescape(row)
+    assert "/page/aimf-congress-2013" in row
+    listed = undated.partition("</ul>")[0]
+    assert "/page/aimf-colloquium-2013" not in listed
+    assert "/page/paris-general-assembly" in listed

@@ -147,6 +147,23 @@ OTHERWISE: dict[str, list[tuple[dict[str, str], list[str]]]] = {
         # No text says that a city or a person is a member of the RTES.
         ({"body": "id:rtes"}, []),
     ],
+    "on-theme": [
+        ({"theme": "theme:informal-economy"}, ["id:remark-on-togo", "id:remark-on-cote-d-ivoire"]),
+        # Decentralised cooperation comes under international cooperation, in three documents.
+        (
+            {"theme": "theme:international-cooperation"},
+            [
+                "id:global-sse-alliance",
+                "id:rtes-international-meeting-2019",
+                "id:aict-africa-meeting-2019",
+                "id:rec-1-mayors-1-5",
+                "id:rec-1-aimf-3",
+                "id:rec-2-aimf-4",
+                "id:rec-3-mayors-6",
+                "id:mayotte-sse-strategy",
+            ],
+        ),
+    ],
     "participants": [
         ({"event": "id:urban-policy-debate"}, ["id:urban-policy-debate"] * 3),
     ],
@@ -241,6 +258,7 @@ OTHERWISE: dict[str, list[tuple[dict[str, str], list[str]]]] = {
 #: The column that OTHERWISE speaks of, where it is not the first.
 COLUMN = {
     "evidence": "passage",
+    "on-theme": "thing",
     "recommendations": "recommendation",
     "recommendations-under": "recommendation",
 }
@@ -253,6 +271,20 @@ def test_answers_with_other_values(run: Run, built: Path, name: str) -> None:
         column = table.columns.index(COLUMN.get(name, table.columns[0]))
         assert [shorten(row[column]) for row in table.rows] == expected
         assert table != golden(name)
+
+
+def test_every_event_has_a_date_or_is_said_to_have_none() -> None:
+    """The colloquium was in neither: its date is that of the congress."""
+    dated, undated = (
+        {row[0] for row in golden(name).rows} for name in ("chronology", "undated-events")
+    )
+    events = {
+        part
+        for name in ("events-without-organizer", "organizers")
+        for part, *_ in golden(name).rows
+    }
+    assert not dated & undated
+    assert dated | undated == events
 
 
 def test_every_parameter_is_tried_with_another_value() -> None:

@@ -66,6 +66,21 @@ def test_accents_and_case_make_no_difference(http: httpx.Client) -> None:
     assert any("<mark>économie</mark>" in text for text in marked)
 
 
+@pytest.mark.parametrize("q", ["jeunes", "clusters"])
+def test_a_plural_finds_the_singular(http: httpx.Client, q: str) -> None:
+    """« jeunes » did not find the passage on a young population."""
+    plural, singular = (
+        {hit["id"] for hit in search(http, words, limit="100")["results"]} for words in (q, q[:-1])
+    )
+    assert singular <= plural
+
+
+def test_a_name_is_no_plural_of_what_it_begins(http: httpx.Client) -> None:
+    """« Paris » is not « pari », with which « paritaire » begins."""
+    found = {hit["id"] for hit in search(http, "Paris", limit="100")["results"]}
+    assert names.ID + "rec-3-mayors-4" not in found
+
+
 def test_names_come_before_what_tells_of_an_entity(http: httpx.Client) -> None:
     roles = [hit["matched"]["role"] for hit in search(http, "Bamako", limit="100")["results"]]
     told = [role in ("summary", "definition", "description", "keyword") for role in roles]

@@ -91,6 +91,14 @@ def ask(
         raise no_results(str(endpoint)) from error
 
 
+def holds(body: bytes, endpoint: str | None) -> bool:
+    """What an ASK answered, in JSON. Raises EngineError if that is no answer."""
+    try:
+        return json.loads(body)["boolean"] is True
+    except NO_RESULTS as error:
+        raise no_results(str(endpoint)) from error
+
+
 def _local(snapshot: Snapshot, query: Query, format: Format) -> bytes:
     from essgraph.evaluation import evaluate, load
 

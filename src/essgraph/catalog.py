@@ -107,9 +107,10 @@ def _typed(datatype: str, pattern: str, value: str) -> str | None:
     return f'"{value}"^^<{names.XSD}{datatype}>' if re.fullmatch(pattern, value) else None
 
 
+_EXAMPLE: Final = "id:bamako"
 TYPES: Final[dict[str, Type]] = {
-    "iri": Type("un IRI ou un nom préfixé (id:bamako)", "an IRI or prefixed name (id:bamako)", "",
-                _iri),
+    "iri": Type(f"un IRI ou un nom préfixé ({_EXAMPLE})", f"an IRI or prefixed name ({_EXAMPLE})",
+                "", _iri),
     "string": Type("une chaîne", "a string", "string", _string),
     "integer": Type("un entier", "an integer", "integer", partial(_typed, "integer", _INTEGER)),
     "year": Type("une année (2019)", "a year (2019)", "gYear",
@@ -137,10 +138,15 @@ class Parameter:
         kind = TYPES[self.type]
         term = kind.term(value)
         if term is None:
+            fr, en = kind.fr, kind.en
+            if (slug := names.slug(value[:80])) and self.type == "iri" and ":" not in value:
+                # A name without its prefix: that of the default is meant.
+                meant = f"{self.value.partition(':')[0]}:{slug}"
+                fr, en = fr.replace(_EXAMPLE, meant), en.replace(_EXAMPLE, meant)
             raise QueryError(
                 Text(
-                    f"paramètre {self.name} : « {value[:80]} » n'est pas {kind.fr}",
-                    f'parameter {self.name}: "{value[:80]}" is not {kind.en}',
+                    f"paramètre {self.name} : « {value[:80]} » n'est pas {fr}",
+                    f'parameter {self.name}: "{value[:80]}" is not {en}',
                 )
             )
         return term
@@ -176,6 +182,34 @@ class Question:
         return _VALUES.sub(
             lambda m: f"{m[1]} {terms[m[2]]} {m[4]}" if m[2] in terms else m[0], self.query
         )
+
+    def require(self, values: Mapping[str, str], holds: Callable[[str], bool]) -> None:
+        """Asks ``holds`` an ASK query for each value that is an IRI of ours: whether anything is
+        said of it. Raises QueryError for the first of which nothing is, for its empty answer would
+        pass for one of the texts."""
+        for name, term in self.named(values):
+            if not holds(existence(term)):
+                raise nothing_named(name, values[name])
+
+    def named(self, values: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Parameter and term of each value that is an IRI of ours."""
+        terms = [(p.name, p.term(values[p.name])) for p in self.parameters if p.name in values]
+        return [(name, term) for name, term in terms if term.startswith(f"<{names.BASE}")]
+
+
+def existence(term: str) -> str:
+    """The ASK query whether anything is said of an IRI."""
+    return f"ASK {{ {{ {term} ?p ?o }} UNION {{ ?s ?q {term} }} }}"
+
+
+def nothing_named(parameter: str, value: str) -> QueryError:
+    """What is told of a value that names nothing."""
+    return QueryError(
+        Text(
+            f"paramètre {parameter} : rien ne s'appelle « {value[:80]} » dans cette version",
+            f'parameter {parameter}: nothing is named "{value[:80]}" in this version',
+        )
+    )
 
 
 def unknown_parameter(name: str, known: Iterable[str]) -> QueryError:

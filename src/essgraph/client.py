@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 from urllib.parse import urlencode
 
 from essgraph import catalog, formats, mention, names
-from essgraph.ask import NO_RESULTS, no_results, send
+from essgraph.ask import NO_RESULTS, holds, no_results, send
 from essgraph.engine import Dataset, dataset_of
 from essgraph.errors import ProjectError, QueryError, Text
 from essgraph.query import inspect
@@ -226,7 +226,11 @@ class _Local(Graph):
 
     def _ask_library(self, name: str, values: Mapping[str, str]) -> bytes:
         question = catalog.find(self._questions, name)
-        text = question.ask(mention.of_snapshot(question, values, self._snapshot))
+        values = mention.of_snapshot(question, values, self._snapshot)
+        text = question.ask(values)
+        question.require(
+            values, lambda existence: holds(self._ask(existence, formats.JSON.media_type), None)
+        )
         return self._ask(text, formats.JSON.media_type)
 
     def __repr__(self) -> str:

@@ -52,16 +52,8 @@ def _entities(question: Question, values: Mapping[str, str]) -> list[tuple[str, 
 
 
 def _spelt_out(parameter: str, typed: str, index: Index) -> str:
-    known = iri(typed)
-    if not known:
-        return _mentioned(parameter, typed, index)
-    if known.startswith((names.ID, names.DOC)) and index.entity(known) is None:
-        raise _nothing(parameter, typed, Text("", ""))
-    return typed
-
-
-def _mentioned(parameter: str, typed: str, index: Index) -> str:
-    """The prefixed name of what a slug or a name stands for."""
+    if iri(typed):
+        return typed
     for space in (names.ID, names.DOC):
         if index.entity(space + typed):
             return names.prefixed(space + typed)
@@ -77,23 +69,17 @@ def _mentioned(parameter: str, typed: str, index: Index) -> str:
         )
         for language in ("fr", "en")
     )
-    if not same:
-        perhaps = Text(f" ; peut-être : {fr}", f"; perhaps: {en}") if hits else Text("", "")
-        raise _nothing(parameter, typed, perhaps)
     shown = typed[:80]
+    if same:
+        said = Text(
+            f"plusieurs choses s'appellent « {shown} » : {fr}",
+            f'several things are named "{shown}": {en}',
+        )
+    else:
+        said = Text(
+            f"rien ne s'appelle « {shown} »" + (f" ; peut-être : {fr}" if hits else ""),
+            f'nothing is named "{shown}"' + (f"; perhaps: {en}" if hits else ""),
+        )
     raise QueryError(
-        Text(
-            f"paramètre {parameter} : plusieurs choses s'appellent « {shown} » : {fr}",
-            f'parameter {parameter}: several things are named "{shown}": {en}',
-        )
-    )
-
-
-def _nothing(parameter: str, typed: str, more: Text) -> QueryError:
-    shown = typed[:80]
-    return QueryError(
-        Text(
-            f"paramètre {parameter} : rien ne s'appelle « {shown} »{more.fr}",
-            f'parameter {parameter}: nothing is named "{shown}"{more.en}',
-        )
+        Text(f"paramètre {parameter} : {said.fr}", f"parameter {parameter}: {said.en}")
     )

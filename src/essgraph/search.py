@@ -444,8 +444,8 @@ class Index:
             return
         if all(len(word) == 1 for word in words):
             words.append("".join(words))  # an acronym with its full stops
-        prefixes = " OR ".join(f'"{word}"*' for word in words)
-        rows = self._texts("word", prefixes)
+        sought = [f'"{word}"*' for word in words] + [f'"{one}"' for one in map(_singular, words)]
+        rows = self._texts("word", " OR ".join(sought))
         grams = {query[i : i + 3] for i in range(len(query) - 2)}
         if grams:
             rows |= self._texts("gram", " OR ".join(f'"{gram}"' for gram in sorted(grams)))
@@ -481,7 +481,7 @@ def _rank(query: str, name: str, role: str) -> float:
     elif name.startswith(query):
         score = 88 + 6 * len(query) / len(name)
     else:
-        there = sum(any(o.startswith(w) for o in own) for w in words)
+        there = sum(any(o.startswith(w) or o == _singular(w) for o in own) for w in words)
         share = there / len(words)
         if share == 1:
             score = 68 + 14 * min(1.0, len(query) / len(name))
@@ -491,6 +491,11 @@ def _rank(query: str, name: str, role: str) -> float:
             close = max(alike if alike >= 78 else 0, whole if whole >= 75 else 0)
             score = max(close * 0.62 + whole * 0.06, 45 * share if share >= 0.5 else 0)
     return score if role in NAMES else score - 30 if score >= 60 else 0
+
+
+def _singular(word: str) -> str:
+    """A word without the s of a plural, in French as in English; short words have none."""
+    return word[:-1] if len(word) > 4 and word.endswith("s") else word
 
 
 def likeness(query: str, name: str, role: str) -> float:

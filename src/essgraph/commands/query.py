@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from functools import partial
 
 from essgraph.commands import environment, folders, snapshots
 from essgraph.commands.options import Say
@@ -31,16 +32,19 @@ def run(arguments: Namespace, language: str) -> int:
     project = _project(arguments)
     read = ask.read(arguments.query, bool(values), project, sys.stdin.buffer)
     snapshot = None if endpoint else snapshots.current(arguments, project, language)
-    if not isinstance(read, str):
-        read = read.ask(mention.of_snapshot(read, values, snapshot) if snapshot else values)
-    answer = ask.ask(
-        read,
-        arguments.format,
+    asked = partial(
+        ask.ask,
         snapshot=snapshot,
         endpoint=endpoint,
         authorization=environment.authorization() if endpoint else None,
     )
-    sys.stdout.buffer.write(answer)
+    if isinstance(read, str):
+        text = read
+    else:
+        given = mention.of_snapshot(read, values, snapshot) if snapshot else values
+        text = read.ask(given)
+        read.require(given, lambda existence: ask.holds(asked(existence, "json"), endpoint))
+    sys.stdout.buffer.write(asked(text, arguments.format))
     return 0
 
 

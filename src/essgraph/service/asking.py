@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from essgraph import catalog, formats, mention, names
-from essgraph.catalog import Question, unknown_parameter
+from essgraph.catalog import Question, existence, nothing_named, unknown_parameter
 from essgraph.engine import Dataset
 from essgraph.errors import QueryError, Text
 from essgraph.formats import Format
@@ -31,7 +31,6 @@ MAX_OFFSET: Final = 999_999_999
 COMMON: Final = ("lang", "limit", "offset", "format", "evidence", "version", "answer")
 
 _PAGED: Final = re.compile(r"^\s*(LIMIT|OFFSET)\s+\d+", re.MULTILINE | re.IGNORECASE)
-_EXISTS: Final = inspect("ASK { { ?entity ?p ?o } UNION { ?s ?q ?entity } }")
 
 
 @lru_cache(maxsize=4)
@@ -115,23 +114,12 @@ async def asked(
         values = {**values, "lang": language}
     values = await meant(served, question, values)
     question.ask(values)
-    for key, value in values.items():
-        if declared[key].type == "iri":
-            await _require(served, key, value, declared[key].term(value))
+    for key, term in question.named(values):
+        query = inspect(existence(term))
+        kept = await served.answers.ask(query, Dataset(), {}, formats.JSON)
+        if b"true" not in kept.answer.body:
+            raise nothing_named(key, values[key])
     return Asked(served, question, values, language, client)
-
-
-async def _require(served: Served, key: str, value: str, term: str) -> None:
-    if not term.startswith(f"<{names.BASE}"):
-        return
-    kept = await served.answers.ask(_EXISTS, Dataset(), {"entity": term}, formats.JSON)
-    if b"true" not in kept.answer.body:
-        raise QueryError(
-            Text(
-                f"paramètre {key} : rien ne s'appelle « {value[:80]} » dans cette version",
-                f'parameter {key}: nothing is named "{value[:80]}" in this version',
-            )
-        )
 
 
 def offers(query: Query) -> tuple[Format, ...]:

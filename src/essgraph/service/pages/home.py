@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from starlette.requests import Request
@@ -37,8 +37,9 @@ SELECT ?place ?lat ?long ?country (COUNT(DISTINCT ?fact) AS ?facts) WHERE {
 } GROUP BY ?place ?lat ?long ?country ORDER BY ?place LIMIT 400"""
 COUNTRIES: Final = "SELECT ?country ?code WHERE { ?country a ess:Country ; ess:isoCode ?code }"
 EVENTS: Final = """
-SELECT ?event ?start ?end ?edtf WHERE {
+SELECT ?event ?start ?end ?edtf ?whole WHERE {
   ?event a ess:Event .
+  OPTIONAL { ?event ess:partOfEvent+ ?whole }
   OPTIONAL { ?event schema:startDate ?start }
   OPTIONAL { ?event schema:endDate ?end }
   OPTIONAL { ?event ess:edtfDate ?edtf }
@@ -60,38 +61,49 @@ SELECT DISTINCT ?named ?label ?type ?acronym WHERE {
 
 @dataclass(frozen=True)
 class Dated:
-    """An event on the line of time."""
+    """An event on the line of time; ``whole``: what contains it, if these are the dates of that."""
 
     iri: str
     words: str
     bar: pictures.Bar | None
     order: float
+    whole: str = ""
 
 
 def timeline(rows: tuple[Row, ...], v: View) -> tuple[list[Dated], list[str], pictures.Axis | None]:
-    """Events with a date in order, those without, and the line that holds them."""
+    """Events with a date, of their own or of what contains them, in order; those without; and the
+    line that holds them."""
     starts: dict[str, set[str]] = {}
     ends: dict[str, str] = {}
-    undated: list[str] = []
+    wholes: dict[str, set[str]] = {}
     for row in rows:
         iri = row["event"].value
         # A date on the calendar says more than an approximate one.
         date = row.get("start") or row.get("edtf")
         if date is None:
-            undated.append(iri)
+            wholes.setdefault(iri, set()).update([row["whole"].value] if "whole" in row else [])
             continue
         starts.setdefault(iri, set()).add(date.value)
         if "end" in row:
             ends[iri] = row["end"].value
     line = pictures.axis([date for dates in starts.values() for date in dates] + [*ends.values()])
-    dated = []
+    dated = {}
     for iri, dates in starts.items():
         first = sorted(dates)
         bounds = span(first[0]) or (None, None)
         at = next((moment for moment in bounds if moment is not None), 0.0)
         bar = line.bar(first[0], ends.get(iri, "")) if line else None
-        dated.append(Dated(iri, pictures.period(first, ends.get(iri, ""), v), bar, at))
-    return sorted(dated, key=lambda event: (event.order, event.iri)), undated, line
+        dated[iri] = Dated(iri, pictures.period(first, ends.get(iri, ""), v), bar, at)
+    undated = []
+    parts = []
+    for iri, containing in wholes.items():
+        found = sorted(containing & dated.keys())
+        if found:
+            parts.append(replace(dated[found[0]], iri=iri, whole=found[0]))
+        else:
+            undated.append(iri)
+    ordered = sorted([*dated.values(), *parts], key=lambda it: (it.order, bool(it.whole), it.iri))
+    return ordered, undated, line
 
 
 async def page(request: Request, served: Served) -> Response:
