@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -335,6 +336,29 @@ def test_who_stops_while_the_workers_begin_again_leaves_no_process(built: Path) 
             assert time.monotonic() < until
         stack.callback(end, new[0])
         os.kill(new[0], signal.SIGSTOP)  # it is not ready for as long as it takes
+
+
+@pytest.mark.parametrize("after", [0, 0.02, 0.04, 0.06, 0.08, 0.12, 0.2])
+def test_who_is_stopped_as_it_starts_ends(built: Path, after: float) -> None:
+    """Whenever it is told to: there was a moment in which the signal was lost."""
+    command = (
+        "-c",
+        "from essgraph.cli import main; main()",
+        "serve",
+        "--port",
+        "0",
+        "--out",
+        built,
+    )
+    with subprocess.Popen([sys.executable, *map(str, command)], stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        assert b"serves" in process.stderr.readline()
+        time.sleep(after)
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.wait(20) in (0, -signal.SIGTERM)
+        finally:
+            process.kill()
 
 
 def loads(pid: int) -> bool:

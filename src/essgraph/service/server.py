@@ -90,8 +90,12 @@ def serve(
             task.add_done_callback(reloads.discard)
 
         loop.add_signal_handler(signal.SIGHUP, reload)
-        # uvicorn raises SIGTERM again after its drain: then it is done, and no failure.
-        signal.signal(signal.SIGTERM, lambda *_: None)
+
+        def end(*_: object) -> None:
+            # uvicorn listens a moment later, and raises SIGTERM again after its drain: no failure.
+            server.should_exit = True
+
+        signal.signal(signal.SIGTERM, end)
         gc.collect()
         gc.freeze()  # what is here now stays: let the collector pass it by
         gc.set_threshold(1_000, 20, 50)
