@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -84,6 +86,7 @@ class Ill(BaseHTTPRequestHandler):
         self.server.authorization.append(self.headers.get("Authorization"))
         if "graph/state" in query:
             self.server.looked += 1
+            self.server.look()
             self._send(*self.server.state)
             return
         if self.server.ail == "endless" and "{ ?s ?p ?o } WHERE { ?s ?p ?o }" in query:
@@ -160,6 +163,7 @@ class IllServer(ThreadingHTTPServer):
         self.page = b""
         self.authorization: list[str | None] = []
         self.over = threading.Event()
+        self.look: Callable[[], object] = lambda: None
 
     @property
     def url(self) -> str:
@@ -338,6 +342,26 @@ def test_a_disk_that_refuses_does_not_end_the_looking(ill: IllServer, tmp_path: 
         _until(lambda: ill.looked >= before + 3)
         away.rename(folder)
         _until(lambda: client.get("/health").json()["version"] == "5678")
+
+
+def test_a_disk_that_refuses_at_the_start_is_told(ill: IllServer, tmp_path: Path) -> None:
+    def look() -> None:
+        if ill.looked == 2:  # the first was for the command, before it served
+            (folder,) = tmp_path.glob("essgraph-*")
+            folder.rename(tmp_path / "away")
+
+    ill.look = look
+    left = subprocess.run(
+        [sys.executable, "-m", "essgraph", "serve", "--endpoint", ill.url, "--port", "0"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert left.returncode
+    assert "the system refuses: [Errno 2]" in left.stderr
+    assert "Traceback" not in left.stderr
 
 
 def _until(holds: Callable[[], bool]) -> None:

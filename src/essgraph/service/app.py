@@ -22,7 +22,7 @@ from essgraph.service.collections import Collections
 from essgraph.service.entities import SEGMENTS, Entities
 from essgraph.service.finding import Finding
 from essgraph.service.library import Library
-from essgraph.service.live import Live
+from essgraph.service.live import Live, tell
 from essgraph.service.pages.routes import PAGES, Pages
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem, not_allowed, nothing_at
@@ -31,8 +31,6 @@ from essgraph.service.reply import respond
 from essgraph.service.resource import ALLOW, redirect
 from essgraph.service.site import Site
 from essgraph.service.vocabulary import Vocabulary
-
-_LOG: Final = logging.getLogger("essgraph")
 
 
 def create_app(
@@ -53,8 +51,8 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         try:
             await live.start()
-        except EssgraphError as error:
-            _LOG.error("%s / %s", error.text.fr, error.text.en)
+        except (EssgraphError, OSError) as error:
+            tell(error)
             logging.getLogger("uvicorn.error").disabled = True  # it would print the stack
             raise
         watching = asyncio.create_task(live.watch()) if watch else None

@@ -120,7 +120,7 @@ class Live:
                     return False
                 new = await self._open()
             except (EssgraphError, OSError) as error:  # the disk may be full
-                _tell(error)
+                tell(error)
                 return False
             self._take(old, new)
             return True
@@ -294,7 +294,8 @@ class RemoteLive(Live):
                     await self.reload()
 
 
-def _tell(error: EssgraphError | OSError) -> None:
+def tell(error: EssgraphError | OSError) -> None:
+    """What refuses a version, into the log."""
     if isinstance(error, EssgraphError):
         _LOG.error("%s / %s", error.text.fr, error.text.en)
     else:
