@@ -206,6 +206,30 @@ def test_ask_of_groups(server: str, query: str, holds: bool) -> None:
     assert post(server, query).json()["boolean"] is holds
 
 
+@pytest.mark.parametrize(
+    ("count", "numbers"),
+    [
+        ("COUNT(?x + 1)", {"a": 2, "b": 0}),
+        ("count ( # (\n DISTINCT ?x + 1 )", {"a": 1, "b": 0}),
+        ("COUNT(DISTINCT COALESCE(?x + 1, STR(?x)))", {"a": 2, "b": 1}),
+        ("COUNT(IF(?x > 0, 1, 1 / 0)) + COUNT(*)", {"a": 5, "b": 1}),
+        ("COUNT(?x)", {"a": 3, "b": 1}),
+        ("COUNT(DISTINCT ?x)", {"a": 2, "b": 1}),
+        ('COUNT(")") + COUNT(DISTINCT 1) + COUNT(*)', {"a": 7, "b": 3}),
+        ("COUNT(?x > 0 || EXISTS { ?b <x:none> ?x })", {"a": 2, "b": 0}),
+    ],
+)
+def test_errors_are_not_counted(server: str, count: str, numbers: dict[str, int]) -> None:
+    """COUNT is of the values that there are (18.5.1.2)."""
+    rows = "('a' 1) ('a' 1) ('a' 'x') ('b' 'y')"
+    pattern = f"VALUES (?of ?x) {{ {rows} }}"
+    query = f"SELECT ?of ({count} AS ?n) {{ {pattern} }} GROUP BY ?of HAVING ({count} >= 0)"
+    found = post(server, query).json()["results"]["bindings"]
+    assert {row["of"]["value"]: int(row["n"]["value"]) for row in found} == numbers
+    none = post(server, f"SELECT ({count} AS ?n) {{ {pattern} FILTER(?x = 7) }}").json()
+    assert [row["n"]["value"] for row in none["results"]["bindings"]] == ["0"]
+
+
 def test_a_query_of_a_shape_that_passed_may_still_be_refused(server: str) -> None:
     """Queries that differ only in what stands between signs that look like an IRI's."""
     for part in ("?b&&?c", "1||SERVICE"):
@@ -283,6 +307,7 @@ def test_a_fault_has_its_place_and_what_was_expected(
         "SELECT * { BIND(1 AS ?x) BIND(2 AS ?x) }",
         "SELECT * { VALUES (?x ?y) { (1) } }",
         "ASK { _:b ?p ?o OPTIONAL { _:b ?p ?q } }",
+        "PREFIX e: <x:> SELECT DISTINCT ?s { ?s ?p ?o } GROUP BY ?p",
     ],
 )
 def test_rules_of_scope(server: str, query: str) -> None:

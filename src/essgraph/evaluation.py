@@ -16,7 +16,13 @@ from essgraph.names import BASE
 from essgraph.query import explain, tokens
 from essgraph.reader import position
 from essgraph.results import Writer
-from essgraph.rewriting import in_other_words, modifier, order_by_beginning, spell_out
+from essgraph.rewriting import (
+    count_values,
+    in_other_words,
+    modifier,
+    order_by_beginning,
+    spell_out,
+)
 from essgraph.snapshot import STORE
 
 Graph: TypeAlias = ox.NamedNode | ox.BlankNode | ox.DefaultGraph
@@ -120,7 +126,7 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
             custom_functions=functions or None,  # type: ignore[arg-type]
         )
 
-    text = order_by_beginning(query)
+    text = order_by_beginning(count_values(query))
     refused: SyntaxFault | None = None
     while True:
         try:
@@ -138,7 +144,8 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
             refused = fault or _refused(query, str(error.msg))
             if words is None:
                 raise refused from error
-            text = query = words
+            query = words
+            text = count_values(query)
         except OSError as error:  # of the store: ``out`` has errors of its own
             raise EngineError(
                 Text(
@@ -213,8 +220,10 @@ def _refused(query: str, message: str) -> SyntaxFault:
 def _unknown(query: str) -> SyntaxFault | None:
     """The fault of a query that the engine does not read, though it may be SPARQL 1.1."""
     found = tokens(query)
-    for (kind, name, _), _, (_, token, start) in zip(found, found[1:], found[2:], strict=False):
-        if token == "DISTINCT" and kind in ("iri", "pname"):
+    for (kind, name, _), (_, sign, _), (_, token, start) in zip(
+        found, found[1:], found[2:], strict=False
+    ):
+        if (sign, token) == ("(", "DISTINCT") and kind in ("iri", "pname"):
             return SyntaxFault(
                 Text(
                     f"DISTINCT n'est admis que dans un agrégat, et ce moteur n'a pas d'agrégat "

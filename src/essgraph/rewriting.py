@@ -1,5 +1,5 @@
 """Queries in other words: with variables fixed, ``SELECT *`` spelt out, what ORDER BY compares told
-apart, and what the engine does not read said as it does."""
+apart, and what the engine does not read, or counts otherwise, said as it does."""
 
 from __future__ import annotations
 
@@ -161,6 +161,42 @@ def order_by_beginning(text: str) -> str:
     return text[: found.start(1)] + conditions + text[found.end(1) :]
 
 
+#: COUNT of more than a variable.
+_COUNTED = (
+    rf"(?i:COUNT){_BLANK}\({_BLANK}(?:(?i:DISTINCT){_BLANK})?+(?!(?:\*|{_VARIABLE}){_BLANK}\))"
+)
+
+
+def count_values(text: str) -> str:
+    """The query with each COUNT of an expression as a number that its errors leave (18.5.1.2): the
+    engine has none as soon as one solution gives an error.
+    """
+    if compiled(_COUNTED, text.isascii()).search(text) is None:
+        return text
+    found = tokens(text)
+    pieces: list[str] = []
+    end = 0
+    for at, (kind, token, start) in enumerate(found):
+        last = _closing(found, at + 1) if (kind, token) == ("word", "COUNT") else None
+        if last is None or start < end:
+            continue
+        distinct = found[at + 2][1] == "DISTINCT"
+        first = at + 2 + distinct
+        if last - first < 2:
+            continue  # a term
+        counted = text[found[first][2] : found[last][2]]
+        if distinct:
+            instead = (
+                f"(COUNT(DISTINCT COALESCE({counted}, <{_NONE}>))"
+                f" - COALESCE(MAX(COALESCE(IF(ISIRI({counted}), 0, 0), 1)), 0))"
+            )
+        else:
+            instead = f"SUM(COALESCE(IF(ISIRI({counted}), 1, 1), 0))"
+        pieces += (text[end:start], instead)
+        end = found[last][2] + 1
+    return "".join((*pieces, text[end:]))
+
+
 def order_by_type(query: Query) -> Query | None:
     """The query with each condition of ORDER BY after one that keeps types apart (15.1 leaves open
     how literals of different types compare): values of many types have the engine's sort find that
@@ -178,9 +214,9 @@ def order_by_type(query: Query) -> Query | None:
     return query._replace(text="".join((*pieces, query.text[end:]))) if pieces else None
 
 
-#: No data has it. (Not ``a|!a``: where two predicates join the same two things, the engine finds
+#: No data has it. (As a predicate not ``a|!a``: where two join the same two things, the engine finds
 #: them once.)
-_NO_PREDICATE: Final = "urn:x-essgraph:none"
+_NONE: Final = "urn:x-essgraph:none"
 #: The variable of a SELECT of which ASK only wants to know whether it has a solution.
 _FRESH: Final = "essgraph"
 
@@ -208,7 +244,7 @@ def _empty_sets(found: Sequence[tuple[str, str, int]]) -> Iterator[tuple[int, in
         found, found[1:], found[2:], strict=False
     ):
         if (sign, opening, closing) == ("!", "(", ")"):
-            yield start, end + 1, f"!<{_NO_PREDICATE}>"
+            yield start, end + 1, f"!<{_NONE}>"
 
 
 def _named_twice(found: Sequence[tuple[str, str, int]]) -> Iterator[tuple[int, int, str]]:
