@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from essgraph.errors import EssgraphError, LimitExceeded, QueryError, QueryRefused, SyntaxFault
+from essgraph.names import XSD
 from essgraph.query import Query, inspect
 from essgraph.rewriting import bind
 
@@ -653,10 +654,12 @@ def test_the_library_is_well_formed() -> None:
 # --- order ----------------------------------------------------------------------------------
 
 _TEXT = st.text("aZé\U0001f600", max_size=3).map("a beginning ".__add__) | st.text(max_size=14)
+_DATE = ox.NamedNode(f"{XSD}date")
 _TERMS = st.lists(
     st.builds(ox.Literal, _TEXT)
     | st.builds(ox.Literal, _TEXT, language=st.sampled_from(["en", "fr"]))
     | st.integers(-20, 20).map(ox.Literal)
+    | st.integers(1, 9).map(lambda n: ox.Literal(f"201{n}-01-01", datatype=_DATE))
     | st.text("ab/é", max_size=14).map(lambda end: ox.NamedNode(f"http://e/{end}"))
     | st.none(),
     max_size=12,
@@ -664,14 +667,16 @@ _TERMS = st.lists(
 
 
 def _sortable(term: dict[str, str] | None) -> tuple[int, int, str]:
-    """What is unbound, IRIs, numbers, texts by their characters."""
+    """What is unbound, IRIs, dates, numbers, texts by their characters."""
     if term is None:
         return (0, 0, "")
     if term["type"] == "uri":
         return (1, 0, term["value"])
+    if term.get("datatype") == _DATE.value:
+        return (2, 0, term["value"])
     if "datatype" in term:
-        return (2, int(term["value"]), "")
-    return (3, 0, term["value"])
+        return (3, int(term["value"]), "")
+    return (4, 0, term["value"])
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -679,7 +684,7 @@ def _sortable(term: dict[str, str] | None) -> tuple[int, int, str]:
 def test_texts_are_ordered_by_their_characters(
     server: str, terms: list[ox.Literal | ox.NamedNode | None], order: str
 ) -> None:
-    """By SPARQL 1.1 Query, 15.1, of which the order of numbers and texts is ours."""
+    """By SPARQL 1.1 Query, 15.1, of which the order of dates, numbers and texts is ours."""
     values = " ".join(f"({'UNDEF' if term is None else term})" for term in terms)
     query = f"SELECT ?x {{ VALUES (?x) {{ {values} }} }} ORDER BY {order} LIMIT 20 OFFSET 0"
     response = post(server, query, Accept="application/sparql-results+json")
@@ -695,6 +700,10 @@ def test_texts_are_ordered_by_their_characters(
         ("SELECT (COUNT(*) AS ?n) { VALUES ?x { 1 2 } } ORDER BY ?n", ["2"]),
         ("SELECT * { VALUES ?x { 2 1 } } ORDER BY ?x", ["1", "2"]),
         ("SELECT DISTINCT ?x { VALUES ?x { 'b' 'a' 'b' } } ORDER BY DESC(?x)", ["b", "a"]),
+        (
+            f"SELECT ?x {{ VALUES ?x {{ 2 10 '2010'^^<{XSD}gYear> 3 }} }} ORDER BY ?x",
+            ["2010", "2", "3", "10"],
+        ),
         ("SELECT ?x { VALUES ?x { 'b' 'a' } } ORDER BY # } ORDER BY\n?x", ["a", "b"]),
         ("SELECT ?x { VALUES ?x { '} ORDER BY ?y' } }", ["} ORDER BY ?y"]),
         ("SELECT ?x { VALUES ?x { 'b' 'a' } } # } ORDER BY ?x", ["b", "a"]),

@@ -137,6 +137,9 @@ _ORDER_BY = (
     rf"\}}{_SPACE}(?i:ORDER[ \t\r\n]++BY)((?:{_CONDITION})++)"
     rf"{_SPACE}(?:(?i:LIMIT|OFFSET){_SPACE}[0-9]++{_SPACE})*+\Z"
 )
+#: No data has it. (As a predicate, not ``a|!a``: where two join the same two things, the engine
+#: finds them once.)
+_NONE: Final = "urn:x-essgraph:none"
 #: A text up to 16 bytes stands in the engine's terms: of most, that many characters do.
 _BEGINNING = 12
 
@@ -144,7 +147,8 @@ _BEGINNING = 12
 def order_by_beginning(text: str) -> str:
     """The query with each variable of ORDER BY after the beginning of its text: what differs there
     is in the right order, and the engine, which looks up two whole texts each time it compares
-    them, need not. What has no text (an IRI, a number) has no beginning, and comes before it.
+    them, need not. What has no text (an IRI, a number) has no beginning, and comes before it; of
+    that, numbers last: the engine's comparisons of them with dates contradict one another.
     """
     last = text.rfind("}")
     found = compiled(_ORDER_BY, text.isascii()).match(text, last) if last >= 0 else None
@@ -154,8 +158,9 @@ def order_by_beginning(text: str) -> str:
     def with_beginning(condition: re.Match[str]) -> str:
         direction, bracketed, bare = condition.groups()
         variable = bracketed or bare
-        beginning = f"{direction or ''}(STR(SUBSTR({variable}, 1, {_BEGINNING})))"
-        return f" {beginning} {condition[0]}"
+        beginning = f"STR(SUBSTR({variable}, 1, {_BEGINNING}))"
+        either = f"COALESCE({beginning}, IF(ISNUMERIC({variable}), <{_NONE}>, 1 / 0))"
+        return f" {direction or ''}({either}) {condition[0]}"
 
     conditions = compiled(_EACH, text.isascii()).sub(with_beginning, found[1])
     return text[: found.start(1)] + conditions + text[found.end(1) :]
@@ -214,9 +219,6 @@ def order_by_type(query: Query) -> Query | None:
     return query._replace(text="".join((*pieces, query.text[end:]))) if pieces else None
 
 
-#: No data has it. (As a predicate not ``a|!a``: where two join the same two things, the engine finds
-#: them once.)
-_NONE: Final = "urn:x-essgraph:none"
 #: The variable of a SELECT of which ASK only wants to know whether it has a solution.
 _FRESH: Final = "essgraph"
 
