@@ -604,6 +604,8 @@ def solutions(text: str, **values: str) -> list[dict[str, str]]:
         "SELECT ?s ?o { ?s <x:p> ?o }",
         "SELECT * { ?s <x:p> ?o BIND(?s AS ?same) }",
         "SELECT ?s ?o { ?s <x:p> ?o FILTER(BOUND(?s) && ?s = ?s) }",
+        "SELECT ?s ?o { ?s <x:p> ?o FILTER(!(!BOUND(?s))) }",
+        "SELECT ?s ?o { ?s <x:p> ?o FILTER bound # (\n(?s ) }",
         "SELECT ?s (COUNT(*) AS ?o) { ?s <x:p> ?v } GROUP BY ?s",
         "SELECT ?s ?o { ?s <x:p> ?o } ORDER BY ?s DESC(?o)",
         "SELECT ?s ?o { { SELECT ?s ?o { ?s <x:p> ?o } ORDER BY ?s LIMIT 5 } }",

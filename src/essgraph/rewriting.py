@@ -122,9 +122,7 @@ def _substitute(text: str, at: Occurrence, term: str, projected: set[str]) -> st
     if at.role == "by":
         return f" ({term}) "
     if at.role == "bound":
-        # BOUND takes only a variable (rule 121), and this one has a value. SPARQL has no constant
-        # variable, so the question is put to something that is always bound.
-        return f"{text[at.start : at.end]}__) || (true"
+        return "(true"  # BOUND takes only a variable (rule 121), and this one has a value
     return f" {term} "
 
 
