@@ -696,20 +696,22 @@ def test_texts_are_ordered_by_their_characters(
     assert found == sorted(found, reverse="DESC" in order)
 
 
+MIXED = f"SELECT ?x {{ VALUES ?x {{ 2 10 '2010'^^<{XSD}gYear> 3 }} }}"
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
         ("SELECT (COUNT(*) AS ?n) { VALUES ?x { 1 2 } } ORDER BY ?n", ["2"]),
         ("SELECT * { VALUES ?x { 2 1 } } ORDER BY ?x", ["1", "2"]),
         ("SELECT DISTINCT ?x { VALUES ?x { 'b' 'a' 'b' } } ORDER BY DESC(?x)", ["b", "a"]),
-        (
-            f"SELECT ?x {{ VALUES ?x {{ 2 10 '2010'^^<{XSD}gYear> 3 }} }} ORDER BY ?x",
-            ["2010", "2", "3", "10"],
-        ),
+        (f"{MIXED} ORDER BY ?x", ["2010", "2", "3", "10"]),
         ("SELECT ?x { VALUES ?x { 'b' 'a' } } ORDER BY # } ORDER BY\n?x", ["a", "b"]),
         ("SELECT ?x { VALUES ?x { '} ORDER BY ?y' } }", ["} ORDER BY ?y"]),
         ("SELECT ?x { VALUES ?x { 'b' 'a' } } # } ORDER BY ?x", ["b", "a"]),
         ("SELECT ?x {} GROUP BY ('} ORDER BY ?x #' AS ?x)", ["} ORDER BY ?x #"]),
+        (f"{MIXED} ORDER BY # }} by value\n?x LIMIT 4 # and no\n#2", ["2010", "2", "3", "10"]),
+        (f"{MIXED} ORDER BY asc # (\n(?x)#", ["2010", "2", "3", "10"]),
     ],
 )
 def test_an_order_is_told_from_what_looks_like_one(

@@ -52,7 +52,7 @@ _STAR = re.compile(
     rf"{_BLANK}(?i:SELECT){_BLANK}(?:(?i:DISTINCT|REDUCED){_BLANK})?(\*)"
 )
 #: A variable, where it is not part of something else.
-_MENTION = rf"{IRIREF}|{STRING}|#[^\r\n]*+|[?$]([{PN_CHARS_U}0-9][{VARNAME}]*+)"
+_MENTION = rf"{IRIREF}|{STRING}|\\.|#[^\r\n]*+|[?$]([{PN_CHARS_U}0-9][{VARNAME}]*+)"
 #: With more mentions of variables, a query may be too dear to plan a second time.
 _MAX_MENTIONS: Final = 40
 
@@ -138,6 +138,7 @@ _ORDER_BY = (
 #: No data has it. (As a predicate, not ``a|!a``: where two join the same two things, the engine
 #: finds them once.)
 _NONE: Final = "urn:x-essgraph:none"
+_ORDER = re.compile("ORDER", re.IGNORECASE)
 #: A text up to 16 bytes stands in the engine's terms: of most, that many characters do.
 _BEGINNING = 12
 
@@ -148,8 +149,10 @@ def order_by_beginning(text: str) -> str:
     them, need not. What has no text (an IRI, a number) has no beginning, and comes before it; of
     that, numbers last: the engine's comparisons of them with dates contradict one another.
     """
-    last = text.rfind("}")
-    found = compiled(_ORDER_BY, text.isascii()).match(text, last) if last >= 0 else None
+    found = _ordered(text)
+    if found is None and (order := _ORDER.search(text)) and "#" in text[order.start() :]:
+        text = _without_comments(text)
+        found = _ordered(text)
     if found is None:
         return text
 
@@ -162,6 +165,21 @@ def order_by_beginning(text: str) -> str:
 
     conditions = compiled(_EACH, text.isascii()).sub(with_beginning, found[1])
     return text[: found.start(1)] + conditions + text[found.end(1) :]
+
+
+def _ordered(text: str) -> re.Match[str] | None:
+    last = text.rfind("}")
+    return compiled(_ORDER_BY, text.isascii()).match(text, last) if last >= 0 else None
+
+
+def _without_comments(text: str) -> str:
+    pieces: list[str] = []
+    end = 0
+    for _, token, start in tokens(text):
+        between = text[end:start]
+        pieces += (" " if "#" in between else between, text[start : start + len(token)])
+        end = start + len(token)
+    return "".join(pieces)
 
 
 #: COUNT of more than a variable.
