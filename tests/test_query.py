@@ -317,6 +317,12 @@ def test_rules_of_scope(server: str, query: str) -> None:
     assert body["detail"].startswith("ill-formed query")
 
 
+@pytest.mark.parametrize("around", ["{}", "SELECT * {{ {{ {} }} }}"])
+def test_a_variable_that_grouping_does_not_keep(server: str, around: str) -> None:
+    query = around.format("SELECT ?s { ?s ?p ?o } GROUP BY ?p")
+    assert "GROUP BY" in problem(post(server, query), 400)["detail"]
+
+
 # --- large queries, and too large -----------------------------------------------------------
 
 

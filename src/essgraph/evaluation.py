@@ -60,10 +60,12 @@ _RULES: Final = {
 }
 #: Where it says nothing: what is left of the notes to the grammar (19.8).
 _OTHERWISE: Final = Text(
-    "avant ce point, une variable est liée deux fois (BIND, AS), une ligne de VALUES n'a pas "
-    "autant de valeurs que de variables, ou un nœud anonyme sert dans deux groupes",
-    "before this point a variable is bound twice (BIND, AS), a row of VALUES has not as many "
-    "values as there are variables, or a blank node is used in two groups",
+    "avant ce point, une variable est liée deux fois (BIND, AS), SELECT en a une que GROUP BY n'a "
+    "pas, une ligne de VALUES n'a pas autant de valeurs que de variables, ou un nœud anonyme sert "
+    "dans deux groupes",
+    "before this point a variable is bound twice (BIND, AS), SELECT has one that GROUP BY has "
+    "not, a row of VALUES has not as many values as there are variables, or a blank node is used "
+    "in two groups",
 )
 _UNKNOWN_FUNCTION = re.compile(r"The custom function <(.*)> is not supported")
 #: More unknown functions than this in one query are a mistake worth an error.
