@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from essgraph.errors import EssgraphError, LimitExceeded, QueryError, QueryRefused, SyntaxFault
-from essgraph.names import XSD
+from essgraph.names import PREFIXES, XSD
 from essgraph.query import Query, inspect
 from essgraph.rewriting import bind
 
@@ -231,6 +231,52 @@ def test_errors_are_not_counted(server: str, count: str, numbers: dict[str, int]
     assert [row["n"]["value"] for row in none["results"]["bindings"]] == ["0"]
 
 
+@pytest.mark.parametrize(
+    ("inside", "inner"),
+    [
+        ("{ SELECT ?s { ?s ?p ?o } }", "SELECT ?g ?s { GRAPH ?g { ?s ?p ?o } }"),
+        ("SELECT DISTINCT ?p # {\n{ ?s ?p ?o }", "SELECT DISTINCT ?g ?p { GRAPH ?g { ?s ?p ?o } }"),
+        ("{ SELECT * WHERE { ?s ?p ?o } }", "SELECT * { GRAPH ?g { ?s ?p ?o } }"),
+        (
+            "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }",
+            "SELECT ?g (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } } GROUP BY ?g",
+        ),
+        (
+            "SELECT (COUNT(?p) AS ?n) { ?s ?p ?o } HAVING (COUNT(DISTINCT ?s) > 20)",
+            "SELECT ?g (COUNT(?p) AS ?n) { GRAPH ?g { ?s ?p ?o } } GROUP BY ?g "
+            "HAVING (COUNT(DISTINCT ?s) > 20)",
+        ),
+        (
+            "?s rdfs:label ?o { SELECT ?s (COUNT(*) AS ?n) { ?s ?p ?x } GROUP BY ?s }",
+            "SELECT ?g ?s ?n { GRAPH ?g { ?s rdfs:label ?o } "
+            "{ SELECT ?g ?s (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?x } } GROUP BY ?g ?s } }",
+        ),
+        (
+            "{ SELECT ?s { { SELECT ?s (SAMPLE(?o) AS ?n) { ?s a ?o } GROUP BY ?s } } }",
+            "SELECT DISTINCT ?g ?s { GRAPH ?g { ?s a ?o } }",
+        ),
+        (
+            "GRAPH graph:register { SELECT (COUNT(*) AS ?n) { ?s a ess:City } } ?s a ess:City",
+            "SELECT * { { SELECT (COUNT(*) AS ?n) { GRAPH graph:register { ?s a ess:City } } } "
+            "GRAPH ?g { ?s a ess:City } }",
+        ),
+        (
+            "{ SELECT ?g (COUNT(*) AS ?n) { ?s ?p ?o } GROUP BY ?g }",
+            "SELECT ?g (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } } GROUP BY ?g",
+        ),
+    ],
+)
+def test_a_select_in_a_graph_is_of_that_graph(server: str, inside: str, inner: str) -> None:
+    """Each graph is gone through on its own (18.6, evaluation of Graph)."""
+    prefixes = "".join(f"PREFIX {name}: <{PREFIXES[name]}> " for name in ("ess", "rdfs", "graph"))
+    found, wanted = (
+        post(server, f"{prefixes}SELECT ?g ?s ?p ?n {{ {pattern} }}").json()["results"]["bindings"]
+        for pattern in (f"GRAPH ?g {{ {inside} }}", f"{{ {inner} }}")
+    )
+    as_said = [sorted(json.dumps(row, sort_keys=True) for row in rows) for rows in (found, wanted)]
+    assert as_said[0] == as_said[1] != []
+
+
 def test_a_query_of_a_shape_that_passed_may_still_be_refused(server: str) -> None:
     """Queries that differ only in what stands between signs that look like an IRI's."""
     for part in ("?b&&?c", "1||SERVICE"):
@@ -278,6 +324,11 @@ FAULTS = [
     ("ASK { ?s 'p' ?o }", 1, 10, "expected: a predicate"),
     ("ASK { ?s ?p 'x'^^ }", 1, 19, "expected: an IRI"),
     ("ASK { GRAPH { ?s ?p ?o } }", 1, 13, "expected: a variable or an IRI"),
+    ("ASK { GRAPH ?g { SELECT } }", 1, 25, "expected: a variable"),
+    ("ASK { GRAPH ?g { SELECT DISTINCT } }", 1, 34, "expected: a variable"),
+    ("ASK { GRAPH ?g { SELECT ?s { } GROUP } }", 1, 38, "expected: BY"),
+    ("ASK { GRAPH ?g { SELECT ?s { } GROUP BY } }", 1, 41, "expected: a function"),
+    ("SELECT (COUNT() AS ?n) { }", 1, 15, "expected: an expression"),
     ("ASK { OPTIONAL ?s ?p ?o }", 1, 16, 'expected: "{"'),
     ("ASK {} UNION {}", 1, 8, "expected: the end of the query"),
     ("SELECT *, ?x {}", 1, 9, 'expected: FROM, WHERE or "{"'),

@@ -21,6 +21,7 @@ from essgraph.rewriting import (
     in_other_words,
     modifier,
     order_by_beginning,
+    select_by_graph,
     spell_out,
 )
 from essgraph.snapshot import STORE
@@ -128,7 +129,7 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
             custom_functions=functions or None,  # type: ignore[arg-type]
         )
 
-    text = order_by_beginning(count_values(query))
+    text = order_by_beginning(count_values(select_by_graph(query)))
     refused: SyntaxFault | None = None
     while True:
         try:
@@ -147,7 +148,7 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
             if words is None:
                 raise refused from error
             query = words
-            text = count_values(query)
+            text = count_values(select_by_graph(query))
         except OSError as error:  # of the store: ``out`` has errors of its own
             raise EngineError(
                 Text(

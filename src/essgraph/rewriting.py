@@ -4,14 +4,28 @@ apart, and what the engine does not read, or counts otherwise, said as it does."
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from essgraph.errors import QueryError, Text
 from essgraph.query import tokens
 from essgraph.reader import Occurrence, Query, Reader, position
-from essgraph.terminals import BLANKS, FORMS, IRIREF, PN_CHARS_U, STRING, VARNAME, compiled
+from essgraph.terminals import (
+    AGGREGATES,
+    BLANKS,
+    FORMS,
+    IRIREF,
+    PN_CHARS_U,
+    STRING,
+    VARNAME,
+    compiled,
+)
+
+#: Kind, text (of a keyword in capitals), offset.
+Token: TypeAlias = tuple[str, str, int]
+#: From where to where, and what stands there instead.
+Edit: TypeAlias = tuple[int, int, str]
 
 
 def bind(query: Query, bindings: Mapping[str, str]) -> Query:
@@ -194,12 +208,13 @@ def count_values(text: str) -> str:
     """
     if compiled(_COUNTED, text.isascii()).search(text) is None:
         return text
-    found = tokens(text)
-    pieces: list[str] = []
-    end = 0
+    return _edited(text, _values_counted(text, tokens(text)))
+
+
+def _values_counted(text: str, found: Sequence[Token]) -> Iterator[Edit]:
     for at, (kind, token, start) in enumerate(found):
         last = _closing(found, at + 1) if (kind, token) == ("word", "COUNT") else None
-        if last is None or start < end:
+        if last is None:
             continue
         distinct = found[at + 2][1] == "DISTINCT"
         first = at + 2 + distinct
@@ -213,9 +228,74 @@ def count_values(text: str) -> str:
             )
         else:
             instead = f"SUM(COALESCE(IF(ISIRI({counted}), 1, 1), 0))"
-        pieces += (text[end:start], instead)
-        end = found[last][2] + 1
-    return "".join((*pieces, text[end:]))
+        yield start, found[last][2] + 1, instead
+
+
+#: GRAPH with a variable, and SELECT somewhere after it.
+_GRAPH = re.compile(rf"(?i:GRAPH){_BLANK}[?$]")
+_SELECT = re.compile("SELECT", re.IGNORECASE)
+
+
+def select_by_graph(text: str) -> str:
+    """The query with the variable of GRAPH in each SELECT inside it that does not name it: the
+    pattern is evaluated graph by graph (18.6), where the engine would take all graphs at once and
+    leave the variable unbound. A SELECT with LIMIT or OFFSET stays as it is.
+    """
+    graph = _GRAPH.search(text)
+    if graph is None or _SELECT.search(text, graph.end()) is None:
+        return text
+    return _edited(text, _named_by_graph(tokens(text)))
+
+
+def _named_by_graph(found: Sequence[Token]) -> Iterator[Edit]:
+    graphs = [""]  # of the braces that are open: the variable of GRAPH
+    for at, (_, token, _) in enumerate(found):
+        if token == "{":
+            kind, name, _ = found[at - 1]
+            named = found[at - 2][1] == "GRAPH"
+            graphs.append((name if kind == "var" else "") if named else graphs[-1])
+        elif token == "}":
+            graphs.pop()
+        elif token == "SELECT" and graphs[-1]:
+            yield from _with_variable(found, at, graphs[-1])
+
+
+def _with_variable(found: Sequence[Token], at: int, variable: str) -> Iterator[Edit]:
+    """The edits by which the SELECT at a token, inside a group, has one more variable."""
+    own: list[Token] = []  # its tokens outside braces
+    opened = closed = end = 0  # its group, and the brace after its modifiers
+    braces = brackets = 0
+    for end in range(at, len(found)):
+        kind, token, _ = found[end]
+        if kind == "var" and token[1:] == variable[1:]:
+            return
+        if token == "{":
+            opened = opened or (end if not braces + brackets else 0)
+            braces += 1
+        elif token == "}":
+            braces -= 1
+            if braces < 0:
+                break
+            closed = closed or (end if not braces + brackets else 0)
+        elif not braces:
+            brackets += {"(": 1, ")": -1}.get(token, 0)
+            own.append(found[end])
+    own += [found[end]] * 2  # of what is no SPARQL there may be less
+    words = [token for _, token, _ in own]
+    if "LIMIT" in words or "OFFSET" in words:
+        return
+    clause = 2 if words[1] in ("DISTINCT", "REDUCED") else 1
+    if words[clause] == "*":
+        if clause == 1 and closed + 1 == end:  # it is its group
+            yield found[at][2], found[opened][2], ""
+        return
+    yield own[clause][2], own[clause][2], f"{variable} "
+    if "GROUP" in words:
+        start = own[words.index("GROUP") + 2][2]
+        yield start, start, f"{variable} "
+    elif not AGGREGATES.isdisjoint(words):
+        start = found[closed][2] + 1
+        yield start, start, f" GROUP BY {variable} "
 
 
 def order_by_type(query: Query) -> Query | None:
@@ -249,15 +329,19 @@ def in_other_words(text: str) -> str | None:
     """
     found = tokens(text)
     edits = [*_empty_sets(found), *_named_twice(found), *_asked_groups(found)]
+    return _edited(text, edits) if edits else None
+
+
+def _edited(text: str, edits: Iterable[Edit]) -> str:
     pieces: list[str] = []
     end = 0
     for start, stop, instead in sorted(edits):
         pieces += (text[end:start], instead)
         end = stop
-    return "".join((*pieces, text[end:])) if edits else None
+    return "".join((*pieces, text[end:]))
 
 
-def _empty_sets(found: Sequence[tuple[str, str, int]]) -> Iterator[tuple[int, int, str]]:
+def _empty_sets(found: Sequence[Token]) -> Iterator[Edit]:
     for (_, sign, start), (_, opening, _), (_, closing, end) in zip(
         found, found[1:], found[2:], strict=False
     ):
@@ -265,7 +349,7 @@ def _empty_sets(found: Sequence[tuple[str, str, int]]) -> Iterator[tuple[int, in
             yield start, end + 1, f"!<{_NONE}>"
 
 
-def _named_twice(found: Sequence[tuple[str, str, int]]) -> Iterator[tuple[int, int, str]]:
+def _named_twice(found: Sequence[Token]) -> Iterator[Edit]:
     open_: list[tuple[int, set[str]]] = []  # the SELECT clauses: how deep they stand, and names
     depth = 0
     before = ""
@@ -284,7 +368,7 @@ def _named_twice(found: Sequence[tuple[str, str, int]]) -> Iterator[tuple[int, i
         before = token
 
 
-def _asked_groups(found: Sequence[tuple[str, str, int]]) -> Iterator[tuple[int, int, str]]:
+def _asked_groups(found: Sequence[Token]) -> Iterator[Edit]:
     if not modifier(found, ("ASK",), ("GROUP", "HAVING", "ORDER")):
         return
     start = next(start for _, token, start in found if token == "{")
@@ -296,9 +380,7 @@ def _asked_groups(found: Sequence[tuple[str, str, int]]) -> Iterator[tuple[int, 
     yield end + len(last), end + len(last), " }"
 
 
-def modifier(
-    found: Sequence[tuple[str, str, int]], forms: Sequence[str], words: Sequence[str]
-) -> tuple[str, str, int] | None:
+def modifier(found: Sequence[Token], forms: Sequence[str], words: Sequence[str]) -> Token | None:
     """The first of some words among the solution modifiers of a query, by its tokens; None where
     there is none, or the query is of another form."""
     if next(token for _, token, _ in found if token in FORMS) not in forms:
@@ -311,9 +393,7 @@ def modifier(
     return None
 
 
-def _conditions(
-    text: str, found: Sequence[tuple[str, str, int]], at: int
-) -> Iterator[tuple[int, str, str]]:
+def _conditions(text: str, found: Sequence[Token], at: int) -> Iterator[tuple[int, str, str]]:
     """The conditions of ORDER BY from a token on: offset, ASC, DESC or nothing, and expression."""
     while at < len(found):
         kind, token, start = found[at]
@@ -327,7 +407,7 @@ def _conditions(
         at = last + 1
 
 
-def _closing(found: Sequence[tuple[str, str, int]], at: int) -> int | None:
+def _closing(found: Sequence[Token], at: int) -> int | None:
     """Where the bracket closes that opens at a token, if one does."""
     depth = 0
     for n in range(at, len(found)):
