@@ -238,6 +238,10 @@ def test_errors_are_not_counted(server: str, count: str, numbers: dict[str, int]
         ("SELECT DISTINCT ?p # {\n{ ?s ?p ?o }", "SELECT DISTINCT ?g ?p { GRAPH ?g { ?s ?p ?o } }"),
         ("{ SELECT * WHERE { ?s ?p ?o } }", "SELECT * { GRAPH ?g { ?s ?p ?o } }"),
         (
+            "SELECT DISTINCT * { ?s a [] BIND(1 AS ?n) } ORDER BY ?s",
+            "SELECT DISTINCT ?g ?s ?n { GRAPH ?g { ?s a [] } BIND(1 AS ?n) }",
+        ),
+        (
             "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }",
             "SELECT ?g (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } } GROUP BY ?g",
         ),

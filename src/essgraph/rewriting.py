@@ -285,9 +285,9 @@ def _with_variable(found: Sequence[Token], at: int, variable: str) -> Iterator[E
     if "LIMIT" in words or "OFFSET" in words:
         return
     clause = 2 if words[1] in ("DISTINCT", "REDUCED") else 1
-    if words[clause] == "*":
-        if clause == 1 and closed + 1 == end:  # it is its group
-            yield found[at][2], found[opened][2], ""
+    if words[clause] == "*":  # all of its group
+        yield found[opened][2], found[opened][2], f"{{ GRAPH {variable} "
+        yield found[closed][2] + 1, found[closed][2] + 1, " }"
         return
     yield own[clause][2], own[clause][2], f"{variable} "
     if "GROUP" in words:
