@@ -118,6 +118,7 @@ STAR = "SELECT * { GRAPH <http://example.org/g> { ?z ?a ?b } } LIMIT 1"
         "PREFIX e: # e\n <http://e/>\n" + STAR,
         STAR.replace("{ GRAPH", "{ VALUES ?z { <http://example.org/s> } GRAPH"),
         STAR.replace("?z ?a", "FILTER (\"?b ?a\" != '?a') ?z ?a"),
+        "PREFIX e: <http://e/> " + STAR.replace("?z ?a", "FILTER (?z != e:\\'\\#) ?z ?a"),
     ],
 )
 def test_a_star_has_the_variables_in_the_order_of_the_query(endpoint: str, query: str) -> None:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from essgraph.errors import EssgraphError, LimitExceeded, QueryError, QueryRefused, SyntaxFault
+from essgraph.names import PREFIXES, XSD
 from essgraph.query import Query, inspect
 from essgraph.rewriting import bind
 
@@ -206,6 +207,80 @@ def test_ask_of_groups(server: str, query: str, holds: bool) -> None:
     assert post(server, query).json()["boolean"] is holds
 
 
+@pytest.mark.parametrize(
+    ("count", "numbers"),
+    [
+        ("COUNT(?x + 1)", {"a": 2, "b": 0}),
+        ("count ( # (\n DISTINCT ?x + 1 )", {"a": 1, "b": 0}),
+        ("COUNT(DISTINCT COALESCE(?x + 1, STR(?x)))", {"a": 2, "b": 1}),
+        ("COUNT(IF(?x > 0, 1, 1 / 0)) + COUNT(*)", {"a": 5, "b": 1}),
+        ("COUNT(?x)", {"a": 3, "b": 1}),
+        ("COUNT(DISTINCT ?x)", {"a": 2, "b": 1}),
+        ('COUNT(")") + COUNT(DISTINCT 1) + COUNT(*)', {"a": 7, "b": 3}),
+        ("COUNT(?x > 0 || EXISTS { ?b <x:none> ?x })", {"a": 2, "b": 0}),
+    ],
+)
+def test_errors_are_not_counted(server: str, count: str, numbers: dict[str, int]) -> None:
+    """COUNT is of the values that there are (18.5.1.2)."""
+    rows = "('a' 1) ('a' 1) ('a' 'x') ('b' 'y')"
+    pattern = f"VALUES (?of ?x) {{ {rows} }}"
+    query = f"SELECT ?of ({count} AS ?n) {{ {pattern} }} GROUP BY ?of HAVING ({count} >= 0)"
+    found = post(server, query).json()["results"]["bindings"]
+    assert {row["of"]["value"]: int(row["n"]["value"]) for row in found} == numbers
+    none = post(server, f"SELECT ({count} AS ?n) {{ {pattern} FILTER(?x = 7) }}").json()
+    assert [row["n"]["value"] for row in none["results"]["bindings"]] == ["0"]
+
+
+@pytest.mark.parametrize(
+    ("inside", "inner"),
+    [
+        ("{ SELECT ?s { ?s ?p ?o } }", "SELECT ?g ?s { GRAPH ?g { ?s ?p ?o } }"),
+        ("SELECT DISTINCT ?p # {\n{ ?s ?p ?o }", "SELECT DISTINCT ?g ?p { GRAPH ?g { ?s ?p ?o } }"),
+        ("{ SELECT * WHERE { ?s ?p ?o } }", "SELECT * { GRAPH ?g { ?s ?p ?o } }"),
+        (
+            "SELECT DISTINCT * { ?s a [] BIND(1 AS ?n) } ORDER BY ?s",
+            "SELECT DISTINCT ?g ?s ?n { GRAPH ?g { ?s a [] } BIND(1 AS ?n) }",
+        ),
+        (
+            "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }",
+            "SELECT ?g (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } } GROUP BY ?g",
+        ),
+        (
+            "SELECT (COUNT(?p) AS ?n) { ?s ?p ?o } HAVING (COUNT(DISTINCT ?s) > 20)",
+            "SELECT ?g (COUNT(?p) AS ?n) { GRAPH ?g { ?s ?p ?o } } GROUP BY ?g "
+            "HAVING (COUNT(DISTINCT ?s) > 20)",
+        ),
+        (
+            "?s rdfs:label ?o { SELECT ?s (COUNT(*) AS ?n) { ?s ?p ?x } GROUP BY ?s }",
+            "SELECT ?g ?s ?n { GRAPH ?g { ?s rdfs:label ?o } "
+            "{ SELECT ?g ?s (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?x } } GROUP BY ?g ?s } }",
+        ),
+        (
+            "{ SELECT ?s { { SELECT ?s (SAMPLE(?o) AS ?n) { ?s a ?o } GROUP BY ?s } } }",
+            "SELECT DISTINCT ?g ?s { GRAPH ?g { ?s a ?o } }",
+        ),
+        (
+            "GRAPH graph:register { SELECT (COUNT(*) AS ?n) { ?s a ess:City } } ?s a ess:City",
+            "SELECT * { { SELECT (COUNT(*) AS ?n) { GRAPH graph:register { ?s a ess:City } } } "
+            "GRAPH ?g { ?s a ess:City } }",
+        ),
+        (
+            "{ SELECT ?g (COUNT(*) AS ?n) { ?s ?p ?o } GROUP BY ?g }",
+            "SELECT ?g (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } } GROUP BY ?g",
+        ),
+    ],
+)
+def test_a_select_in_a_graph_is_of_that_graph(server: str, inside: str, inner: str) -> None:
+    """Each graph is gone through on its own (18.6, evaluation of Graph)."""
+    prefixes = "".join(f"PREFIX {name}: <{PREFIXES[name]}> " for name in ("ess", "rdfs", "graph"))
+    found, wanted = (
+        post(server, f"{prefixes}SELECT ?g ?s ?p ?n {{ {pattern} }}").json()["results"]["bindings"]
+        for pattern in (f"GRAPH ?g {{ {inside} }}", f"{{ {inner} }}")
+    )
+    as_said = [sorted(json.dumps(row, sort_keys=True) for row in rows) for rows in (found, wanted)]
+    assert as_said[0] == as_said[1] != []
+
+
 def test_a_query_of_a_shape_that_passed_may_still_be_refused(server: str) -> None:
     """Queries that differ only in what stands between signs that look like an IRI's."""
     for part in ("?b&&?c", "1||SERVICE"):
@@ -253,6 +328,11 @@ FAULTS = [
     ("ASK { ?s 'p' ?o }", 1, 10, "expected: a predicate"),
     ("ASK { ?s ?p 'x'^^ }", 1, 19, "expected: an IRI"),
     ("ASK { GRAPH { ?s ?p ?o } }", 1, 13, "expected: a variable or an IRI"),
+    ("ASK { GRAPH ?g { SELECT } }", 1, 25, "expected: a variable"),
+    ("ASK { GRAPH ?g { SELECT DISTINCT } }", 1, 34, "expected: a variable"),
+    ("ASK { GRAPH ?g { SELECT ?s { } GROUP } }", 1, 38, "expected: BY"),
+    ("ASK { GRAPH ?g { SELECT ?s { } GROUP BY } }", 1, 41, "expected: a function"),
+    ("SELECT (COUNT() AS ?n) { }", 1, 15, "expected: an expression"),
     ("ASK { OPTIONAL ?s ?p ?o }", 1, 16, 'expected: "{"'),
     ("ASK {} UNION {}", 1, 8, "expected: the end of the query"),
     ("SELECT *, ?x {}", 1, 9, 'expected: FROM, WHERE or "{"'),
@@ -283,12 +363,19 @@ def test_a_fault_has_its_place_and_what_was_expected(
         "SELECT * { BIND(1 AS ?x) BIND(2 AS ?x) }",
         "SELECT * { VALUES (?x ?y) { (1) } }",
         "ASK { _:b ?p ?o OPTIONAL { _:b ?p ?q } }",
+        "PREFIX e: <x:> SELECT DISTINCT ?s { ?s ?p ?o } GROUP BY ?p",
     ],
 )
 def test_rules_of_scope(server: str, query: str) -> None:
     body = problem(post(server, query), 400)
     assert body["position"]["line"] == 1
     assert body["detail"].startswith("ill-formed query")
+
+
+@pytest.mark.parametrize("around", ["{}", "SELECT * {{ {{ {} }} }}"])
+def test_a_variable_that_grouping_does_not_keep(server: str, around: str) -> None:
+    query = around.format("SELECT ?s { ?s ?p ?o } GROUP BY ?p")
+    assert "GROUP BY" in problem(post(server, query), 400)["detail"]
 
 
 # --- large queries, and too large -----------------------------------------------------------
@@ -578,6 +665,8 @@ def solutions(text: str, **values: str) -> list[dict[str, str]]:
         "SELECT ?s ?o { ?s <x:p> ?o }",
         "SELECT * { ?s <x:p> ?o BIND(?s AS ?same) }",
         "SELECT ?s ?o { ?s <x:p> ?o FILTER(BOUND(?s) && ?s = ?s) }",
+        "SELECT ?s ?o { ?s <x:p> ?o FILTER(!(!BOUND(?s))) }",
+        "SELECT ?s ?o { ?s <x:p> ?o FILTER bound # (\n(?s ) }",
         "SELECT ?s (COUNT(*) AS ?o) { ?s <x:p> ?v } GROUP BY ?s",
         "SELECT ?s ?o { ?s <x:p> ?o } ORDER BY ?s DESC(?o)",
         "SELECT ?s ?o { { SELECT ?s ?o { ?s <x:p> ?o } ORDER BY ?s LIMIT 5 } }",
@@ -628,10 +717,12 @@ def test_the_library_is_well_formed() -> None:
 # --- order ----------------------------------------------------------------------------------
 
 _TEXT = st.text("aZé\U0001f600", max_size=3).map("a beginning ".__add__) | st.text(max_size=14)
+_DATE = ox.NamedNode(f"{XSD}date")
 _TERMS = st.lists(
     st.builds(ox.Literal, _TEXT)
     | st.builds(ox.Literal, _TEXT, language=st.sampled_from(["en", "fr"]))
     | st.integers(-20, 20).map(ox.Literal)
+    | st.integers(1, 9).map(lambda n: ox.Literal(f"201{n}-01-01", datatype=_DATE))
     | st.text("ab/é", max_size=14).map(lambda end: ox.NamedNode(f"http://e/{end}"))
     | st.none(),
     max_size=12,
@@ -639,14 +730,16 @@ _TERMS = st.lists(
 
 
 def _sortable(term: dict[str, str] | None) -> tuple[int, int, str]:
-    """What is unbound, IRIs, numbers, texts by their characters."""
+    """What is unbound, IRIs, dates, numbers, texts by their characters."""
     if term is None:
         return (0, 0, "")
     if term["type"] == "uri":
         return (1, 0, term["value"])
+    if term.get("datatype") == _DATE.value:
+        return (2, 0, term["value"])
     if "datatype" in term:
-        return (2, int(term["value"]), "")
-    return (3, 0, term["value"])
+        return (3, int(term["value"]), "")
+    return (4, 0, term["value"])
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
@@ -654,7 +747,7 @@ def _sortable(term: dict[str, str] | None) -> tuple[int, int, str]:
 def test_texts_are_ordered_by_their_characters(
     server: str, terms: list[ox.Literal | ox.NamedNode | None], order: str
 ) -> None:
-    """By SPARQL 1.1 Query, 15.1, of which the order of numbers and texts is ours."""
+    """By SPARQL 1.1 Query, 15.1, of which the order of dates, numbers and texts is ours."""
     values = " ".join(f"({'UNDEF' if term is None else term})" for term in terms)
     query = f"SELECT ?x {{ VALUES (?x) {{ {values} }} }} ORDER BY {order} LIMIT 20 OFFSET 0"
     response = post(server, query, Accept="application/sparql-results+json")
@@ -664,16 +757,22 @@ def test_texts_are_ordered_by_their_characters(
     assert found == sorted(found, reverse="DESC" in order)
 
 
+MIXED = f"SELECT ?x {{ VALUES ?x {{ 2 10 '2010'^^<{XSD}gYear> 3 }} }}"
+
+
 @pytest.mark.parametrize(
     ("query", "expected"),
     [
         ("SELECT (COUNT(*) AS ?n) { VALUES ?x { 1 2 } } ORDER BY ?n", ["2"]),
         ("SELECT * { VALUES ?x { 2 1 } } ORDER BY ?x", ["1", "2"]),
         ("SELECT DISTINCT ?x { VALUES ?x { 'b' 'a' 'b' } } ORDER BY DESC(?x)", ["b", "a"]),
+        (f"{MIXED} ORDER BY ?x", ["2010", "2", "3", "10"]),
         ("SELECT ?x { VALUES ?x { 'b' 'a' } } ORDER BY # } ORDER BY\n?x", ["a", "b"]),
         ("SELECT ?x { VALUES ?x { '} ORDER BY ?y' } }", ["} ORDER BY ?y"]),
         ("SELECT ?x { VALUES ?x { 'b' 'a' } } # } ORDER BY ?x", ["b", "a"]),
         ("SELECT ?x {} GROUP BY ('} ORDER BY ?x #' AS ?x)", ["} ORDER BY ?x #"]),
+        (f"{MIXED} ORDER BY # }} by value\n?x LIMIT 4 # and no\n#2", ["2010", "2", "3", "10"]),
+        (f"{MIXED} ORDER BY asc # (\n(?x)#", ["2010", "2", "3", "10"]),
     ],
 )
 def test_an_order_is_told_from_what_looks_like_one(

@@ -16,7 +16,14 @@ from essgraph.names import BASE
 from essgraph.query import explain, tokens
 from essgraph.reader import position
 from essgraph.results import Writer
-from essgraph.rewriting import in_other_words, modifier, order_by_beginning, spell_out
+from essgraph.rewriting import (
+    count_values,
+    in_other_words,
+    modifier,
+    order_by_beginning,
+    select_by_graph,
+    spell_out,
+)
 from essgraph.snapshot import STORE
 
 Graph: TypeAlias = ox.NamedNode | ox.BlankNode | ox.DefaultGraph
@@ -54,10 +61,12 @@ _RULES: Final = {
 }
 #: Where it says nothing: what is left of the notes to the grammar (19.8).
 _OTHERWISE: Final = Text(
-    "avant ce point, une variable est liée deux fois (BIND, AS), une ligne de VALUES n'a pas "
-    "autant de valeurs que de variables, ou un nœud anonyme sert dans deux groupes",
-    "before this point a variable is bound twice (BIND, AS), a row of VALUES has not as many "
-    "values as there are variables, or a blank node is used in two groups",
+    "avant ce point, une variable est liée deux fois (BIND, AS), SELECT en a une que GROUP BY n'a "
+    "pas, une ligne de VALUES n'a pas autant de valeurs que de variables, ou un nœud anonyme sert "
+    "dans deux groupes",
+    "before this point a variable is bound twice (BIND, AS), SELECT has one that GROUP BY has "
+    "not, a row of VALUES has not as many values as there are variables, or a blank node is used "
+    "in two groups",
 )
 _UNKNOWN_FUNCTION = re.compile(r"The custom function <(.*)> is not supported")
 #: More unknown functions than this in one query are a mistake worth an error.
@@ -120,7 +129,7 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
             custom_functions=functions or None,  # type: ignore[arg-type]
         )
 
-    text = order_by_beginning(query)
+    text = order_by_beginning(count_values(select_by_graph(query)))
     refused: SyntaxFault | None = None
     while True:
         try:
@@ -138,7 +147,8 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
             refused = fault or _refused(query, str(error.msg))
             if words is None:
                 raise refused from error
-            text = query = words
+            query = words
+            text = count_values(select_by_graph(query))
         except OSError as error:  # of the store: ``out`` has errors of its own
             raise EngineError(
                 Text(
@@ -213,8 +223,10 @@ def _refused(query: str, message: str) -> SyntaxFault:
 def _unknown(query: str) -> SyntaxFault | None:
     """The fault of a query that the engine does not read, though it may be SPARQL 1.1."""
     found = tokens(query)
-    for (kind, name, _), _, (_, token, start) in zip(found, found[1:], found[2:], strict=False):
-        if token == "DISTINCT" and kind in ("iri", "pname"):
+    for (kind, name, _), (_, sign, _), (_, token, start) in zip(
+        found, found[1:], found[2:], strict=False
+    ):
+        if (sign, token) == ("(", "DISTINCT") and kind in ("iri", "pname"):
             return SyntaxFault(
                 Text(
                     f"DISTINCT n'est admis que dans un agrégat, et ce moteur n'a pas d'agrégat "

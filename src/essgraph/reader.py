@@ -61,7 +61,8 @@ _NO_END = re.compile(r"[^\r\n]")
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """A variable in a query: its name, place in the text (offsets), and what it does there."""
+    """A variable in a query: its name, place in the text (offsets; from BOUND on where that is
+    before it), and what it does there."""
 
     name: str
     start: int
@@ -228,7 +229,10 @@ class Reader:
 
     def _var(self, token: str, start: int) -> None:
         self._term()
-        self.variables.append(Occurrence(token[1:], start, start + len(token), self._role()))
+        role, end = self._role(), start + len(token)
+        if role == "bound":
+            start = self.tokens[-2][2]
+        self.variables.append(Occurrence(token[1:], start, end, role))
 
     def _role(self) -> Role:
         frame, (kind, before) = self.stack[-1], self.previous

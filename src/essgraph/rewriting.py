@@ -1,17 +1,31 @@
 """Queries in other words: with variables fixed, ``SELECT *`` spelt out, what ORDER BY compares told
-apart, and what the engine does not read said as it does."""
+apart, and what the engine does not read, or counts otherwise, said as it does."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from essgraph.errors import QueryError, Text
 from essgraph.query import tokens
 from essgraph.reader import Occurrence, Query, Reader, position
-from essgraph.terminals import BLANKS, FORMS, IRIREF, PN_CHARS_U, STRING, VARNAME, compiled
+from essgraph.terminals import (
+    AGGREGATES,
+    BLANKS,
+    FORMS,
+    IRIREF,
+    PN_CHARS_U,
+    STRING,
+    VARNAME,
+    compiled,
+)
+
+#: Kind, text (of a keyword in capitals), offset.
+Token: TypeAlias = tuple[str, str, int]
+#: From where to where, and what stands there instead.
+Edit: TypeAlias = tuple[int, int, str]
 
 
 def bind(query: Query, bindings: Mapping[str, str]) -> Query:
@@ -52,7 +66,7 @@ _STAR = re.compile(
     rf"{_BLANK}(?i:SELECT){_BLANK}(?:(?i:DISTINCT|REDUCED){_BLANK})?(\*)"
 )
 #: A variable, where it is not part of something else.
-_MENTION = rf"{IRIREF}|{STRING}|#[^\r\n]*+|[?$]([{PN_CHARS_U}0-9][{VARNAME}]*+)"
+_MENTION = rf"{IRIREF}|{STRING}|\\.|#[^\r\n]*+|[?$]([{PN_CHARS_U}0-9][{VARNAME}]*+)"
 #: With more mentions of variables, a query may be too dear to plan a second time.
 _MAX_MENTIONS: Final = 40
 
@@ -122,9 +136,7 @@ def _substitute(text: str, at: Occurrence, term: str, projected: set[str]) -> st
     if at.role == "by":
         return f" ({term}) "
     if at.role == "bound":
-        # BOUND takes only a variable (rule 121), and this one has a value. SPARQL has no constant
-        # variable, so the question is put to something that is always bound.
-        return f"{text[at.start : at.end]}__) || (true"
+        return "(true"  # BOUND takes only a variable (rule 121), and this one has a value
     return f" {term} "
 
 
@@ -137,6 +149,10 @@ _ORDER_BY = (
     rf"\}}{_SPACE}(?i:ORDER[ \t\r\n]++BY)((?:{_CONDITION})++)"
     rf"{_SPACE}(?:(?i:LIMIT|OFFSET){_SPACE}[0-9]++{_SPACE})*+\Z"
 )
+#: No data has it. (As a predicate, not ``a|!a``: where two join the same two things, the engine
+#: finds them once.)
+_NONE: Final = "urn:x-essgraph:none"
+_ORDER = re.compile("ORDER", re.IGNORECASE)
 #: A text up to 16 bytes stands in the engine's terms: of most, that many characters do.
 _BEGINNING = 12
 
@@ -144,21 +160,142 @@ _BEGINNING = 12
 def order_by_beginning(text: str) -> str:
     """The query with each variable of ORDER BY after the beginning of its text: what differs there
     is in the right order, and the engine, which looks up two whole texts each time it compares
-    them, need not. What has no text (an IRI, a number) has no beginning, and comes before it.
+    them, need not. What has no text (an IRI, a number) has no beginning, and comes before it; of
+    that, numbers last: the engine's comparisons of them with dates contradict one another.
     """
-    last = text.rfind("}")
-    found = compiled(_ORDER_BY, text.isascii()).match(text, last) if last >= 0 else None
+    found = _ordered(text)
+    if found is None and (order := _ORDER.search(text)) and "#" in text[order.start() :]:
+        text = _without_comments(text)
+        found = _ordered(text)
     if found is None:
         return text
 
     def with_beginning(condition: re.Match[str]) -> str:
         direction, bracketed, bare = condition.groups()
         variable = bracketed or bare
-        beginning = f"{direction or ''}(STR(SUBSTR({variable}, 1, {_BEGINNING})))"
-        return f" {beginning} {condition[0]}"
+        beginning = f"STR(SUBSTR({variable}, 1, {_BEGINNING}))"
+        either = f"COALESCE({beginning}, IF(ISNUMERIC({variable}), <{_NONE}>, 1 / 0))"
+        return f" {direction or ''}({either}) {condition[0]}"
 
     conditions = compiled(_EACH, text.isascii()).sub(with_beginning, found[1])
     return text[: found.start(1)] + conditions + text[found.end(1) :]
+
+
+def _ordered(text: str) -> re.Match[str] | None:
+    last = text.rfind("}")
+    return compiled(_ORDER_BY, text.isascii()).match(text, last) if last >= 0 else None
+
+
+def _without_comments(text: str) -> str:
+    pieces: list[str] = []
+    end = 0
+    for _, token, start in tokens(text):
+        between = text[end:start]
+        pieces += (" " if "#" in between else between, text[start : start + len(token)])
+        end = start + len(token)
+    return "".join(pieces)
+
+
+#: COUNT of more than a variable.
+_COUNTED = (
+    rf"(?i:COUNT){_BLANK}\({_BLANK}(?:(?i:DISTINCT){_BLANK})?+(?!(?:\*|{_VARIABLE}){_BLANK}\))"
+)
+
+
+def count_values(text: str) -> str:
+    """The query with each COUNT of an expression as a number that its errors leave (18.5.1.2): the
+    engine has none as soon as one solution gives an error.
+    """
+    if compiled(_COUNTED, text.isascii()).search(text) is None:
+        return text
+    return _edited(text, _values_counted(text, tokens(text)))
+
+
+def _values_counted(text: str, found: Sequence[Token]) -> Iterator[Edit]:
+    for at, (kind, token, start) in enumerate(found):
+        last = _closing(found, at + 1) if (kind, token) == ("word", "COUNT") else None
+        if last is None:
+            continue
+        distinct = found[at + 2][1] == "DISTINCT"
+        first = at + 2 + distinct
+        if last - first < 2:
+            continue  # a term
+        counted = text[found[first][2] : found[last][2]]
+        if distinct:
+            instead = (
+                f"(COUNT(DISTINCT COALESCE({counted}, <{_NONE}>))"
+                f" - COALESCE(MAX(COALESCE(IF(ISIRI({counted}), 0, 0), 1)), 0))"
+            )
+        else:
+            instead = f"SUM(COALESCE(IF(ISIRI({counted}), 1, 1), 0))"
+        yield start, found[last][2] + 1, instead
+
+
+#: GRAPH with a variable, and SELECT somewhere after it.
+_GRAPH = re.compile(rf"(?i:GRAPH){_BLANK}[?$]")
+_SELECT = re.compile("SELECT", re.IGNORECASE)
+
+
+def select_by_graph(text: str) -> str:
+    """The query with the variable of GRAPH in each SELECT inside it that does not name it: the
+    pattern is evaluated graph by graph (18.6), where the engine would take all graphs at once and
+    leave the variable unbound. A SELECT with LIMIT or OFFSET stays as it is.
+    """
+    graph = _GRAPH.search(text)
+    if graph is None or _SELECT.search(text, graph.end()) is None:
+        return text
+    return _edited(text, _named_by_graph(tokens(text)))
+
+
+def _named_by_graph(found: Sequence[Token]) -> Iterator[Edit]:
+    graphs = [""]  # of the braces that are open: the variable of GRAPH
+    for at, (_, token, _) in enumerate(found):
+        if token == "{":
+            kind, name, _ = found[at - 1]
+            named = found[at - 2][1] == "GRAPH"
+            graphs.append((name if kind == "var" else "") if named else graphs[-1])
+        elif token == "}":
+            graphs.pop()
+        elif token == "SELECT" and graphs[-1]:
+            yield from _with_variable(found, at, graphs[-1])
+
+
+def _with_variable(found: Sequence[Token], at: int, variable: str) -> Iterator[Edit]:
+    """The edits by which the SELECT at a token, inside a group, has one more variable."""
+    own: list[Token] = []  # its tokens outside braces
+    opened = closed = end = 0  # its group, and the brace after its modifiers
+    braces = brackets = 0
+    for end in range(at, len(found)):
+        kind, token, _ = found[end]
+        if kind == "var" and token[1:] == variable[1:]:
+            return
+        if token == "{":
+            opened = opened or (end if not braces + brackets else 0)
+            braces += 1
+        elif token == "}":
+            braces -= 1
+            if braces < 0:
+                break
+            closed = closed or (end if not braces + brackets else 0)
+        elif not braces:
+            brackets += {"(": 1, ")": -1}.get(token, 0)
+            own.append(found[end])
+    own += [found[end]] * 2  # of what is no SPARQL there may be less
+    words = [token for _, token, _ in own]
+    if "LIMIT" in words or "OFFSET" in words:
+        return
+    clause = 2 if words[1] in ("DISTINCT", "REDUCED") else 1
+    if words[clause] == "*":  # all of its group
+        yield found[opened][2], found[opened][2], f"{{ GRAPH {variable} "
+        yield found[closed][2] + 1, found[closed][2] + 1, " }"
+        return
+    yield own[clause][2], own[clause][2], f"{variable} "
+    if "GROUP" in words:
+        start = own[words.index("GROUP") + 2][2]
+        yield start, start, f"{variable} "
+    elif not AGGREGATES.isdisjoint(words):
+        start = found[closed][2] + 1
+        yield start, start, f" GROUP BY {variable} "
 
 
 def order_by_type(query: Query) -> Query | None:
@@ -178,9 +315,6 @@ def order_by_type(query: Query) -> Query | None:
     return query._replace(text="".join((*pieces, query.text[end:]))) if pieces else None
 
 
-#: No data has it. (Not ``a|!a``: where two predicates join the same two things, the engine finds
-#: them once.)
-_NO_PREDICATE: Final = "urn:x-essgraph:none"
 #: The variable of a SELECT of which ASK only wants to know whether it has a solution.
 _FRESH: Final = "essgraph"
 
@@ -195,23 +329,27 @@ def in_other_words(text: str) -> str | None:
     """
     found = tokens(text)
     edits = [*_empty_sets(found), *_named_twice(found), *_asked_groups(found)]
+    return _edited(text, edits) if edits else None
+
+
+def _edited(text: str, edits: Iterable[Edit]) -> str:
     pieces: list[str] = []
     end = 0
     for start, stop, instead in sorted(edits):
         pieces += (text[end:start], instead)
         end = stop
-    return "".join((*pieces, text[end:])) if edits else None
+    return "".join((*pieces, text[end:]))
 
 
-def _empty_sets(found: Sequence[tuple[str, str, int]]) -> Iterator[tuple[int, int, str]]:
+def _empty_sets(found: Sequence[Token]) -> Iterator[Edit]:
     for (_, sign, start), (_, opening, _), (_, closing, end) in zip(
         found, found[1:], found[2:], strict=False
     ):
         if (sign, opening, closing) == ("!", "(", ")"):
-            yield start, end + 1, f"!<{_NO_PREDICATE}>"
+            yield start, end + 1, f"!<{_NONE}>"
 
 
-def _named_twice(found: Sequence[tuple[str, str, int]]) -> Iterator[tuple[int, int, str]]:
+def _named_twice(found: Sequence[Token]) -> Iterator[Edit]:
     open_: list[tuple[int, set[str]]] = []  # the SELECT clauses: how deep they stand, and names
     depth = 0
     before = ""
@@ -230,7 +368,7 @@ def _named_twice(found: Sequence[tuple[str, str, int]]) -> Iterator[tuple[int, i
         before = token
 
 
-def _asked_groups(found: Sequence[tuple[str, str, int]]) -> Iterator[tuple[int, int, str]]:
+def _asked_groups(found: Sequence[Token]) -> Iterator[Edit]:
     if not modifier(found, ("ASK",), ("GROUP", "HAVING", "ORDER")):
         return
     start = next(start for _, token, start in found if token == "{")
@@ -242,9 +380,7 @@ def _asked_groups(found: Sequence[tuple[str, str, int]]) -> Iterator[tuple[int, 
     yield end + len(last), end + len(last), " }"
 
 
-def modifier(
-    found: Sequence[tuple[str, str, int]], forms: Sequence[str], words: Sequence[str]
-) -> tuple[str, str, int] | None:
+def modifier(found: Sequence[Token], forms: Sequence[str], words: Sequence[str]) -> Token | None:
     """The first of some words among the solution modifiers of a query, by its tokens; None where
     there is none, or the query is of another form."""
     if next(token for _, token, _ in found if token in FORMS) not in forms:
@@ -257,9 +393,7 @@ def modifier(
     return None
 
 
-def _conditions(
-    text: str, found: Sequence[tuple[str, str, int]], at: int
-) -> Iterator[tuple[int, str, str]]:
+def _conditions(text: str, found: Sequence[Token], at: int) -> Iterator[tuple[int, str, str]]:
     """The conditions of ORDER BY from a token on: offset, ASC, DESC or nothing, and expression."""
     while at < len(found):
         kind, token, start = found[at]
@@ -273,7 +407,7 @@ def _conditions(
         at = last + 1
 
 
-def _closing(found: Sequence[tuple[str, str, int]], at: int) -> int | None:
+def _closing(found: Sequence[Token], at: int) -> int | None:
     """Where the bracket closes that opens at a token, if one does."""
     depth = 0
     for n in range(at, len(found)):

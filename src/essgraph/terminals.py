@@ -12,13 +12,13 @@ UPDATES: Final = frozenset(
 FORMS: Final = frozenset(("SELECT", "ASK", "CONSTRUCT", "DESCRIBE"))
 #: Functions whose value differs from one call to the next: their answers are not to be cached.
 VOLATILE: Final = frozenset(["RAND", "NOW", "UUID", "STRUUID", "BNODE"])
-_AGGREGATES: Final = frozenset(["COUNT", "SUM", "MIN", "MAX", "AVG", "SAMPLE", "GROUP_CONCAT"])
-CLAUSES: Final = _AGGREGATES | {"FILTER", "AS", "HAVING"}
+AGGREGATES: Final = frozenset(["COUNT", "SUM", "MIN", "MAX", "AVG", "SAMPLE", "GROUP_CONCAT"])
+CLAUSES: Final = AGGREGATES | {"FILTER", "AS", "HAVING"}
 KEYWORDS: Final = (
     UPDATES
     | FORMS
     | VOLATILE
-    | _AGGREGATES
+    | AGGREGATES
     # 4 to 18 of SPARQL 1.1 Query, then the functions of 17, then those of SPARQL 1.2.
     | frozenset((
         "BASE", "PREFIX", "DISTINCT", "REDUCED", "WHERE", "FROM", "NAMED", "GROUP", "BY",
