@@ -163,6 +163,58 @@ def test_the_memo_answers_in_pieces_too(server: str) -> None:
     assert b"true" in answers[0]
 
 
+def test_a_request_within_a_head_is_none(server: str) -> None:
+    """Behind another request comes the beginning of a head; the rest of it looks like a request
+    that the memo knows."""
+    known = b"GET /sparql?query=ASK%7B%3Fs%20a%20%3Fy%7D HTTP/1.1\r\nHost: x\r\n\r\n"
+    begun = b"GET /health HTTP/1.1\r\nX-Rest: "
+    host, port = server.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        for _ in range(2):
+            connection.sendall(known)
+            assert b"true" in status_and_body(connection)[1]
+        first = b"GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n"
+        connection.sendall(first + begun)
+        assert b"User-agent" in status_and_body(connection)[1]
+        connection.sendall(known)
+        assert b'"status":"ok"' in status_and_body(connection)[1]
+
+
+def answered(server: str) -> int:
+    """How many requests were answered with 200, by the application or from memory."""
+    names = r'^essgraph_re(?:quests_total\{status="200"\}|membered_total) (\d+)'
+    told = httpx.get(f"{server}/metrics").text
+    return sum(int(number) for number in re.findall(names, told, re.MULTILINE))
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["apart", "together"])
+def test_who_does_not_read_is_answered_no_further(server: str, apart: bool) -> None:
+    """What the client leaves unread would lie in memory; what it reads at last is all there."""
+    query = "SELECT * { ?s ?p ?o } LIMIT 800"
+    path = str(httpx.URL("/sparql", params={"query": query}))
+    request = f"GET {path} HTTP/1.1\r\nHost: unread\r\n\r\n".encode()
+    host, port = server.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(request)
+        body = status_and_body(connection)[1]
+        assert len(body) > 100_000
+        before = answered(server)
+        for _ in range(100 if apart else 4):
+            connection.sendall(request if apart else request * 25)
+            time.sleep(0.001)
+        time.sleep(0.3)
+        # Some megabytes are the system's.
+        assert answered(server) - before < 50
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        said = bytearray()
+        while piece := connection.recv(2**20):
+            said += piece
+    assert said.count(b"HTTP/1.1 200 OK\r\n") == 101
+    assert said.count(body) == 100
+    assert said.endswith(httpx.get(f"{server}/health").content)
+
+
 @pytest.mark.parametrize(
     ("request_", "status"),
     [

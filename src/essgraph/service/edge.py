@@ -129,6 +129,7 @@ class _Edge(HttpToolsProtocol):
         self._refused = False
         self._parting: Fault | None = None  # what is said when it was
         self._offered = False  # the head at hand offers another protocol
+        self._held = False  # an answer waits to be read before anything follows it
 
     # --- what comes in ----------------------------------------------------------------------
 
@@ -201,6 +202,8 @@ class _Edge(HttpToolsProtocol):
         self.transport.write(b"".join((STATUS_LINE[status], self._defaults(), head, body)))
         self._rest()
         self.memo.heard(line or "", self._resting - begin)
+        if self.flow.write_paused:
+            self._hold()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -281,7 +284,20 @@ class _Edge(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         # In place of uvicorn's, which makes a timer for each request.
         self.server_state.total_requests += 1
-        self._between = not self.pipeline and not self.cycle.more_body
+        self._between = not self.pipeline and self._whole
+        if self.flow.write_paused:
+            self._hold()
+        else:
+            self._go_on()
+
+    def _hold(self) -> None:
+        """Nothing more is read or answered until the client has read: what it leaves unread lies
+        in memory."""
+        self._held = True
+        self.flow.pause_reading()
+
+    def _go_on(self) -> None:
+        """After an answer."""
         if not self.transport.is_closing():
             self.flow.resume_reading()
             if self.pipeline:
@@ -415,6 +431,9 @@ class _Edge(HttpToolsProtocol):
         if self._reading is not None:
             self._reading.cancel()
             self._reading = None
+        if self._held:
+            self._held = False
+            self._go_on()
 
 
 class _Quiet:
