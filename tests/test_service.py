@@ -47,6 +47,42 @@ def test_unknown_addresses_are_problems(server: str, path: str) -> None:
     assert response.json()["status"] == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        (
+            "/queries/a%0d%0aX-Sent:%20by%20them%0d%0a/",
+            "/queries/a%0D%0AX-Sent%3A%20by%20them%0D%0A",
+        ),
+        ("/queries/%C3%A9/?lang=fr", "/queries/%C3%A9?lang=fr"),
+        ("/data/bamako.%3Cb%3E/", "/data/bamako.%3Cb%3E"),
+    ],
+)
+def test_a_redirect_leads_to_an_address_and_is_no_more(
+    server: str, path: str, location: str
+) -> None:
+    said = talk(server, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert body == b""
+    fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    assert fields[b"location"] == location.encode()
+    assert b"x-sent" not in head.lower().replace(fields[b"location"].lower(), b"")
+
+
+@pytest.mark.parametrize("field", ["If-Modified-Since", "If-Unmodified-Since"])
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Sat, 01 Jan 99999999999 00:00:00 GMT",
+        "Sat, 01 Jan 2020 00:00:00 +99999999999999",
+        "soon",
+    ],
+)
+def test_a_condition_without_a_date_is_none(server: str, field: str, date: str) -> None:
+    """RFC 9110, 13.1.3."""
+    assert httpx.get(f"{server}/dataset.ttl", headers={field: date}).status_code == 200
+
+
 def test_every_address_answers_a_preflight(server: str) -> None:
     """What the service describes, its pages, its parts, and the server as a whole (``*``)."""
     described = httpx.get(f"{server}/openapi.json").json()["paths"]
