@@ -90,6 +90,9 @@ class Reader(HTMLParser):
         return [a["href"] or "" for tag, a in self.elements if tag == "a" and "href" in a]
 
 
+FORM = "application/x-www-form-urlencoded"
+
+
 @pytest.fixture(scope="module")
 def client(server: str) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server, headers={"Accept": BROWSER}, timeout=30) as client:
@@ -632,6 +635,28 @@ def test_a_short_link_is_the_query_with_its_answer(client: httpx.Client) -> None
 def test_a_short_link_cannot_swell(client: httpx.Client) -> None:
     bomb = outcome.shorten("#" * 10_000_000)
     assert client.get(f"/q/{bomb}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "status"),
+    [
+        (FORM, b"query=ASK+%7B%7D&view=table", 200),
+        (FORM, b"query=" + b"a" * 2**20, 413),
+        (FORM, b"query=%ff", 400),
+        ("multipart/form-data; boundary=x", b"--x\r\n", 415),
+        ("multipart/form-data", b"", 415),
+        ("text/turtle", b"", 415),
+    ],
+)
+def test_the_editor_sends_a_form_of_bounded_size(
+    client: httpx.Client, media_type: str, body: bytes, status: int
+) -> None:
+    answer = client.post(
+        "/view", content=body, headers={"Content-Type": media_type, "Accept": "application/json"}
+    )
+    assert answer.status_code == status
+    if status != 200:
+        assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from essgraph.engine import CLIENT, Dataset
 from essgraph.errors import EssgraphError, LimitExceeded, QueryError, Text
 from essgraph.formats import Format
 from essgraph.query import inspect
-from essgraph.service import problems
+from essgraph.service import problems, sparql
 from essgraph.service.live import Served
 from essgraph.service.pages import network, pictures
 from essgraph.service.pages.frame import View
@@ -81,7 +81,7 @@ async def ask(served: Served, query: str, wanted: str, v: View) -> Outcome:
     """The outcome of a query as it stands; a fault of the query is an outcome too."""
     outcome = Outcome(query)
     try:
-        inspected = inspect(query)
+        inspected = await sparql.read(inspect, query)
         outcome.form = inspected.form
         graph = inspected.form in ("CONSTRUCT", "DESCRIBE")
         outcome.offers = formats.GRAPHS if graph else formats.RESULTS
