@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import shlex
 import subprocess
@@ -472,12 +473,35 @@ def test_without_the_text_a_page_has_no_more_than_its_anchors(client: httpx.Clie
     assert "<mark>" not in client.get("/passage/aimf-article-2019/14").text
 
 
-def test_with_the_text_the_words_stand_in_their_context(built: Path, texts: Path) -> None:
-    with serving(built, "--texts", texts) as running:
-        page = httpx.get(f"{running.url}/passage/aimf-article-2019/14", headers={"Accept": BROWSER})
-    marked = re.search(r"<mark>(.*?)</mark>", page.text, re.DOTALL)
+def test_with_the_text_the_words_stand_in_their_context(
+    built: Path, texts: Path, tmp_path: Path
+) -> None:
+    """For who reads the page alone: no script of another origin, no cache for many; and who starts
+    the service is told."""
+    with (
+        (tmp_path / "err").open("wb") as err,
+        serving(built, "--texts", texts, stderr=err, env={**os.environ, "LC_ALL": "en"}) as running,
+        httpx.Client(base_url=running.url) as client,
+    ):
+        pages = [
+            client.get(f"/passage/aimf-article-2019/14{suffix}", headers={"Accept": BROWSER})
+            for suffix in ("", "", "?lang=en")
+        ]
+        pages += [
+            client.get(path) for path in ("/page/remcess", "/page/passage/aimf-article-2019/14")
+        ]
+        other = client.get("/passage/aimf-article-2019/14", headers={"Accept": "text/turtle"})
+    for page in pages:
+        assert "<mark>" in page.text
+        assert "access-control-allow-origin" not in page.headers
+        assert page.headers["cache-control"] == "private, max-age=60"
+        assert page.headers["x-content-type-options"] == "nosniff"
+    marked = re.search(r"<mark>(.*?)</mark>", pages[0].text, re.DOTALL)
     assert marked
     assert marked[1].startswith("dont elle a soutenu")
+    assert other.headers["access-control-allow-origin"] == "*"
+    assert other.headers["cache-control"] == "public, max-age=60"
+    assert f"quote the private texts of {texts} to whoever" in (tmp_path / "err").read_text("utf-8")
 
 
 def test_a_text_that_was_changed_is_not_quoted(built: Path, texts: Path, tmp_path: Path) -> None:
