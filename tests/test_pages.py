@@ -512,6 +512,24 @@ def test_a_text_that_was_changed_is_not_quoted(built: Path, texts: Path, tmp_pat
     assert "<mark>" not in page.text
 
 
+@pytest.mark.parametrize(
+    "term",
+    ['"abc"^^xsd:integer', '""^^xsd:decimal', '"NaN"^^xsd:double', '"INF"^^xsd:double', "1e308",
+     "<<( <x:s> <x:p> 'o'@fr )>>"],
+)  # fmt: skip
+@pytest.mark.parametrize("view", ["table", "chart", "map", "graph"])
+def test_any_term_is_shown(client: httpx.Client, term: str, view: str) -> None:
+    """A literal may be none of its datatype; a triple may be a term (SPARQL 1.2)."""
+    query = f"""PREFIX xsd: <http://www.w3.org/2001/XMLSchema#>
+SELECT ?what ?n {{ VALUES (?what ?n) {{ (<x:a> {term}) (<x:b> 5) }} }}"""
+    page = client.get("/sparql", params={"query": query, "view": view})
+    assert page.status_code == 200
+    assert "x:b" in page.text
+    shown = "x:s" if "<<" in term else term.partition("^^")[0].strip('"')
+    assert shown in page.text
+    assert not re.search(r'="(nan|inf)', page.text)
+
+
 def test_markup_in_data_shows_as_text(tmp_path: Path) -> None:
     """A label, a note and an IRI that hold markup, and a query and a search that do."""
     evil = "<script>alert(1)</script><img src=x onerror=alert(2)>\\\"'&"
