@@ -216,6 +216,42 @@ def test_a_request_within_a_head_is_none(server: str) -> None:
         assert b'"status":"ok"' in status_and_body(connection)[1]
 
 
+CHUNKED = (
+    b"POST /sparql HTTP/1.1\r\nHost: x\r\nContent-Type: application/sparql-query\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
+
+
+def test_fields_behind_a_body_are_passed_over(server: str) -> None:
+    """RFC 9110, 6.5.1: what is not meant to stand there is no field of the request."""
+    trailers = b"5\r\nASK{}\r\n0\r\nAccept: text/csv\r\nX: y\r\n\r\n"
+    small = b"1\r\n \r\n" * 20_000 + trailers
+    last = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    said = talk(server, CHUNKED + trailers + CHUNKED + small + last)
+    assert said.count(b"HTTP/1.1 200 OK") == 3
+    assert said.count(b"content-type: application/sparql-results+json") == 2
+
+
+@pytest.mark.parametrize(
+    ("begin", "rest"),
+    [
+        (b"5\r\nASK{}\r\n0\r\n", b"a: b\r\n" * 1000),
+        (b"5\r\nASK{}\r\n0\r\na: ", b"b" * 6000),
+        (b"5;a=", b"b" * 6000),
+    ],
+    ids=["fields", "one field", "extension"],
+)
+def test_what_stands_beside_a_body_is_bounded(server: str, begin: bytes, rest: bytes) -> None:
+    """It would lie in memory, for as long as a body may take to come."""
+    host, port = server.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(CHUNKED + begin)
+        for _ in range(50):
+            connection.sendall(rest)
+            time.sleep(0.005)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 431 ")
+
+
 def answered(server: str) -> int:
     """How many requests were answered with 200, by the application or from memory."""
     names = r'^essgraph_re(?:quests_total\{status="200"\}|membered_total) (\d+)'
