@@ -397,6 +397,12 @@ def test_a_cited_answer_says_whether_and_how_it_has_changed(tmp_path: Path, run:
         told = httpx.get(server.url + links(then)["version-history"]).json()
         assert [told["changed"], told["since"], told["version"]] == [True, first[:16], second]
         assert [kept["version"] for kept in told["versions"]] == [second, first]
+        # However many digits name it, and whether they are right, it is held ready once.
+        processes = len(server.children())
+        for tail in ("", *(first[16:n] for n in (17, 20, 40, 64)), "x", "0", "1", "00", "11", "01"):
+            said = httpx.get(f"{server.url}/queries/members?version={first[:16]}{tail}")
+            assert said.status_code == (200 if first[16:].startswith(tail) else 404), tail
+        assert len(server.children()) == processes
         # So does the page, in words; and what it links to is the former answer too.
         for language, words in (("en", "has changed since"), ("fr", "a changé depuis")):
             address = local(cited).replace("lang=fr", f"lang={language}")

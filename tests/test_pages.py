@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 import re
 import shlex
 import subprocess
@@ -88,6 +89,9 @@ class Reader(HTMLParser):
 
     def links(self) -> list[str]:
         return [a["href"] or "" for tag, a in self.elements if tag == "a" and "href" in a]
+
+
+FORM = "application/x-www-form-urlencoded"
 
 
 @pytest.fixture(scope="module")
@@ -469,12 +473,35 @@ def test_without_the_text_a_page_has_no_more_than_its_anchors(client: httpx.Clie
     assert "<mark>" not in client.get("/passage/aimf-article-2019/14").text
 
 
-def test_with_the_text_the_words_stand_in_their_context(built: Path, texts: Path) -> None:
-    with serving(built, "--texts", texts) as running:
-        page = httpx.get(f"{running.url}/passage/aimf-article-2019/14", headers={"Accept": BROWSER})
-    marked = re.search(r"<mark>(.*?)</mark>", page.text, re.DOTALL)
+def test_with_the_text_the_words_stand_in_their_context(
+    built: Path, texts: Path, tmp_path: Path
+) -> None:
+    """For who reads the page alone: no script of another origin, no cache for many; and who starts
+    the service is told."""
+    with (
+        (tmp_path / "err").open("wb") as err,
+        serving(built, "--texts", texts, stderr=err, env={**os.environ, "LC_ALL": "en"}) as running,
+        httpx.Client(base_url=running.url) as client,
+    ):
+        pages = [
+            client.get(f"/passage/aimf-article-2019/14{suffix}", headers={"Accept": BROWSER})
+            for suffix in ("", "", "?lang=en")
+        ]
+        pages += [
+            client.get(path) for path in ("/page/remcess", "/page/passage/aimf-article-2019/14")
+        ]
+        other = client.get("/passage/aimf-article-2019/14", headers={"Accept": "text/turtle"})
+    for page in pages:
+        assert "<mark>" in page.text
+        assert "access-control-allow-origin" not in page.headers
+        assert page.headers["cache-control"] == "private, max-age=60"
+        assert page.headers["x-content-type-options"] == "nosniff"
+    marked = re.search(r"<mark>(.*?)</mark>", pages[0].text, re.DOTALL)
     assert marked
     assert marked[1].startswith("dont elle a soutenu")
+    assert other.headers["access-control-allow-origin"] == "*"
+    assert other.headers["cache-control"] == "public, max-age=60"
+    assert f"quote the private texts of {texts} to whoever" in (tmp_path / "err").read_text("utf-8")
 
 
 def test_a_text_that_was_changed_is_not_quoted(built: Path, texts: Path, tmp_path: Path) -> None:
@@ -483,6 +510,24 @@ def test_a_text_that_was_changed_is_not_quoted(built: Path, texts: Path, tmp_pat
     with serving(built, "--texts", tmp_path) as running:
         page = httpx.get(f"{running.url}/page/remcess")
     assert "<mark>" not in page.text
+
+
+@pytest.mark.parametrize(
+    "term",
+    ['"abc"^^xsd:integer', '""^^xsd:decimal', '"NaN"^^xsd:double', '"INF"^^xsd:double', "1e308",
+     "<<( <x:s> <x:p> 'o'@fr )>>"],
+)  # fmt: skip
+@pytest.mark.parametrize("view", ["table", "chart", "map", "graph"])
+def test_any_term_is_shown(client: httpx.Client, term: str, view: str) -> None:
+    """A literal may be none of its datatype; a triple may be a term (SPARQL 1.2)."""
+    query = f"""PREFIX xsd: <http://www.w3.org/2001/XMLSchema#>
+SELECT ?what ?n {{ VALUES (?what ?n) {{ (<x:a> {term}) (<x:b> 5) }} }}"""
+    page = client.get("/sparql", params={"query": query, "view": view})
+    assert page.status_code == 200
+    assert "x:b" in page.text
+    shown = "x:s" if "<<" in term else term.partition("^^")[0].strip('"')
+    assert shown in page.text
+    assert not re.search(r'="(nan|inf)', page.text)
 
 
 def test_markup_in_data_shows_as_text(tmp_path: Path) -> None:
@@ -632,6 +677,28 @@ def test_a_short_link_is_the_query_with_its_answer(client: httpx.Client) -> None
 def test_a_short_link_cannot_swell(client: httpx.Client) -> None:
     bomb = outcome.shorten("#" * 10_000_000)
     assert client.get(f"/q/{bomb}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "status"),
+    [
+        (FORM, b"query=ASK+%7B%7D&view=table", 200),
+        (FORM, b"query=" + b"a" * 2**20, 413),
+        (FORM, b"query=%ff", 400),
+        ("multipart/form-data; boundary=x", b"--x\r\n", 415),
+        ("multipart/form-data", b"", 415),
+        ("text/turtle", b"", 415),
+    ],
+)
+def test_the_editor_sends_a_form_of_bounded_size(
+    client: httpx.Client, media_type: str, body: bytes, status: int
+) -> None:
+    answer = client.post(
+        "/view", content=body, headers={"Content-Type": media_type, "Accept": "application/json"}
+    )
+    assert answer.status_code == status
+    if status != 200:
+        assert answer.headers["content-type"] == "application/problem+json"
 
 
 @pytest.mark.parametrize(

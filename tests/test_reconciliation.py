@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import json
 import random
+import time
 import unicodedata
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -298,11 +300,16 @@ def test_data_extension(http: httpx.Client) -> None:
         ("queries", '{"q": {"query": "a", "type_strict": []}}'),
         ("queries", '{"q": {"query": "a", "limit": 0}}'),
         ("queries", '{"q": {"query": "a", "limit": "1"}}'),
+        ("queries", '{"q": {"query": "a", "limit": NaN}}'),
+        ("queries", '{"\\ud800": {"query": "a"}}'),
+        ("queries", '{"\\ud800": 1}'),
         ("queries", '{"q": {"query": "a", "type": 3}}'),
         ("queries", '{"q": {"query": "a", "properties": [{"pid": "x"}]}}'),
         ("extend", "{}"),
         ("extend", '{"ids": "bamako", "properties": []}'),
         ("extend", '{"ids": [], "properties": [3]}'),
+        ("extend", '{"ids": ["\\ud800"], "properties": []}'),
+        ("extend", '{"ids": [], "properties": [{"id": "\\ud800"}]}'),
     ],
 )
 def test_a_malformed_request_is_a_400_that_says_why(
@@ -311,6 +318,33 @@ def test_a_malformed_request_is_a_400_that_says_why(
     answer = http.post("", data={field: value})
     assert answer.status_code == 400
     assert field in answer.json()["detail"]
+
+
+def test_many_values_keep_nobody_waiting(http: httpx.Client) -> None:
+    """As many as may be, each compared with all that the likeliest entities have: beside the
+    loop. More are refused."""
+    names_ = [f"ville {n} économie" for n in range(51)]
+
+    def ask(values: list[str]) -> httpx.Response:
+        query = {
+            "query": "économie sociale et solidaire",
+            "limit": 50,
+            "properties": [{"pid": "rdf:type", "v": values}],
+        }
+        return http.post("", data={"queries": json.dumps({"q": query})}, timeout=60)
+
+    refused = ask(names_)
+    assert refused.status_code == 400
+    assert "50" in refused.json()["detail"]
+    with ThreadPoolExecutor(1) as beside:
+        asked = beside.submit(ask, names_[:50])
+        waits = []
+        while not asked.done():
+            begun = time.monotonic()
+            http.get("/properties", params={"limit": "a"})  # refused before anything is read
+            waits.append(time.monotonic() - begun)
+    assert asked.result().status_code == 200
+    assert max(waits) < 0.5
 
 
 JSON_VALUES: st.SearchStrategy[Any] = st.recursive(

@@ -326,6 +326,11 @@ def test_a_key_in_the_address_is_sent_and_not_shown(ill: IllServer, built: Path,
         assert answer.status_code == 502
         assert "s3cret" not in answer.text
         assert ill.url in answer.json()["detail"]
+        ill.ail, ill.location = "301", f"{ill.url}/new?key=s3cret&x=%20"
+        answer = ask(client)
+        assert answer.status_code == 502
+        assert "s3cret" not in answer.text
+        assert f"{ill.url}/new" in answer.json()["detail"]
     assert set(ill.paths) == {"/query?key=s3cret&x=%20"}
     left = run("push", address, "--out", built)
     assert left.code == 1

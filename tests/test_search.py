@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+import select
+import socket
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -144,6 +149,25 @@ def test_suggestions_complete_what_is_typed(http: httpx.Client) -> None:
     assert len(http.get("/suggest", params={"q": "forum", "limit": "3"}).json()["results"]) == 3
     for result in results:
         assert http.get(result["url"]).status_code in (200, 303)
+
+
+def test_the_searches_of_one_client_keep_no_other_waiting(server: str) -> None:
+    """One that sends many long ones at once has its turn like everybody."""
+    host, port = server.removeprefix("http://").split(":")
+    with ExitStack() as stack:
+        busy = []
+        for n in range(20):
+            connection = stack.enter_context(socket.create_connection((host, int(port))))
+            path = f"/search?q={quote('de la ' * 32)}{n}"
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            busy.append(connection)
+        time.sleep(0.05)
+        other = stack.enter_context(
+            httpx.Client(transport=httpx.HTTPTransport(local_address="127.0.0.2"), timeout=60)
+        )
+        assert other.get(f"{server}/search", params={"q": "bamako"}).json()["total"] > 0
+        answered, _, _ = select.select(busy, [], [], 0)
+        assert len(answered) < 10
 
 
 @pytest.mark.parametrize(

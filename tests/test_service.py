@@ -47,6 +47,42 @@ def test_unknown_addresses_are_problems(server: str, path: str) -> None:
     assert response.json()["status"] == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "location"),
+    [
+        (
+            "/queries/a%0d%0aX-Sent:%20by%20them%0d%0a/",
+            "/queries/a%0D%0AX-Sent%3A%20by%20them%0D%0A",
+        ),
+        ("/queries/%C3%A9/?lang=fr", "/queries/%C3%A9?lang=fr"),
+        ("/data/bamako.%3Cb%3E/", "/data/bamako.%3Cb%3E"),
+    ],
+)
+def test_a_redirect_leads_to_an_address_and_is_no_more(
+    server: str, path: str, location: str
+) -> None:
+    said = talk(server, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert body == b""
+    fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    assert fields[b"location"] == location.encode()
+    assert b"x-sent" not in head.lower().replace(fields[b"location"].lower(), b"")
+
+
+@pytest.mark.parametrize("field", ["If-Modified-Since", "If-Unmodified-Since"])
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Sat, 01 Jan 99999999999 00:00:00 GMT",
+        "Sat, 01 Jan 2020 00:00:00 +99999999999999",
+        "soon",
+    ],
+)
+def test_a_condition_without_a_date_is_none(server: str, field: str, date: str) -> None:
+    """RFC 9110, 13.1.3."""
+    assert httpx.get(f"{server}/dataset.ttl", headers={field: date}).status_code == 200
+
+
 def test_every_address_answers_a_preflight(server: str) -> None:
     """What the service describes, its pages, its parts, and the server as a whole (``*``)."""
     described = httpx.get(f"{server}/openapi.json").json()["paths"]
@@ -161,6 +197,94 @@ def test_the_memo_answers_in_pieces_too(server: str) -> None:
             answers.append(connection.recv(65536).partition(b"\r\n\r\n")[2])
     assert len(set(answers)) == 1
     assert b"true" in answers[0]
+
+
+def test_a_request_within_a_head_is_none(server: str) -> None:
+    """Behind another request comes the beginning of a head; the rest of it looks like a request
+    that the memo knows."""
+    known = b"GET /sparql?query=ASK%7B%3Fs%20a%20%3Fy%7D HTTP/1.1\r\nHost: x\r\n\r\n"
+    begun = b"GET /health HTTP/1.1\r\nX-Rest: "
+    host, port = server.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        for _ in range(2):
+            connection.sendall(known)
+            assert b"true" in status_and_body(connection)[1]
+        first = b"GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n"
+        connection.sendall(first + begun)
+        assert b"User-agent" in status_and_body(connection)[1]
+        connection.sendall(known)
+        assert b'"status":"ok"' in status_and_body(connection)[1]
+
+
+CHUNKED = (
+    b"POST /sparql HTTP/1.1\r\nHost: x\r\nContent-Type: application/sparql-query\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
+
+
+def test_fields_behind_a_body_are_passed_over(server: str) -> None:
+    """RFC 9110, 6.5.1: what is not meant to stand there is no field of the request."""
+    trailers = b"5\r\nASK{}\r\n0\r\nAccept: text/csv\r\nX: y\r\n\r\n"
+    small = b"1\r\n \r\n" * 20_000 + trailers
+    last = b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    said = talk(server, CHUNKED + trailers + CHUNKED + small + last)
+    assert said.count(b"HTTP/1.1 200 OK") == 3
+    assert said.count(b"content-type: application/sparql-results+json") == 2
+
+
+@pytest.mark.parametrize(
+    ("begin", "rest"),
+    [
+        (b"5\r\nASK{}\r\n0\r\n", b"a: b\r\n" * 1000),
+        (b"5\r\nASK{}\r\n0\r\na: ", b"b" * 6000),
+        (b"5;a=", b"b" * 6000),
+    ],
+    ids=["fields", "one field", "extension"],
+)
+def test_what_stands_beside_a_body_is_bounded(server: str, begin: bytes, rest: bytes) -> None:
+    """It would lie in memory, for as long as a body may take to come."""
+    host, port = server.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        connection.sendall(CHUNKED + begin)
+        for _ in range(50):
+            connection.sendall(rest)
+            time.sleep(0.005)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 431 ")
+
+
+def answered(server: str) -> int:
+    """How many requests were answered with 200, by the application or from memory."""
+    names = r'^essgraph_re(?:quests_total\{status="200"\}|membered_total) (\d+)'
+    told = httpx.get(f"{server}/metrics").text
+    return sum(int(number) for number in re.findall(names, told, re.MULTILINE))
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["apart", "together"])
+def test_who_does_not_read_is_answered_no_further(server: str, apart: bool) -> None:
+    """What the client leaves unread would lie in memory; what it reads at last is all there."""
+    query = "SELECT * { ?s ?p ?o } LIMIT 800"
+    path = str(httpx.URL("/sparql", params={"query": query}))
+    request = f"GET {path} HTTP/1.1\r\nHost: unread\r\n\r\n".encode()
+    host, port = server.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.sendall(request)
+        body = status_and_body(connection)[1]
+        assert len(body) > 100_000
+        before = answered(server)
+        for _ in range(100 if apart else 4):
+            connection.sendall(request if apart else request * 25)
+            time.sleep(0.001)
+        time.sleep(0.3)
+        # Some megabytes are the system's.
+        assert answered(server) - before < 50
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        said = bytearray()
+        while piece := connection.recv(2**20):
+            said += piece
+    assert said.count(b"HTTP/1.1 200 OK\r\n") == 101
+    assert said.count(body) == 100
+    assert said.endswith(httpx.get(f"{server}/health").content)
 
 
 @pytest.mark.parametrize(

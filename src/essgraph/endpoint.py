@@ -387,7 +387,8 @@ class Endpoint:
             )
         elsewhere = response.headers.get("location")
         if elsewhere and 300 <= status < 400:
-            return EngineUnreachable(moved(self.url, status, elsewhere))
+            # Without its query, which holds what ours does.
+            return EngineUnreachable(moved(self.url, status, elsewhere.partition("?")[0]))
         return EngineUnreachable(
             Text(
                 f"le moteur {self.url} répond {status} : {said}",

@@ -121,6 +121,14 @@ def run(arguments: Namespace, language: str) -> int:
             ),
             language,
         )
+        if texts is not None:
+            console.say(
+                Text(
+                    f"ses pages citent les textes privés de {texts} à quiconque peut le joindre",
+                    f"its pages quote the private texts of {texts} to whoever can reach it",
+                ),
+                language,
+            )
         serve(
             live,
             host=arguments.host,

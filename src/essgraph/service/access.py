@@ -23,6 +23,8 @@ from essgraph.service.reply import Headers, Reply
 
 _LOG: Final = logging.getLogger("essgraph")
 
+#: For every answer.
+_ALWAYS: Final = [(b"x-content-type-options", b"nosniff")]
 #: Fetch standard, 3.2: any origin may read, without credentials.
 CORS: Final = [
     (b"access-control-allow-origin", b"*"),
@@ -30,7 +32,7 @@ CORS: Final = [
         b"access-control-expose-headers",
         b"ETag, Link, Retry-After, Content-Location, Content-Language, Last-Modified",
     ),
-    (b"x-content-type-options", b"nosniff"),
+    *_ALWAYS,
 ]
 _PREFLIGHT: Final = [
     (b"access-control-allow-methods", b"GET, HEAD, POST, OPTIONS"),
@@ -164,7 +166,8 @@ class AccessLog:
 
 
 class Access:
-    """The whole application, watched: every response gets CORS fields, a line and a count."""
+    """The whole application, watched: every response gets CORS fields (but for those that quote
+    the private texts), a line and a count."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, log: AccessLog) -> None:
         self._app = app
@@ -204,6 +207,8 @@ class Access:
             self._note(scope, status, size, time.perf_counter() - start)
 
     def _cors(self, scope: Scope) -> Headers:
+        if scope.get("essgraph.private"):  # a page that quotes the private texts
+            return _ALWAYS
         return CORS + _PREFLIGHT if scope["method"] == "OPTIONS" else CORS
 
     def _note(self, scope: Scope, status: int, size: int, seconds: float) -> None:

@@ -119,6 +119,7 @@ class _Edge(HttpToolsProtocol):
         self._whole = True  # nothing more is to come of the last request
         self._begun = 0  # requests begun in the piece at hand
         self._head: int | None = 0  # bytes of the head so far; None once it is whole
+        self._beside = 0  # bytes that came beside those of the body, as far as it does not explain
         self._piece: bytes | None = None  # the piece that may be one whole request
         self._deadline: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
@@ -129,6 +130,7 @@ class _Edge(HttpToolsProtocol):
         self._refused = False
         self._parting: Fault | None = None  # what is said when it was
         self._offered = False  # the head at hand offers another protocol
+        self._held = False  # an answer waits to be read before anything follows it
 
     # --- what comes in ----------------------------------------------------------------------
 
@@ -150,6 +152,8 @@ class _Edge(HttpToolsProtocol):
         self._begun = 0
         if self._head is not None:
             self._head += len(data)
+        else:
+            self._beside += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
@@ -166,6 +170,8 @@ class _Edge(HttpToolsProtocol):
             return
         if self._head is not None and self._head > MAX_HEAD:
             self._refuse(_LONG_HEAD)
+        elif self._head is None and self._beside > MAX_FIELDS:
+            self._refuse(_LONG_FIELDS)
         elif not self._whole and self._deadline is None:
             self._set_deadline(HEAD_DEADLINE if self._head is not None else BODY_DEADLINE)
 
@@ -201,6 +207,8 @@ class _Edge(HttpToolsProtocol):
         self.transport.write(b"".join((STATUS_LINE[status], self._defaults(), head, body)))
         self._rest()
         self.memo.heard(line or "", self._resting - begin)
+        if self.flow.write_paused:
+            self._hold()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -211,6 +219,10 @@ class _Edge(HttpToolsProtocol):
         super().on_url(url)
         if len(self.url) > MAX_URL:
             self._stop(_LONG_URL)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head is not None:  # behind a body there may be more of them, for whom nobody asks
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
@@ -235,10 +247,15 @@ class _Edge(HttpToolsProtocol):
         super().on_headers_complete()
         self._head = None
 
+    def on_body(self, body: bytes) -> None:
+        # A chunk of one byte comes as six (RFC 9112, 7.1).
+        self._beside = max(0, self._beside - 8 * len(body))
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
         if self._offered:
             return
-        self._whole, self._head = True, 0
+        self._whole, self._head, self._beside = True, 0, 0
         self._clear_deadline()
         self.cycle.more_body = False
         self.cycle.message_event.set()
@@ -281,7 +298,21 @@ class _Edge(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         # In place of uvicorn's, which makes a timer for each request.
         self.server_state.total_requests += 1
-        self._between = not self.pipeline and not self.cycle.more_body
+        self._between = not self.pipeline and self._whole
+        if self.flow.write_paused:
+            self._hold()
+        else:
+            self._go_on()
+
+    def _hold(self) -> None:
+        """Nothing more is read or answered until the client has read: what it leaves unread lies
+        in memory."""
+        self._held = True
+        self._resting = time.monotonic()
+        self.flow.pause_reading()
+
+    def _go_on(self) -> None:
+        """After an answer."""
         if not self.transport.is_closing():
             self.flow.resume_reading()
             if self.pipeline:
@@ -415,6 +446,9 @@ class _Edge(HttpToolsProtocol):
         if self._reading is not None:
             self._reading.cancel()
             self._reading = None
+        if self._held:
+            self._held = False
+            self._go_on()
 
 
 class _Quiet:

@@ -143,6 +143,7 @@ class Entities:
         self, scope: Scope, send: Send, served: Served, topic: Topic, headers: Headers
     ) -> None:
         linked = (b"link", links.of_page(topic, await _license(served)).encode())
+        scope["essgraph.private"] = self._texts.at_hand
         # One page at both of its addresses, so that it names itself by one of them.
         scope = {**scope, "path": topic.path if topic.is_document else links.page(topic)}
         folder, _, rest = topic.key.partition("/")
@@ -150,7 +151,10 @@ class Entities:
         name = rest if topic.is_document else topic.key
 
         async def show(request: Request) -> Response:
-            return await page(request, served, self._texts, name)
+            response = await page(request, served, self._texts, name)
+            if self._texts.at_hand:
+                response.headers["Cache-Control"] = "private, max-age=60"
+            return response
 
         await send_page(scope, send, served, show, [*headers, linked])
 

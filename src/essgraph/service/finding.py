@@ -9,10 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
+from weakref import WeakValueDictionary
 
 from starlette.types import Receive, Scope, Send
 
 from essgraph import names
+from essgraph.engine import CLIENT
 from essgraph.errors import QueryError, Text
 from essgraph.search import MAX_TEXT, Entity, Found, Hit, Index
 from essgraph.service import api
@@ -24,6 +26,8 @@ MAX_OFFSET: Final = 100_000
 _T = TypeVar("_T")
 #: One reading at a time, beside the event loop: a search of many names takes some milliseconds.
 _READER: Final = ThreadPoolExecutor(1, "index")
+#: And one of each client, so that another waits for no more than one of each.
+_TURNS: Final[WeakValueDictionary[str, asyncio.Lock]] = WeakValueDictionary()
 
 
 @lru_cache(maxsize=3)
@@ -42,7 +46,9 @@ def _index(path: Path) -> Index:
 async def consult(served: Served, reading: Callable[[Index], _T]) -> _T:
     """What a reading of the index of a version gives."""
     path = await served.names()
-    return await asyncio.get_running_loop().run_in_executor(_READER, lambda: reading(_index(path)))
+    loop = asyncio.get_running_loop()
+    async with _TURNS.setdefault(CLIENT.get(), asyncio.Lock()):
+        return await loop.run_in_executor(_READER, lambda: reading(_index(path)))
 
 
 def describe(hit: Hit, index: Index, language: str) -> dict[str, Any]:

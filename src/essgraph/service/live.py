@@ -141,7 +141,8 @@ class Live:
         if self.now.snapshot.version.startswith(version):
             return self.now
         async with self._changing:
-            former = self._formers.get(version)
+            key = version[:16]
+            former = self._formers.get(key)
             if former is None:
                 if len(self._formers) >= MOST_FORMER:
                     raise Overloaded(
@@ -151,30 +152,28 @@ class Live:
                         ),
                         retry_after=round(FORMER),
                     )
-                for folder in sorted(self.out.glob(f"{version[:16]}-*")):
+                for folder in sorted(self.out.glob(f"{key}-*")):
                     with suppress(SnapshotError, EngineError):
                         former = await self._open(folder, workers=1)
                         break
-                if former is None or not former.snapshot.version.startswith(version):
+                if former is None:
                     return None
-                self._formers[version] = former
-            self._closing.setdefault(
-                version, asyncio.get_running_loop().create_task(self._close(version))
-            )
-            self._used.add(version)
-            return former
+                self._formers[key] = former
+                self._closing[key] = asyncio.get_running_loop().create_task(self._close(key))
+            self._used.add(key)
+            return former if former.snapshot.version.startswith(version) else None
 
     def kept(self) -> list[tuple[str, float]]:
         """The versions that can be asked for, and when each was made; the newest first."""
         snapshot = self.now.snapshot
         return kept(self.out) or [(snapshot.version, snapshot.modified)]
 
-    async def _close(self, version: str) -> None:
-        while version in self._used:
-            self._used.discard(version)
+    async def _close(self, key: str) -> None:
+        while key in self._used:
+            self._used.discard(key)
             await asyncio.sleep(FORMER)
-        del self._closing[version]
-        self._release(self._formers.pop(version))
+        del self._closing[key]
+        self._release(self._formers.pop(key))
 
     def _release(self, served: Served) -> None:
         """Lets a version go when it has answered what it was asked."""

@@ -17,6 +17,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from html import escape
 from typing import Any, Final
 
@@ -31,12 +32,13 @@ from essgraph.search import Hit, Index, Kind, fold, likeness
 from essgraph.service import api
 from essgraph.service.api import Api
 from essgraph.service.encodings import fields
-from essgraph.service.finding import consult
+from essgraph.service.finding import MAX_TEXT, consult
 from essgraph.service.live import Live, Served
 from essgraph.service.problems import HttpProblem, no_entity, nothing_at
 from essgraph.service.sparql import read_body
 
 #: Queries, entities and properties that one request may hold; OpenRefine sends ten at a time.
+#: A query may have as many values of properties.
 MAX_BATCH: Final = 500
 MAX_PROPERTIES: Final = 50
 MAX_LIMIT: Final = 50
@@ -145,9 +147,12 @@ class Reconciliation(Api):
 
 def _json(text: str, name: str) -> Any:
     try:
-        return json.loads(text)
+        found = json.loads(text)
+        # What Python reads beyond JSON (RFC 8259): NaN, and halves of a surrogate pair.
+        json.dumps(found, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError) as error:
         raise _wrong(name, "du JSON", "JSON") from error
+    return found
 
 
 def _wrong(name: str, fr: str, en: str) -> QueryError:
@@ -273,7 +278,7 @@ def _class(index: Index, name: str) -> str | None:
 def _wanted(name: str, properties: Any) -> list[tuple[str, list[str]]]:
     """The IRI of each property asked for, with the texts that its value may be."""
     if not isinstance(properties, list) or len(properties) > MAX_PROPERTIES:
-        raise _wrong(f"{name}.properties", "une liste", "a list")
+        raise _too_many(name)
     wanted = []
     for item in properties:
         if not isinstance(item, dict) or not isinstance(item.get("pid"), str) or "v" not in item:
@@ -283,7 +288,17 @@ def _wanted(name: str, properties: Any) -> list[tuple[str, list[str]]]:
         iri = _property(item["pid"])
         if iri is not None and texts:
             wanted.append((iri, texts))
+    if sum(len(texts) for _, texts in wanted) > MAX_PROPERTIES:
+        raise _too_many(name)
     return wanted
+
+
+def _too_many(name: str) -> QueryError:
+    return _wrong(
+        f"{name}.properties",
+        f"une liste, d'au plus {MAX_PROPERTIES} valeurs",
+        f"a list, of at most {MAX_PROPERTIES} values",
+    )
 
 
 async def _bearers(request: _Request, wanted: Sequence[tuple[str, list[str]]]) -> list[str]:
@@ -310,20 +325,24 @@ async def _agreement(
     if not wanted or not entities:
         return {}
     known = await _values(request, entities, [iri for iri, _ in wanted])
-    shares = {}
-    for entity in entities:
-        best = []
-        for iri, texts in wanted:
-            own = [
-                text
-                for term, label in known[entity, iri]
-                for text in (term["value"], _slug(term["value"]), label or "")
-            ]
-            best.append(
-                max((likeness(fold(t), fold(o), "label") for t in texts for o in own), default=0.0)
-            )
-        shares[entity] = sum(best) / len(best)
-    return shares
+    asked = [(iri, [fold(text[:MAX_TEXT]) for text in texts]) for iri, texts in wanted]
+    alike = cache(partial(likeness, role="label"))  # many entities have the same values
+
+    def reading(_: Index) -> dict[str, float]:
+        shares = {}
+        for entity in entities:
+            best = []
+            for iri, texts in asked:
+                own = {
+                    fold(text)
+                    for term, label in known[entity, iri]
+                    for text in (term["value"], _slug(term["value"]), label or "")
+                }
+                best.append(max((alike(t, o) for t in texts for o in own), default=0.0))
+            shares[entity] = sum(best) / len(best)
+        return shares
+
+    return await consult(request.served, reading)
 
 
 async def _values(

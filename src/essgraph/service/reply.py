@@ -103,7 +103,7 @@ def _date(conditions: Sequence[tuple[bytes, bytes]], name: bytes) -> float | Non
     values = fields(conditions, name)
     try:
         return parsedate_to_datetime(values[0]).timestamp() if len(values) == 1 else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

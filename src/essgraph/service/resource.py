@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Final
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -82,12 +82,12 @@ def path_of(scope: Scope) -> str:
 async def redirect(
     scope: Scope, send: Send, status: int, target: str, headers: Sequence[tuple[bytes, bytes]] = ()
 ) -> None:
-    """A redirection to a path of ours, chosen by ``Accept``.
+    """A redirection to a path of ours, not encoded yet, chosen by ``Accept``.
 
     The query goes with it (the language, a class), but to data, which have no parameters.
     """
     query: bytes = b"" if target.startswith("/data/") else scope["query_string"]
-    location = target.encode() + (b"?" + query if query else b"")
+    location = quote(target).encode() + (b"?" + query if query else b"")
     fixed = [(b"location", location), (b"vary", b"Accept"), CACHING]
     await respond(scope, send, status, [*fixed, *headers], lasting=True)
 

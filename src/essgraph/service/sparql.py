@@ -38,13 +38,14 @@ _T = TypeVar("_T", str, bytes)
 _R = TypeVar("_R")
 
 
-#: Above this size, in bytes or characters, requests are decoded and queries inspected one at a
-#: time in a thread: that may take 50 ms, for which nobody else should wait.
+#: The size, in bytes or characters, above which ``read`` has a thread read.
 _LARGE: Final = 8_192
 _READER: Final = ThreadPoolExecutor(1, "reader")
 
 
-async def _read(reading: Callable[[_T], _R], text: _T) -> _R:
+async def read(reading: Callable[[_T], _R], text: _T) -> _R:
+    """What a reading of a request or query gives. A large one is read in a thread, one at a time:
+    it may take half a second, for which nobody else should wait."""
     if len(text) <= _LARGE:
         return reading(text)
     return await asyncio.get_running_loop().run_in_executor(_READER, reading, text)
@@ -71,7 +72,7 @@ class SparqlEndpoint:
             return
         if method not in ("GET", "HEAD", "POST"):
             raise not_allowed(method, ALLOW)
-        parameters = await _parameters(scope, receive)
+        parameters = await parameters_of(scope, receive)
         if "query" not in parameters and "update" not in parameters:
             if method == "POST" or not _OF_QUERIES.isdisjoint(parameters):
                 raise QueryError(
@@ -99,7 +100,7 @@ class SparqlEndpoint:
     async def _query(self, scope: Scope, send: Send, parameters: Parameters) -> None:
         if "update" in parameters:
             raise _read_only()
-        query = await _read(inspect, _only(parameters["query"]))
+        query = await read(inspect, _only(parameters["query"]))
         chosen = _format(scope, parameters, _RESULTS if query.form in _OF_ROWS else _GRAPHS)
         dataset = Dataset(
             tuple(parameters.get("default-graph-uri", ())),
@@ -180,12 +181,12 @@ def _format(scope: Scope, parameters: Parameters, offers: _Offers) -> Format:
     return chosen
 
 
-async def _parameters(scope: Scope, receive: Receive) -> Parameters:
+async def parameters_of(scope: Scope, receive: Receive) -> Parameters:
     """The parameters of the operation, in all three ways of 2.1.1 to 2.1.3.
 
     A direct POST gives its body as ``query``; its URL may carry the rest.
     """
-    in_url = await _read(_decode, scope["query_string"])
+    in_url = await read(_decode, scope["query_string"])
     if scope["method"] != "POST":
         return in_url
     headers = scope["headers"]
@@ -212,7 +213,7 @@ async def _parameters(scope: Scope, receive: Receive) -> Parameters:
         )
     body = await read_body(receive)
     if media_type == _FORM:
-        parameters = await _read(_decode, body)
+        parameters = await read(_decode, body)
     else:
         try:
             parameters = {"query": [body.decode("utf-8")]}

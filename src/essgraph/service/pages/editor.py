@@ -12,6 +12,7 @@ from starlette.responses import Response
 from essgraph import names
 from essgraph.catalog import Question
 from essgraph.search import fold
+from essgraph.service import sparql
 from essgraph.service.live import Served
 from essgraph.service.pages import frame, outcome
 from essgraph.service.pages.frame import View
@@ -85,8 +86,9 @@ async def page(
 async def fragment(request: Request, served: Served) -> Response:
     """``/view``: the outcome alone, for the editor's script. Takes ``query`` and ``view``."""
     v = frame.view(request)
-    form = dict(await request.form()) if request.method == "POST" else request.query_params
-    query, view = str(form.get("query", "")), str(form.get("view") or "table")
+    given = await sparql.parameters_of(request.scope, request.receive)
+    query, view = (given.get(name, [""])[0] for name in ("query", "view"))
+    view = view or "table"
     require("view", view, outcome.VIEWS)
     gained = await outcome.ask(served, query, view, v)
     body = frame.render("fragment.html", v, {"outcome": gained}, served.snapshot.version)

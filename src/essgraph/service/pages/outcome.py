@@ -7,6 +7,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import isfinite, nan
 from typing import Final
 
 import pyoxigraph as ox
@@ -16,7 +17,7 @@ from essgraph.engine import CLIENT, Dataset
 from essgraph.errors import EssgraphError, LimitExceeded, QueryError, Text
 from essgraph.formats import Format
 from essgraph.query import inspect
-from essgraph.service import problems
+from essgraph.service import problems, sparql
 from essgraph.service.live import Served
 from essgraph.service.pages import network, pictures
 from essgraph.service.pages.frame import View
@@ -81,7 +82,7 @@ async def ask(served: Served, query: str, wanted: str, v: View) -> Outcome:
     """The outcome of a query as it stands; a fault of the query is an outcome too."""
     outcome = Outcome(query)
     try:
-        inspected = inspect(query)
+        inspected = await sparql.read(inspect, query)
         outcome.form = inspected.form
         graph = inspected.form in ("CONSTRUCT", "DESCRIBE")
         outcome.offers = formats.GRAPHS if graph else formats.RESULTS
@@ -177,7 +178,7 @@ def _bars(table: Table) -> list[Bar]:
         name
         for name in table.variables
         if any(name in row for row in rows)
-        and all(row[name].datatype in _NUMERIC for row in rows if name in row)
+        and all(isfinite(_number(row[name])) for row in rows if name in row)
     ]
     others = [name for name in table.variables if name not in numeric]
     if not numeric or not others:
@@ -185,15 +186,23 @@ def _bars(table: Table) -> list[Bar]:
     value = numeric[-1]
     shown = [name for name in others if name.endswith("Label")] or others[:2]
     listed = [row for row in rows if value in row][:BARS]
-    longest = max((abs(float(row[value].value)) for row in listed), default=0.0)
+    longest = max((abs(_number(row[value])) for row in listed), default=0.0)
     return [
         Bar(
             tuple(row[name] for name in shown if name in row),
             row[value],
-            100 * abs(float(row[value].value)) / (longest or 1.0),
+            100 * (abs(_number(row[value])) / (longest or 1.0)),
         )
         for row in listed
     ]
+
+
+def _number(term: Term) -> float:
+    """The value of a number; NaN for what is none, whatever its datatype says."""
+    try:
+        return float(term.value) if term.datatype in _NUMERIC else nan
+    except ValueError:
+        return nan
 
 
 async def _places(served: Served, rows: Sequence[Row]) -> list[pictures.Point]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from essgraph import formats, names
 from essgraph.engine import Dataset
@@ -77,9 +78,12 @@ def read(body: bytes, *, ordered: bool = True) -> Table:
     return Table(columns, rows)
 
 
-def _term(value: Mapping[str, str]) -> Term:
+def _term(value: Mapping[str, Any]) -> Term:
     if value["type"] == "uri":
         return Term(value["value"], iri=True)
     if value["type"] == "bnode":
         return Term("_:" + value["value"])
+    if value["type"] == "triple":  # SPARQL 1.2
+        parts = (_term(value["value"][part]).value for part in ("subject", "predicate", "object"))
+        return Term(f"<<( {' '.join(parts)} )>>")
     return Term(value["value"], False, value.get("xml:lang", ""), value.get("datatype", ""))

@@ -28,6 +28,11 @@ class Texts:
         self._folder = folder
         self._read = lru_cache(maxsize=64)(self._verified)
 
+    @property
+    def at_hand(self) -> bool:
+        """Whether pages may quote them."""
+        return self._folder is not None
+
     def _verified(self, file: str, digest: str) -> str | None:
         """The text of that file name if its SHA-256 is ``digest``."""
         if self._folder is None or not digest or Path(file).name != file:
