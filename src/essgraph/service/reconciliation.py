@@ -28,11 +28,11 @@ from essgraph.catalog import is_text, quoted
 from essgraph.errors import QueryError, Text
 from essgraph.formats import HTML
 from essgraph.query import inspect
-from essgraph.search import Hit, Index, Kind, fold, likeness
+from essgraph.search import MAX_TEXT, Hit, Index, Kind, fold, likeness
 from essgraph.service import api
 from essgraph.service.api import Api
 from essgraph.service.encodings import fields
-from essgraph.service.finding import MAX_TEXT, consult
+from essgraph.service.finding import consult
 from essgraph.service.live import Live, Served
 from essgraph.service.problems import HttpProblem, no_entity, nothing_at
 from essgraph.service.sparql import read_body
