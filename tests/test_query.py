@@ -218,6 +218,7 @@ def test_ask_of_groups(server: str, query: str, holds: bool) -> None:
         ("COUNT(DISTINCT ?x)", {"a": 2, "b": 1}),
         ('COUNT(")") + COUNT(DISTINCT 1) + COUNT(*)', {"a": 7, "b": 3}),
         ("COUNT(?x > 0 || EXISTS { ?b <x:none> ?x })", {"a": 2, "b": 0}),
+        ("COUNT(?x > 0 && EXISTS { { SELECT (COUNT(?b + 1) AS ?c) {} } })", {"a": 2, "b": 0}),
     ],
 )
 def test_errors_are_not_counted(server: str, count: str, numbers: dict[str, int]) -> None:

@@ -212,9 +212,10 @@ def count_values(text: str) -> str:
 
 
 def _values_counted(text: str, found: Sequence[Token]) -> Iterator[Edit]:
+    end = 0
     for at, (kind, token, start) in enumerate(found):
         last = _closing(found, at + 1) if (kind, token) == ("word", "COUNT") else None
-        if last is None:
+        if last is None or start < end:  # there may be a SELECT in what is counted
             continue
         distinct = found[at + 2][1] == "DISTINCT"
         first = at + 2 + distinct
@@ -228,7 +229,8 @@ def _values_counted(text: str, found: Sequence[Token]) -> Iterator[Edit]:
             )
         else:
             instead = f"SUM(COALESCE(IF(ISIRI({counted}), 1, 1), 0))"
-        yield start, found[last][2] + 1, instead
+        end = found[last][2] + 1
+        yield start, end, instead
 
 
 #: GRAPH with a variable, and SELECT somewhere after it.
