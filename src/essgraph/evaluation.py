@@ -16,14 +16,7 @@ from essgraph.names import BASE
 from essgraph.query import explain, tokens
 from essgraph.reader import position
 from essgraph.results import Writer
-from essgraph.rewriting import (
-    count_values,
-    in_other_words,
-    modifier,
-    order_by_beginning,
-    select_by_graph,
-    spell_out,
-)
+from essgraph.rewriting import as_evaluated, in_other_words, modifier, spell_out
 from essgraph.snapshot import STORE
 
 Graph: TypeAlias = ox.NamedNode | ox.BlankNode | ox.DefaultGraph
@@ -129,7 +122,7 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
             custom_functions=functions or None,  # type: ignore[arg-type]
         )
 
-    text = order_by_beginning(count_values(select_by_graph(query)))
+    text = as_evaluated(query)
     refused: SyntaxFault | None = None
     while True:
         try:
@@ -148,7 +141,7 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
             if words is None:
                 raise refused from error
             query = words
-            text = count_values(select_by_graph(query))
+            text = as_evaluated(query)
         except OSError as error:  # of the store: ``out`` has errors of its own
             raise EngineError(
                 Text(

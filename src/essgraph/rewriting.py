@@ -157,6 +157,17 @@ _ORDER = re.compile("ORDER", re.IGNORECASE)
 _BEGINNING = 12
 
 
+def as_evaluated(text: str) -> str:
+    """The query in the words in which the engine answers it right, and fast: the same where it has
+    nothing of that kind, as most have not."""
+    words = text.upper()
+    if 0 <= words.find("GRAPH") < words.rfind("SELECT"):
+        text = select_by_graph(text)
+    if "COUNT" in words:
+        text = count_values(text)
+    return order_by_beginning(text) if "ORDER" in words else text
+
+
 def order_by_beginning(text: str) -> str:
     """The query with each variable of ORDER BY after the beginning of its text: what differs there
     is in the right order, and the engine, which looks up two whole texts each time it compares
