@@ -242,7 +242,7 @@ def test_a_check_without_texts_says_how_to_give_them(project: Path, run: Run) ->
     for command in ("build", "validate"):
         outcome = run(command, "--project", project)
         assert outcome.code == 0
-        assert "data/texts/ or names their folder: --texts DIR" in outcome.err
+        assert "data/texts/ or name their folder: --texts DIR" in outcome.err
     (project / "data/texts").mkdir()
     assert "data/texts/" not in run("validate", "--project", project).err
 

@@ -160,7 +160,7 @@ def test_parameters_can_be_queried(http: httpx.Client) -> None:
         ("members?limit=%C2%B2", "limit is a whole number"),
         ("members?offset=-1", "offset is a whole number"),
         ("members?evidence=yes", "evidence is 0 or 1"),
-        ("members?answer=0123456789abcdef", "together with version"),
+        ("members?answer=0123456789abcdef", "needs version"),
         ("members?body=%FF", "not valid UTF-8"),
         ("members/changes", "since is missing"),
     ],

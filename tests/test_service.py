@@ -728,4 +728,4 @@ def test_processes_that_the_system_refuses_are_told(
     monkeypatch.setattr(subprocess, "Popen", refused)
     done = run("serve", "--out", built, "--port", 0)
     assert done.code == 2
-    assert "the system refuses query processes: no more processes" in done.err
+    assert "the system refuses to create query processes: no more processes" in done.err

@@ -34,7 +34,7 @@ def run(arguments: Namespace, language: str) -> int:
             wrong += 1
             console.say(
                 Text(
-                    f"{project.name(path)}: les positions ne correspondent pas au texte ; "
+                    f"{project.name(path)} : les positions ne correspondent pas au texte ; "
                     "lancez essgraph anchor",
                     f"{project.name(path)}: the positions do not match the text; "
                     "run essgraph anchor",

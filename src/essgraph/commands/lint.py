@@ -17,7 +17,7 @@ def options(parser: ArgumentParser, say: Say) -> None:
     parser.add_argument(
         "--fix",
         action="store_true",
-        help=say("corriger les fichiers", "put the files right"),
+        help=say("corrige les fichiers", "correct the files"),
     )
 
 

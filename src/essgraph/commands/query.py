@@ -63,7 +63,7 @@ def _pair(argument: str) -> tuple[str, str]:
         raise ProjectError(
             Text(
                 f"« {argument} » : un paramètre s'écrit nom=valeur",
-                f'"{argument}": a parameter reads name=value',
+                f'"{argument}": a parameter is written name=value',
             )
         )
     return name.lstrip("?$"), value

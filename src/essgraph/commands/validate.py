@@ -21,14 +21,14 @@ def options(parser: ArgumentParser, say: Say) -> None:
         "--since",
         metavar="REV",
         help=say(
-            "ne dire que ce qui est nouveau depuis une révision git, et ce qui a changé",
-            "say only what is new since a git revision, and what changed",
+            "ne montre que ce qui est nouveau depuis une révision git, et ce qui a changé",
+            "show only what is new since a git revision, and what has changed",
         ),
     )
     parser.add_argument(
         "--watch",
         action="store_true",
-        help=say("vérifier à chaque changement", "check again at every change"),
+        help=say("vérifie à chaque changement", "check again at every change"),
     )
 
 
