@@ -26,7 +26,7 @@ def add_project(parser: ArgumentParser, say: Say) -> None:
     parser.add_argument(
         "--project",
         type=Path,
-        metavar="DIR",
+        metavar=say("DOSSIER", "DIR"),
         help=say("dossier du projet (ici par défaut)", "the project's folder (default: here)"),
     )
 
@@ -40,8 +40,11 @@ def add_out(parser: ArgumentParser, say: Say) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        metavar="DIR",
-        help=say("dossier des instantanés (build/)", "folder of the snapshots (build/)"),
+        metavar=say("DOSSIER", "DIR"),
+        help=say(
+            "dossier des instantanés (build/ par défaut)",
+            "folder of the snapshots (default: build/)",
+        ),
     )
 
 
@@ -59,7 +62,7 @@ def add_texts(parser: ArgumentParser, say: Say) -> None:
     parser.add_argument(
         "--texts",
         type=Path,
-        metavar="DIR",
+        metavar=say("DOSSIER", "DIR"),
         help=say(
             "dossier des textes privés (data/texts par défaut)",
             "folder of the private texts (default: data/texts)",

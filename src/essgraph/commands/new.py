@@ -14,10 +14,15 @@ from essgraph.project import read_bytes
 
 
 def options(parser: ArgumentParser, say: Say) -> None:
-    parser.add_argument("text", type=Path, metavar="TEXT")
+    parser.add_argument(
+        "text",
+        type=Path,
+        metavar=say("TEXTE", "TEXT"),
+        help=say("fichier du texte, en UTF-8", "the text's file, in UTF-8"),
+    )
     parser.add_argument(
         "--slug",
-        metavar="NAME",
+        metavar=say("NOM", "NAME"),
         help=say("nom court du document", "the document's slug"),
     )
 

@@ -13,8 +13,19 @@ from essgraph.project import Project
 
 
 def options(parser: ArgumentParser, say: Say) -> None:
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=port, default=8000)
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help=say(
+            "adresse d'écoute (127.0.0.1 par défaut)", "address to listen on (default: 127.0.0.1)"
+        ),
+    )
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=8000,
+        help=say("port d'écoute (8000 par défaut)", "port to listen on (default: 8000)"),
+    )
     parser.add_argument(
         "--url",
         default="",
