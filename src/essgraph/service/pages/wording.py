@@ -154,7 +154,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "menu": Text("Rubriques", "Sections"),
     "breadcrumb": Text("Fil d’Ariane", "Breadcrumb"),
     "search": Text("Chercher", "Search"),
-    "search_hint": Text("Une ville, un réseau, un thème…", "A city, a network, a theme…"),
+    "search_hint": Text("Ville, réseau, thème…", "City, network, theme…"),
     "search_label": Text("Chercher une entité", "Search for an entity"),
     "other_language": Text("English", "Français"),
     "facts": Text("Faits", "Facts"),
