@@ -139,3 +139,8 @@ def test_no_line_of_a_french_page_begins_with_a_sign(server: str, path: str) -> 
     assert page.headers["content-language"] == "fr"
     loose = re.compile(r"\S [;:!?»%](?!\w)|« |\w'\w")
     assert not [piece for piece in Prose(page.text).pieces if loose.search(piece)]
+
+
+def test_the_quotation_marks_of_style_sheets_stay_with_what_they_quote() -> None:
+    for sheet in (ROOT / "src/essgraph/service/static").glob("*.css"):
+        assert not re.search("« | »", sheet.read_text()), sheet
