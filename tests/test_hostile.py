@@ -41,7 +41,7 @@ def test_100_megabytes(project: Path) -> None:
         file.truncate(100 * 1024 * 1024)
     outcome, mebibytes = apart("validate", "--project", project)
     assert outcome.code == 1
-    assert outcome.out.startswith(f"{PEOPLE}: violation [syntax] file of 100 MiB: ")
+    assert outcome.out.startswith(f"{PEOPLE}: violation [syntax] this file takes 100 MiB, ")
     assert "Traceback" not in outcome.err
     assert mebibytes < 200
 

@@ -373,8 +373,9 @@ class Endpoint:
         why = str(error) or type(error).__name__
         return EngineUnreachable(
             Text(
-                f"la connexion au moteur {self.url} a échoué : {why}",
-                f"the connection to the engine {self.url} failed: {why}",
+                f"le moteur {self.url} n'a pas pu être joint, ou sa réponse s'est interrompue : "
+                f"{why}",
+                f"the engine {self.url} could not be reached, or its answer broke off: {why}",
             )
         )
 
