@@ -124,7 +124,7 @@ def test_a_text_that_is_not_there(note: Path, run: Run) -> None:
     (note / "texts/note.txt").unlink()
     outcome = run("coverage", "--project", note, "--texts", note / "texts")
     assert outcome.code == 2
-    assert f"note.txt of note is not at hand: {note / 'texts'} has none" in outcome.err
+    assert f"note.txt of note is not at hand: {note / 'texts'} has no file" in outcome.err
     (note / "texts/nota.txt").touch()
     outcome = run("coverage", "--project", note, "--texts", note / "texts")
     assert "did you mean nota.txt?" in outcome.err

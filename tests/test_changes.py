@@ -100,7 +100,7 @@ def test_statements_names_and_answers(repository: Path, run: Run) -> None:
     (chronology,) = [a for a in changes["answers"] if a["question"] == "chronology"]
     assert len(chronology["added"]) == len(chronology["removed"]) == 1
     text = run(*arguments).out
-    assert "since HEAD: 0 new finding(s), 0 settled; statements: +1 −1; 1 renamed" in text
+    assert "since HEAD: 0 new finding(s), 0 settled; statements: +1 −1; renamed entities: 1" in text
     markdown = run(*arguments, "--format", "markdown", "--lang", "fr").out
     assert "- `id:kevin-ossah` → `id:k-ossah`" in markdown
     assert "**passage 5 de aimf-article-2019**" in markdown
@@ -113,7 +113,7 @@ def test_statements_names_and_answers(repository: Path, run: Run) -> None:
 def test_a_revision_that_is_none(revision: str, repository: Path, run: Run) -> None:
     outcome = run("validate", "--project", repository, f"--since={revision}")
     assert outcome.code == 2
-    assert "git finds no such state" in outcome.err
+    assert "git finds no such revision" in outcome.err
     assert "Traceback" not in outcome.err
 
 
@@ -135,7 +135,7 @@ def test_a_revision_without_the_project(repository: Path, run: Run) -> None:
     git(repository, "commit", "--quiet", "--message", "none")
     outcome = run("validate", "--project", repository, "--since", "HEAD")
     assert outcome.code == 2
-    assert "at the revision HEAD: file missing: ontology/essgraph.ttl" in outcome.err
+    assert "at revision HEAD: file missing: ontology/essgraph.ttl" in outcome.err
 
 
 def test_no_repository(project: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

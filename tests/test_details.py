@@ -235,7 +235,7 @@ def test_too_many_unknown_functions_are_the_clients_fault(endpoint: str) -> None
         ("SELECT ?x (COUNT(?y) AS ?n) { ?x a ?y }", None, "not kept by", "n'est pas gardée"),
         ("SELECT ?y (?x+1 AS ?z) { ?x a ?y } GROUP BY ?y", None, "not kept", "n'est pas gardée"),
         ("SELECT ?x { ?x a ?y FILTER (COUNT(?y) > 1) }", None, "HAVING", "HAVING"),
-        ("SELECT (1 AS ?x) { BIND (2 AS ?x) }", None, "bound already", "déjà liée"),
+        ("SELECT (1 AS ?x) { BIND (2 AS ?x) }", None, "already bound", "déjà liée"),
         ("SELECT ?x { ?x a ?y BIND (2 AS ?x) }", None, "bound twice", "liée deux fois"),
         ('ASK { ?x a ?y FILTER regexp(?y, "a") }', 22, '"regexp"', "« regexp »"),
         ("ASK { ?x a http://e/a }", 12, "between < and >", "entre < et >"),

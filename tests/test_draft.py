@@ -129,9 +129,9 @@ def test_every_private_text_is_drafted_whole(
     ("name", "data", "options", "said"),
     [
         ("x.txt", b"\xff", (), "not UTF-8"),
-        ("x.txt", b"x", ("--slug", "A b"), "a slug is of lower-case"),
+        ("x.txt", b"x", ("--slug", "A b"), "is not a slug (lower-case"),
         ("é!.txt", b"x", ("--slug", ""), None),
-        ("???.txt", b"x", (), "a slug is of lower-case"),
+        ("???.txt", b"x", (), "is not a slug (lower-case"),
         (None, b"", (), "file missing"),
     ],
 )

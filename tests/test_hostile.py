@@ -41,7 +41,7 @@ def test_100_megabytes(project: Path) -> None:
         file.truncate(100 * 1024 * 1024)
     outcome, mebibytes = apart("validate", "--project", project)
     assert outcome.code == 1
-    assert outcome.out.startswith(f"{PEOPLE}: violation [syntax] file of 100 MiB: ")
+    assert outcome.out.startswith(f"{PEOPLE}: violation [syntax] this file takes 100 MiB, ")
     assert "Traceback" not in outcome.err
     assert mebibytes < 200
 
@@ -242,7 +242,7 @@ def test_a_check_without_texts_says_how_to_give_them(project: Path, run: Run) ->
     for command in ("build", "validate"):
         outcome = run(command, "--project", project)
         assert outcome.code == 0
-        assert "data/texts/ or names their folder: --texts DIR" in outcome.err
+        assert "data/texts/ or name their folder: --texts DIR" in outcome.err
     (project / "data/texts").mkdir()
     assert "data/texts/" not in run("validate", "--project", project).err
 

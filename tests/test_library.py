@@ -161,7 +161,7 @@ def test_parameters_can_be_queried(http: httpx.Client) -> None:
         ("members?limit=%C2%B2", "limit is a whole number"),
         ("members?offset=-1", "offset is a whole number"),
         ("members?evidence=yes", "evidence is 0 or 1"),
-        ("members?answer=0123456789abcdef", "together with version"),
+        ("members?answer=0123456789abcdef", "needs version"),
         ("members?body=%FF", "not valid UTF-8"),
         ("members/changes", "since is missing"),
     ],
@@ -344,7 +344,7 @@ def test_an_answer_says_how_to_cite_it(http: httpx.Client) -> None:
     assert "changes?" in links(cited)["version-history"]
     page = http.get(local(address), headers={"Accept": "text/html"})
     assert links(page)["cite-as"] == address
-    assert "It is the version in service." in page.text
+    assert "This is the version in service." in page.text
     plain = http.get("/queries/members?body=id:aimf&lang=en", headers={"Accept": "text/html"})
     assert links(plain)["cite-as"] == address
     assert html.escape(address) in plain.text
@@ -449,7 +449,7 @@ def test_a_cited_answer_says_whether_and_how_it_has_changed(tmp_path: Path, run:
         assert page.status_code == 410
         assert "/queries/networks?" in page.text
         page = httpx.get(server.url + local(unmoved), headers={"Accept": "text/html"})
-        assert "n’est plus gardée ici ; la réponse d’aujourd’hui est la même" in page.text
+        assert "n’est plus gardée ici\u202f; la réponse d’aujourd’hui est la même" in page.text
         # An answer that has not changed is the cited one, whatever became of the version.
         assert httpx.get(server.url + local(unmoved)).status_code == 200
         without = httpx.get(f"{server.url}/queries/members?version={first[:16]}")

@@ -707,15 +707,35 @@ def test_the_editor_sends_a_form_of_bounded_size(
         ("2019-07-01", "1er\u00a0juillet\u00a02019", "1\u00a0July\u00a02019"),
         ("2019-07", "juillet\u00a02019", "July\u00a02019"),
         ("2016", "2016", "2016"),
-        ("../2019-07", "au plus tard juillet\u00a02019", "no later than July\u00a02019"),
+        ("../2019-07", "au plus tard en juillet\u00a02019", "no later than July\u00a02019"),
+        (
+            "../2019-07-09",
+            "au plus tard le 9\u00a0juillet\u00a02019",
+            "no later than 9\u00a0July\u00a02019",
+        ),
+        ("../198X", "au plus tard dans les années\u00a01980", "no later than the 1980s"),
+        ("2019-04/..", "à partir d’avril\u00a02019", "from April\u00a02019"),
+        ("2000/2002", "de 2000 à 2002", "from 2000 to 2002"),
+        (
+            "2019-07-30/2019-08-02",
+            "du 30\u00a0juillet\u00a02019 au 2\u00a0août\u00a02019",
+            "from 30\u00a0July\u00a02019 to 2\u00a0August\u00a02019",
+        ),
+        ("198X/199X", "des années\u00a01980 aux années\u00a01990", "from the 1980s to the 1990s"),
         ("198X", "années\u00a01980", "1980s"),
         ("2016~", "vers 2016", "about 2016"),
+        ("2016-07-14~", "vers le 14\u00a0juillet\u00a02016", "about 14\u00a0July\u00a02016"),
         ("2016-21", "2016", "2016"),
     ],
 )
 def test_dates_in_words(value: str, fr: str, en: str) -> None:
     assert dates.edtf_in_words(value, "fr") == fr
     assert dates.edtf_in_words(value, "en") == en
+
+
+def test_years_of_existence_are_said_as_years(client: httpx.Client) -> None:
+    said = client.get("/page/secretariat-of-state-for-solidarity-economy?lang=fr").text
+    assert '<p class="date">de 2000 à 2002</p>' in said
 
 
 def test_a_date_keeps_its_precision_on_the_line_of_time() -> None:

@@ -370,7 +370,7 @@ def test_a_fault_has_its_place_and_what_was_expected(
 def test_rules_of_scope(server: str, query: str) -> None:
     body = problem(post(server, query), 400)
     assert body["position"]["line"] == 1
-    assert body["detail"].startswith("ill-formed query")
+    assert body["detail"].startswith("malformed query")
 
 
 @pytest.mark.parametrize("around", ["{}", "SELECT * {{ {{ {} }} }}"])

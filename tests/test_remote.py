@@ -216,9 +216,9 @@ def ailing() -> Iterator[tuple[IllServer, httpx.Client]]:
 
 AILS = {
     "slow headers": (504, "within 3 s"),
-    "half": (502, "to the end"),
-    "half, but of the right length": (502, "not whole"),
-    "half, in chunks": (502, "to the end"),
+    "half": (502, "broke off"),
+    "half, but of the right length": (502, "incomplete"),
+    "half, in chunks": (502, "broke off"),
     "html": (502, "text/html instead of application/sparql-results+json"),
     "500": (502, "answers 500: out of order"),
     "503": (502, "answers 503: out of order"),
@@ -229,9 +229,9 @@ AILS = {
     "a table cut off": (502, "cannot be read"),
     "an answer to ASK": (502, "cannot be read"),
     "no IRI": (502, "cannot be read"),
-    "gzip": (502, "to the end"),
-    "br": (502, "compressed (br)"),
-    "gzip, gzip": (502, "compressed (gzip, gzip)"),
+    "gzip": (502, "broke off"),
+    "br": (502, "compressed answer (br)"),
+    "gzip, gzip": (502, "compressed answer (gzip, gzip)"),
 }
 
 
@@ -284,7 +284,7 @@ def test_a_version_that_cannot_be_read_is_told_at_the_start(
     ill.state = STATES[state]
     left = run("serve", "--endpoint", ill.url)
     assert left.code == 2
-    assert "cannot be read, or is not whole" in left.err
+    assert "cannot be read or is incomplete" in left.err
 
 
 def test_a_version_that_cannot_be_read_is_not_the_last_that_is_looked_for(ill: IllServer) -> None:

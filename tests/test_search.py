@@ -173,9 +173,9 @@ def test_the_searches_of_one_client_keep_no_other_waiting(server: str) -> None:
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("/search", "q is what is sought"),
-        ("/search?q=", "q is what is sought"),
-        ("/search?q=" + "a" * 201, "q is what is sought"),
+        ("/search", "q is the text to look for"),
+        ("/search?q=", "q is the text to look for"),
+        ("/search?q=" + "a" * 201, "q is the text to look for"),
         ("/search?q=a&kind=Village", "no kind is named"),
         ("/search?q=a&limit=101", "limit is a whole number"),
         ("/search?q=a&page=2", "unknown parameter: page"),

@@ -840,7 +840,7 @@ def test_a_number_out_of_bounds_is_told_with_what_is_expected(
 ) -> None:
     done = run("serve", option, value)
     assert done.code == 2
-    assert f"{option}: '{value}': a" in done.err
+    assert f'{option}: "{value}" is not a' in done.err
 
 
 def test_processes_that_the_system_refuses_are_told(
@@ -852,4 +852,4 @@ def test_processes_that_the_system_refuses_are_told(
     monkeypatch.setattr(subprocess, "Popen", refused)
     done = run("serve", "--out", built, "--port", 0)
     assert done.code == 2
-    assert "the system refuses query processes: no more processes" in done.err
+    assert "the system refuses to create query processes: no more processes" in done.err

@@ -21,12 +21,12 @@ WRONG = [
         "argument --out: expected one argument",
         "--out : une valeur",
     ),
-    (("query",), "required: NAME|FILE|-\n", "il manque : NAME|FILE|-\n"),
+    (("query",), "required: NAME|FILE|-\n", "il manque : NOM|FICHIER|-\n"),
     (("validate", "--lang", "de"), "invalid choice: 'de'", "« de » n'est pas possible ici"),
     (
         ("serve", "--port", "x"),
-        "argument --port: 'x': a port, 0 to",
-        "« x » : un port, de 0",
+        'argument --port: "x" is not a port, 0 to',
+        "« x » n'est pas un port, de 0",
     ),
     (("--version=3",), "ignored explicit argument '3'", "« 3 » n'a pas sa place ici"),
     (("serve", "--wo=1", "--w"), "ambiguous option: --w could match", "--w peut être"),
@@ -83,3 +83,17 @@ def test_help_is_in_the_language_of_the_user(
     told = leave("en", (*arguments, "--help"), capsys, monkeypatch)
     assert told.out.startswith("usage: essgraph")
     assert "show this help message and exit" in told.out
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_what_each_option_is(
+    language: str,
+    command: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = leave(language, (command, "--help"), capsys, monkeypatch).out
+    entries = re.findall(r"(?m)^  (\S.*(?:\n {4,}\S.*)*)", told.partition("\n\n")[2])
+    assert len(entries) > 1
+    assert not [entry for entry in entries if not re.search(r" {2}\S|\n", entry)]

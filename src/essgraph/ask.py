@@ -74,8 +74,8 @@ def ask(
         listed = ", ".join(offer.name for offer in offers)
         raise QueryError(
             Text(
-                f"{query.form} ne se donne pas en {form} ; possibles : {listed}",
-                f"{query.form} is not to be had as {form}; possible: {listed}",
+                f"{query.form} n'existe pas en {form} ; formats possibles : {listed}",
+                f"{query.form} is not available as {form}; available formats: {listed}",
             )
         )
     if endpoint is not None:
@@ -199,9 +199,9 @@ def send(
             raise ProjectError(
                 Text(
                     "pas de mot de passe dans l'adresse : pour essgraph query, "
-                    "ESSGRAPH_ENDPOINT_AUTHORIZATION le porte",
+                    "donnez-le par ESSGRAPH_ENDPOINT_AUTHORIZATION",
                     "no password in the address: for essgraph query, "
-                    "ESSGRAPH_ENDPOINT_AUTHORIZATION carries it",
+                    "give it in ESSGRAPH_ENDPOINT_AUTHORIZATION",
                 )
             )
         request = urllib.request.Request(url, data=body, headers=headers)

@@ -260,7 +260,7 @@ class _Tools:
         served = self._live.now
         if bool(object) == bool(text):
             raise QueryError(
-                Text("donnez object ou text, l'un des deux", "give object or text, one of the two")
+                Text("donnez object ou text, et un seul des deux", "give either object or text")
             )
         prop = await claims.property_of(served, property)
         try:

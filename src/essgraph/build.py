@@ -252,7 +252,7 @@ class _Build:
         return found
 
     def _once(self, former: Before | None, for_service: bool) -> list[Finding]:
-        self.progress(Text("fusion et entraînement logique", "merge and entailment"), 0.4)
+        self.progress(Text("fusion et inférence", "merging and entailment"), 0.4)
         differences = self.assemble(former)
         if differences is None:
             former = None

@@ -241,7 +241,7 @@ def read(name: str, text: str, file: str) -> Question:
             raise SyntaxFault(
                 Text(
                     f"l'en-tête de la question n'a pas de « # {key}: »",
-                    f'the head of the question has no "# {key}:"',
+                    f'the header of the question has no "# {key}:"',
                 ),
                 file=file,
                 at=Position(1),
@@ -261,9 +261,9 @@ def _parameter(value: str, text: str, file: str, line: int) -> Parameter:
     if match is None or match[2] not in TYPES:
         raise SyntaxFault(
             Text(
-                "un paramètre s'écrit « nom type | description | description en anglais » "
+                "un paramètre s'écrit « nom type | description | description anglaise » "
                 f"(types : {', '.join(TYPES)})",
-                'a parameter reads "name type | French description | description" '
+                'a parameter is written "name type | French description | English description" '
                 f"(types: {', '.join(TYPES)})",
             ),
             file=file,
@@ -274,7 +274,7 @@ def _parameter(value: str, text: str, file: str, line: int) -> Parameter:
     if len(defaults) != 1:
         raise SyntaxFault(
             Text(
-                f"le paramètre {name} veut une ligne « VALUES ?{name} {{ … }} » et une seule",
+                f"le paramètre {name} demande une ligne « VALUES ?{name} {{ … }} », et une seule",
                 f'the parameter {name} needs exactly one line "VALUES ?{name} {{ … }}"',
             ),
             file=file,

@@ -76,7 +76,7 @@ def since(revision: str, project: Project, texts: Path | None, now: Checked) -> 
         except ProjectError as error:
             fr, en = error.text
             raise ProjectError(
-                Text(f"à la révision {revision} : {fr}", f"at the revision {revision}: {en}")
+                Text(f"à la révision {revision} : {fr}", f"at revision {revision}: {en}")
             ) from error
         return _compare(revision, before, now)
 
@@ -106,7 +106,8 @@ def _git(root: Path, *arguments: str) -> bytes:
         reason = error.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
         raise ProjectError(
             Text(
-                f"git ne trouve pas cette révision : {reason}", f"git finds no such state: {reason}"
+                f"git ne trouve pas cette révision : {reason}",
+                f"git finds no such revision: {reason}",
             )
         ) from error
     return done.stdout
@@ -237,10 +238,11 @@ def summary(changes: Changes) -> Text:
     renamed, answers = len(changes.renamed), len(changes.answers)
     return Text(
         f"depuis {changes.revision} : {new} constat(s) nouveau(x), {changes.mended} réglé(s) ; "
-        f"énoncés : +{added} −{removed} ; {renamed} entité(s) renommée(s) ; "
-        f"{answers} réponse(s) changée(s)",
+        f"énoncés : +{added} −{removed} ; entités renommées : {renamed} ; "
+        f"réponses changées : {answers}",
         f"since {changes.revision}: {new} new finding(s), {changes.mended} settled; "
-        f"statements: +{added} −{removed}; {renamed} renamed; {answers} answer(s) changed",
+        f"statements: +{added} −{removed}; renamed entities: {renamed}; "
+        f"changed answers: {answers}",
     )
 
 

@@ -27,11 +27,11 @@ COMMANDS: Final = {
     ),
     "validate": Text(
         "vérifie le projet ou des fichiers",
-        "check the project, or given files",
+        "check the project or the given files",
     ),
     "new": Text(
         "propose le relevé d'un texte : ses pièces dans l'ordre et les entités connues",
-        "draft the mapping of a text: its pieces in order and the entities known",
+        "draft the mapping of a text: its pieces in order and the known entities",
     ),
     "lint": Text(
         "vérifie la mise en forme des fichiers RDF",
@@ -39,7 +39,7 @@ COMMANDS: Final = {
     ),
     "query": Text(
         "pose une question de la bibliothèque, d'un fichier ou de l'entrée standard (-)",
-        "ask a question of the library, of a file or of standard input (-)",
+        "ask a question from the library, from a file or from standard input (-)",
     ),
     "serve": Text("sert le graphe en HTTP", "serve the graph over HTTP"),
     "mcp": Text(

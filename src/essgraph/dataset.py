@@ -43,7 +43,9 @@ _FORMAT_IRI: Final = {
 _TITLE: Final = Text("Description du jeu de données", "Description of the dataset")
 #: The named graphs that are not those of passages, and what they hold.
 GRAPHS: Final = {
-    names.REGISTER: Text("Registre : l'identité de ce qui est nommé", "Register: what is named"),
+    names.REGISTER: Text(
+        "Registre : l'identité de ce qui est nommé", "Register: the identity of what is named"
+    ),
     names.PROVENANCE: Text(
         "Provenance : passages, documents, notes", "Provenance: passages, documents, notes"
     ),

@@ -159,8 +159,9 @@ class Endpoint:
         if parsed.userinfo:
             raise ProjectError(
                 Text(
-                    "pas de mot de passe dans l'adresse : ESSGRAPH_ENDPOINT_AUTHORIZATION le porte",
-                    "no password in the address: ESSGRAPH_ENDPOINT_AUTHORIZATION carries it",
+                    "pas de mot de passe dans l'adresse : donnez-le par "
+                    "ESSGRAPH_ENDPOINT_AUTHORIZATION",
+                    "no password in the address: give it in ESSGRAPH_ENDPOINT_AUTHORIZATION",
                 )
             )
         #: The address without its query, which may hold a key: messages show it to everybody.
@@ -332,9 +333,11 @@ class Endpoint:
             if coding not in _CODINGS:
                 raise EngineUnreachable(
                     Text(
-                        f"le moteur {self.url} répond en compressé ({coding}), ce qui n'a pas été "
+                        f"le moteur {self.url} envoie une réponse compressée ({coding}), ce qui "
+                        "n'a pas été "
                         "demandé",
-                        f"the engine {self.url} answers compressed ({coding}), which was not asked "
+                        f"the engine {self.url} sends a compressed answer ({coding}), which was "
+                        "not asked "
                         "for",
                     )
                 )
@@ -358,10 +361,11 @@ class Endpoint:
     def _endless(self, limit: int) -> EngineError:
         return EngineError(
             Text(
-                f"le moteur {self.url} a envoyé plus de {limit // MIB} Mio, là où moins suffit : "
+                f"le moteur {self.url} a envoyé plus de {limit // MIB} Mio, alors que moins "
+                "suffit : "
                 "lecture abandonnée",
-                f"the engine {self.url} sent more than {limit // MIB} MiB, where less will do: the "
-                "read was given up",
+                f"the engine {self.url} sent more than {limit // MIB} MiB, though less will do: "
+                "reading was given up",
             )
         )
 
@@ -369,8 +373,9 @@ class Endpoint:
         why = str(error) or type(error).__name__
         return EngineUnreachable(
             Text(
-                f"le moteur {self.url} n'a pas pu être joint jusqu'au bout : {why}",
-                f"the engine {self.url} could not be reached to the end: {why}",
+                f"le moteur {self.url} n'a pas pu être joint, ou sa réponse s'est interrompue : "
+                f"{why}",
+                f"the engine {self.url} could not be reached, or its answer broke off: {why}",
             )
         )
 
@@ -437,10 +442,11 @@ class Endpoint:
         """What to raise where an engine is needed, and this is a service of essgraph."""
         return EngineError(
             Text(
-                f"{self.url} est lui-même un service d'essgraph : il ne prend pas d'écritures, et "
+                f"{self.url} est lui-même un service d'essgraph : il n'accepte pas d'écritures, et "
                 "ses données ne disent pas leur version ; servez l'instantané lui-même "
                 "(serve --out), ou chargez-le dans un moteur SPARQL (push)",
-                f"{self.url} is itself a service of essgraph: it takes no writes, and its data do "
+                f"{self.url} is itself a service of essgraph: it accepts no writes, and its data "
+                "do "
                 "not say their version; serve the snapshot itself (serve --out), or load it into "
                 "a SPARQL engine (push)",
             )
@@ -452,7 +458,7 @@ class Endpoint:
             Text(
                 f"le moteur {self.url} accepte les écritures mais ne contient pas ce qui a été "
                 "écrit : est-ce l'adresse d'une copie, ou d'un serveur qui ne garde rien ?",
-                f"the engine {self.url} takes writes but does not hold what was written: is this "
+                f"the engine {self.url} accepts writes but does not hold what was written: is this "
                 "the address of a copy, or of a server that keeps nothing?",
             )
         )
@@ -595,8 +601,8 @@ def nonsense(why: str) -> EngineUnreachable:
     """What the engine answered does not parse."""
     return EngineUnreachable(
         Text(
-            f"la réponse du moteur n'est pas lisible, ou pas entière : {why}",
-            f"the answer of the engine cannot be read, or is not whole: {why}",
+            f"la réponse du moteur est illisible ou incomplète : {why}",
+            f"the answer of the engine cannot be read or is incomplete: {why}",
         )
     )
 

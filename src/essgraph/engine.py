@@ -154,10 +154,11 @@ class Spools:
                 value = f"{HELD // 4 // MIB} MiB"
                 raise LimitExceeded(
                     Text(
-                        f"ce client n'a pas encore lu {held // MIB} Mio d'autres réponses, et peut "
-                        f"en avoir {HELD // 4 // MIB} ; lisez-les d'abord",
-                        f"this client has yet to read {held // MIB} MiB of other answers, and may "
-                        f"have {HELD // 4 // MIB}; read them first",
+                        f"ce client a encore {held // MIB} Mio d'autres réponses à lire, et la "
+                        "limite "
+                        f"est de {HELD // 4 // MIB} Mio ; lisez-les d'abord",
+                        f"this client still has {held // MIB} MiB of other answers to read, and "
+                        f"the limit is {HELD // 4 // MIB} MiB; read them first",
                     ),
                     limit="client",
                     value=value,
@@ -166,7 +167,7 @@ class Spools:
                 raise Overloaded(
                     Text(
                         "trop de grandes réponses attendent d'être lues ; réessayez plus tard",
-                        "too many large answers wait to be read; try again later",
+                        "too many large answers are waiting to be read; try again later",
                     ),
                     retry_after=_READ,
                 )

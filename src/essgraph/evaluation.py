@@ -32,7 +32,7 @@ _UNBOUND: Final = Text(
 )
 _TWICE: Final = Text(
     "SELECT donne deux fois le même nom, ou celui d'une variable déjà liée",
-    "SELECT gives the same name twice, or that of a variable that is bound already",
+    "SELECT gives the same name twice, or that of a variable already bound",
 )
 #: What the engine says of a rule, among the tokens that it names.
 _RULES: Final = {
@@ -45,11 +45,11 @@ _RULES: Final = {
     ),
     "language tag parsing failed": Text(
         "l'étiquette de langue avant ce point est mal formée (BCP 47)",
-        "the language tag before this point is ill-formed (BCP 47)",
+        "the language tag before this point is malformed (BCP 47)",
     ),
     "IRI parsing failed": Text(
         "l'IRI avant ce point est mal formé (RFC 3987)",
-        "the IRI before this point is ill-formed (RFC 3987)",
+        "the IRI before this point is malformed (RFC 3987)",
     ),
 }
 #: Where it says nothing: what is left of the notes to the grammar (19.8).
@@ -57,9 +57,9 @@ _OTHERWISE: Final = Text(
     "avant ce point, une variable est liée deux fois (BIND, AS), SELECT en a une que GROUP BY n'a "
     "pas, une ligne de VALUES n'a pas autant de valeurs que de variables, ou un nœud anonyme sert "
     "dans deux groupes",
-    "before this point a variable is bound twice (BIND, AS), SELECT has one that GROUP BY has "
-    "not, a row of VALUES has not as many values as there are variables, or a blank node is used "
-    "in two groups",
+    "before this point a variable is bound twice (BIND, AS), SELECT has one that GROUP BY does "
+    "not, a row of VALUES does not have as many values as there are variables, or a blank node is "
+    "used in two groups",
 )
 _UNKNOWN_FUNCTION = re.compile(r"The custom function <(.*)> is not supported")
 #: More unknown functions than this in one query are a mistake worth an error.
@@ -174,7 +174,7 @@ def _graph(iri: str) -> ox.NamedNode:
         raise QueryError(
             Text(
                 f"l'IRI d'un graphe est mal formé : {iri[:80]} ({error})",
-                f"the IRI of a graph is ill-formed: {iri[:80]} ({error})",
+                f"the IRI of a graph is malformed: {iri[:80]} ({error})",
             )
         ) from error
 
@@ -209,7 +209,7 @@ def _refused(query: str, message: str) -> SyntaxFault:
     at = Position(int(found[1]), int(found[2])) if found else None
     rule = next((said for words, said in _RULES.items() if words in message), _OTHERWISE)
     return SyntaxFault(
-        Text(f"requête mal formée : {rule.fr}", f"ill-formed query: {rule.en}"), at=at
+        Text(f"requête mal formée : {rule.fr}", f"malformed query: {rule.en}"), at=at
     )
 
 
@@ -236,10 +236,10 @@ def _unknown(query: str) -> SyntaxFault | None:
     mend = f"{form} … {{ SELECT … {{ … }} GROUP BY … }}"
     return SyntaxFault(
         Text(
-            f"grouper dans {form} est valide en SPARQL 1.1, mais ce moteur ne le sait pas : "
+            f"grouper dans {form} est valide en SPARQL 1.1, mais ce moteur ne sait pas le faire : "
             f"groupez dans un SELECT, entre accolades : {mend}",
-            f"to group in {form} is valid SPARQL 1.1, but this engine cannot: group in a SELECT, "
-            f"in braces: {mend}",
+            f"grouping in {form} is valid SPARQL 1.1, but this engine cannot do it: group in a "
+            f"SELECT, in braces: {mend}",
         ),
         at=position(query, grouping[2]),
     )

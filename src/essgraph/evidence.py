@@ -89,7 +89,7 @@ def e1(sources: Sources) -> Iterator[Finding]:
             yield finding(
                 "E1",
                 Text(
-                    f"le graphe {written(fact.graph)} n'a pas de passage dans ce document",
+                    f"le graphe {written(fact.graph)} n'a pas de fiche de passage dans ce document",
                     f"the graph {written(fact.graph)} has no passage record in this document",
                 ),
                 fact,
@@ -164,9 +164,9 @@ def e2(sources: Sources) -> Iterator[Finding]:
                 "E2",
                 Text(
                     f"{show(statement.predicate)} énonce un fait : sa place est dans le passage "
-                    "qui le dit",
+                    "qui l'énonce",
                     f"{show(statement.predicate)} states a fact: its place is in the passage "
-                    "that says so",
+                    "that states it",
                 ),
                 statement,
                 part="predicate",
@@ -208,8 +208,8 @@ def _outside(document: Document) -> Iterator[Finding]:
                 Text("un fait hors de tout passage", "a fact outside any passage"),
                 statement,
                 Text(
-                    "mettez-le dans le graphe du passage qui le dit",
-                    "put it into the graph of the passage that says so",
+                    "mettez-le dans le graphe du passage qui l'énonce",
+                    "put it into the graph of the passage that states it",
                 ),
                 "predicate",
             )
@@ -324,10 +324,9 @@ def _not_at_hand(document: Document) -> Iterator[Finding]:
                 finding(
                     "E4",
                     Text(
-                        "ce texte n'est pas à portée : les positions et la règle E5 n'ont pas été "
-                        "vérifiées sur lui",
-                        "this text is not at hand: positions and rule E5 were not checked "
-                        "against it",
+                        "ce texte n'est pas disponible ici : les positions et la règle E5 n'ont "
+                        "pas été vérifiées",
+                        "this text is not at hand: positions and rule E5 were not checked",
                     ),
                     statement,
                 ),
@@ -359,7 +358,7 @@ def _orphans(document: Document) -> Iterator[Finding]:
             said.add(piece)
             yield finding(
                 "E4",
-                Text("ancre d'une pièce absente", "anchor of a piece that is not there"),
+                Text("ancre d'une pièce qui n'existe pas", "anchor of a piece that does not exist"),
                 statement,
                 _RERUN,
                 "subject",
@@ -460,7 +459,7 @@ def e5(sources: Sources, texts: Path | None) -> Iterator[Finding]:
                             f'"{" ".join(run)}" is copied from the text {runs[run]}',
                         ),
                         statement,
-                        Text("dites-le en vos mots", "say it in your own words"),
+                        Text("dites-le avec vos propres mots", "say it in your own words"),
                     )
                     break
 

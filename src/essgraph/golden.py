@@ -26,7 +26,7 @@ from essgraph.query import inspect
 RULE = "golden"
 _MEND = Text(
     "relisez le passage : corrigez les données, ou cette ligne",
-    "read the passage again: mend the data, or this line",
+    "read the passage again: correct the data, or this line",
 )
 
 
@@ -93,7 +93,7 @@ def _difference(
         if want[1] != have[1]:
             said = [" | ".join(row) if row is not None else "—" for row in (want[1], have[1])]
             return last, Text(
-                f"réponse attendue : {said[0]} ; les données répondent : {said[1]}",
-                f"answer expected: {said[0]}; the data answer: {said[1]}",
+                f"réponse attendue : {said[0]} ; les données donnent : {said[1]}",
+                f"expected answer: {said[0]}; the data give: {said[1]}",
             )
     return None

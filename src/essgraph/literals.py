@@ -71,7 +71,7 @@ def e9(sources: Sources) -> Iterator[Finding]:
                         "this text begins or ends with white space",
                     ),
                     statement,
-                    Text("ôtez-la", "take it away"),
+                    Text("ôtez-la", "remove it"),
                 )
             continue
         yield from _canonical(statement, statement.object)

@@ -81,7 +81,7 @@ async def index(endpoint: Endpoint, dataset: DatasetOf) -> bytes:
                             f"plus de {MOST_TEXTS} noms et textes : trop pour l'index d'un service "
                             "qui n'a que l'adresse des données",
                             f"more than {MOST_TEXTS} names and texts: too many for the index of a "
-                            "service that has but the address of the data",
+                            "service that only has the address of the data",
                         ),
                         limit="names",
                         value=str(MOST_TEXTS),

@@ -97,8 +97,8 @@ async def unfold(query: Query, ask: Ask) -> Query:
     text = " ".join([*pieces, query.text[at:]])
     if len(text) > MAX_SIZE:
         raise _refused(
-            f"la requête sans ses chemins dépasse {MAX_SIZE >> 10} Kio",
-            f"without its paths the query is larger than {MAX_SIZE >> 10} KiB",
+            f"une fois récrite, la requête dépasse {MAX_SIZE >> 10} Kio",
+            f"once rewritten, the query is larger than {MAX_SIZE >> 10} KiB",
         )
     return query._replace(text=text)
 
@@ -106,8 +106,11 @@ async def unfold(query: Query, ask: Ask) -> Query:
 def _refused(french: str, english: str) -> NotOffered:
     return NotOffered(
         Text(
-            f"ce moteur ne suit pas de lui-même les chemins p*, p+ et p? : {french}",
-            f"this engine does not follow paths p*, p+ and p? by itself: {english}",
+            "ce moteur ne suit pas de lui-même les chemins p*, p+ et p?, et le service ne peut "
+            "pas "
+            f"les récrire ici : {french}",
+            f"this engine does not follow paths p*, p+ and p? by itself, and the service cannot "
+            f"rewrite them here: {english}",
         )
     )
 
@@ -158,7 +161,7 @@ class _Reader:
         self._counted = not once or words.count("SELECT") > 1 or not _COUNTING.isdisjoint(words)
         self._select("")
         if self._found and any(text in _LATER for _, text, _ in self._tokens):
-            raise _refused("pas à côté de SPARQL 1.2", "not beside SPARQL 1.2")
+            raise _refused("la requête emploie aussi SPARQL 1.2", "the query also uses SPARQL 1.2")
         return self._found
 
     def _text(self) -> str:
@@ -215,8 +218,8 @@ class _Reader:
             self._select(graph)
             if self._tested and len(self._found) > found:
                 raise _refused(
-                    "pas dans un sous-SELECT d'EXISTS ou de MINUS",
-                    "not in a sub-SELECT of EXISTS or MINUS",
+                    "ils sont dans un sous-SELECT d'EXISTS ou de MINUS",
+                    "they are in a sub-SELECT of EXISTS or MINUS",
                 )
         while self._text() not in ("}", ""):
             self._element(graph)
@@ -306,7 +309,7 @@ class _Reader:
             if any(kind == "op" and text in _REPEATS for kind, text, _ in inside):
                 raise _refused(
                     "nommez par une variable ce qui est entre crochets",
-                    "name what is between brackets by a variable",
+                    "name what is between brackets with a variable",
                 )
         else:
             self._next()
@@ -388,7 +391,7 @@ class _Writer:
             if end.startswith(("_:", "[", "(")):
                 raise _refused(
                     f"nommez par une variable ce que désigne « {end[:40]} »",
-                    f'name what "{end[:40]}" stands for by a variable',
+                    f'name what "{end[:40]}" stands for with a variable',
                 )
         if self._star and not any(end[0] in "?$" for end in (link.start, link.end)):
             raise _refused(
@@ -514,8 +517,8 @@ class _Writer:
             ):
                 return steps
         raise _refused(
-            f"un chemin a plus de {MAX_STEPS} pas ; écrivez les pas, ou bornez-le",
-            f"a path has more than {MAX_STEPS} steps; write the steps, or bound it",
+            f"un chemin a plus de {MAX_STEPS} pas ; écrivez ces pas un à un, ou bornez-le",
+            f"a path has more than {MAX_STEPS} steps; write the steps out, or bound it",
         )
 
 

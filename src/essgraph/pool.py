@@ -384,9 +384,10 @@ class Pool:
             )
         return Overloaded(
             Text(
-                "le service est occupé par des requêtes longues ; réessayez plus tard, ou rendez "
-                "la requête plus légère",
-                "the service is busy with long queries; try again later, or make the query lighter",
+                "le service est occupé par des requêtes longues ; réessayez plus tard, ou "
+                "simplifiez "
+                "la requête",
+                "the service is busy with long queries; try again later, or simplify the query",
             ),
             retry_after=max(1, round(self.limits.timeout / 2)),
         )
@@ -619,7 +620,7 @@ class Pool:
             return LimitExceeded(
                 Text(
                     f"la requête a dépassé la limite de temps de {limit:g} s",
-                    f"the query went past the time limit of {limit:g} s",
+                    f"the query exceeded the time limit of {limit:g} s",
                 ),
                 limit="time",
                 value=f"{limit:g} s",
@@ -632,7 +633,7 @@ class Pool:
             return LimitExceeded(
                 Text(
                     f"la requête a dépassé la limite de mémoire de {value}",
-                    f"the query went past the memory limit of {value}",
+                    f"the query exceeded the memory limit of {value}",
                 ),
                 limit="memory",
                 value=value,
@@ -649,8 +650,8 @@ class Pool:
         if code == -signal.SIGKILL:
             return Overloaded(
                 Text(
-                    "le processus de la requête a été arrêté de l'extérieur ; réessayez",
-                    "the process of the query was ended from outside; try again",
+                    "le processus de requête a été arrêté de l'extérieur ; réessayez",
+                    "the query process was ended from outside; try again",
                 ),
                 retry_after=1,
             )

@@ -187,10 +187,12 @@ def read_bytes(path: Path, name: str) -> bytes:
         if about.st_size > MAX_BYTES:
             raise SyntaxFault(
                 Text(
-                    f"fichier de {about.st_size >> 20} Mio : {MAX_BYTES >> 20} au plus ; un texte "
-                    "relevé en a quelques dizaines de Kio",
-                    f"file of {about.st_size >> 20} MiB: {MAX_BYTES >> 20} at most; a mapped text "
-                    "takes some tens of KiB",
+                    f"ce fichier fait {about.st_size >> 20} Mio, la limite est de "
+                    f"{MAX_BYTES >> 20} Mio ; "
+                    "un texte relevé en fait quelques dizaines de Kio",
+                    f"this file takes {about.st_size >> 20} MiB, the limit is {MAX_BYTES >> 20} "
+                    "MiB; "
+                    "a mapped text takes some tens of KiB",
                 ),
                 file=name,
             )

@@ -122,7 +122,7 @@ async def push(
                 f"pas de place pour les fichiers temporaires dans {tempfile.gettempdir()} "
                 f"({error.strerror}) : libérez-en, ou donnez un autre dossier par TMPDIR",
                 f"no room for temporary files in {tempfile.gettempdir()} ({error.strerror}): "
-                "make some, or name another folder by TMPDIR",
+                "free some, or name another folder with TMPDIR",
             )
         ) from error
 
@@ -171,7 +171,7 @@ async def _push(
                 Text(
                     f"le moteur contient autre chose que l'instantané : {digest[:16]} au lieu de "
                     f"{expected[:16]}",
-                    f"the engine holds something else than the snapshot: {digest[:16]} instead of "
+                    f"the engine holds something other than the snapshot: {digest[:16]} instead of "
                     f"{expected[:16]}",
                 )
             )

@@ -386,7 +386,7 @@ class Reader:
             raise _limit(
                 Text(
                     f"plus de {MAX_DEPTH} parenthèses ou accolades imbriquées",
-                    f"more than {MAX_DEPTH} nested brackets",
+                    f"more than {MAX_DEPTH} nested brackets or braces",
                 ),
                 f"{MAX_DEPTH} levels",
             )

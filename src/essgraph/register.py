@@ -45,8 +45,8 @@ def entries(sources: Sources) -> Iterator[Finding]:
                 ),
                 statement,
                 Text(
-                    "id: et des minuscules ASCII, des chiffres, des tirets",
-                    "id: and lower-case ASCII letters, digits, hyphens",
+                    "id: suivi de minuscules ASCII, de chiffres ou de tirets",
+                    "id: followed by lower-case ASCII letters, digits or hyphens",
                 ),
                 "subject",
                 [subject],
@@ -70,7 +70,7 @@ def entries(sources: Sources) -> Iterator[Finding]:
                     "E3",
                     Text(
                         f"{show(term)} n'est pas un nom d'entité, de document ni de passage",
-                        f"{show(term)} is no name of an entity, a document or a passage",
+                        f"{show(term)} is not the name of an entity, a document or a passage",
                     ),
                     fact,
                     part=part,
@@ -130,7 +130,7 @@ def namesakes(sources: Sources) -> Iterator[Finding]:
             "E3",
             Text(
                 f"{show(other)} porte le même libellé : est-ce la même entité ?",
-                f"{show(other)} bears the same label: are they the same?",
+                f"{show(other)} has the same label: are they the same entity?",
             ),
             s,
             Text(

@@ -233,8 +233,9 @@ class Remote:
                 Text(
                     f"{dialect.name} ne fusionne pas plusieurs graphes par défaut : donnez-en un, "
                     "ou interrogez-les par GRAPH",
-                    f"{dialect.name} does not merge several default graphs: give one, or ask them "
-                    "by GRAPH",
+                    f"{dialect.name} does not merge several default graphs: give one, or query "
+                    "them "
+                    "with GRAPH",
                 )
             )
         own = Dataset(query.default_graphs, query.named_graphs)
@@ -243,7 +244,7 @@ class Remote:
                 Text(
                     f"{dialect.name} ne remplace pas FROM par le jeu de données de la requête "
                     "HTTP : donnez l'un ou l'autre",
-                    f"{dialect.name} does not put the dataset of the request in place of FROM: "
+                    f"{dialect.name} does not replace FROM with the dataset of the HTTP request: "
                     "give one or the other",
                 )
             )
@@ -269,7 +270,7 @@ class Remote:
             raise Overloaded(
                 Text(
                     "trop de requêtes attendent le moteur ; réessayez plus tard",
-                    "too many queries wait for the engine; try again later",
+                    "too many queries are waiting for the engine; try again later",
                 ),
                 retry_after=max(1, round(self.limits.timeout / 2)),
             )

@@ -78,7 +78,7 @@ def count(findings: Sequence[Finding]) -> Text:
     bad = sum(f.severity is Severity.VIOLATION for f in findings)
     rest = len(findings) - bad
     return Text(
-        f"{bad} violation(s), {rest} autre(s) remarque(s)",
+        f"{bad} violation(s), {rest} autre(s) constat(s)",
         f"{bad} violation(s), {rest} other finding(s)",
     )
 

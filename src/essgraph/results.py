@@ -140,9 +140,9 @@ class _Xml:
             code = f"U+{ord(found[0].decode('utf-8')):04X}"
             raise NotRepresentable(
                 Text(
-                    f"un littéral contient {code}, que XML ne peut pas porter ; "
+                    f"un littéral contient {code}, que XML ne peut pas représenter ; "
                     "demandez un autre format",
-                    f"a literal holds {code}, which XML cannot carry; ask for another format",
+                    f"a literal holds {code}, which XML cannot represent; ask for another format",
                 )
             )
         self._tail = seen[-2:]

@@ -400,10 +400,12 @@ class _Spool:
             why = error.strerror
             raise Overloaded(
                 Text(
-                    "le disque des fichiers temporaires est plein, ou les refuse, et une réponse "
-                    f"si grande y passe ({why}) ; réessayez plus tard, ou demandez moins",
-                    "the disk for temporary files is full, or refuses them, and an answer so "
-                    f"large goes through it ({why}); try again later, or ask for less",
+                    f"le disque des fichiers temporaires est plein, ou les refuse ({why}), et "
+                    "une si "
+                    "grande réponse en a besoin ; réessayez plus tard, ou demandez moins",
+                    f"the disk for temporary files is full, or refuses them ({why}), and so "
+                    "large an "
+                    "answer needs it; try again later, or ask for less",
                 ),
                 retry_after=_DISK,
             ) from error

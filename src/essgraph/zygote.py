@@ -56,8 +56,8 @@ def no_process(error: OSError) -> EngineError:
     """What is told where the system refuses a process."""
     return EngineError(
         Text(
-            f"le système refuse des processus de requête : {error.strerror}",
-            f"the system refuses query processes: {error.strerror}",
+            f"le système refuse de créer des processus de requête : {error.strerror}",
+            f"the system refuses to create query processes: {error.strerror}",
         )
     )
 

@@ -12,7 +12,11 @@ from essgraph.project import replace
 
 def options(parser: ArgumentParser, say: Say) -> None:
     folders.add_texts(parser, say)
-    parser.add_argument("--check", action="store_true")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help=say("vérifie les positions sans rien écrire", "verify positions, write nothing"),
+    )
 
 
 def run(arguments: Namespace, language: str) -> int:
@@ -34,7 +38,7 @@ def run(arguments: Namespace, language: str) -> int:
             wrong += 1
             console.say(
                 Text(
-                    f"{project.name(path)}: les positions ne correspondent pas au texte ; "
+                    f"{project.name(path)} : les positions ne correspondent pas au texte ; "
                     "lancez essgraph anchor",
                     f"{project.name(path)}: the positions do not match the text; "
                     "run essgraph anchor",

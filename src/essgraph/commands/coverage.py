@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 def options(parser: ArgumentParser, say: Say) -> None:
     folders.add_texts(parser, say)
-    parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help=say("format de la sortie (text par défaut)", "format of the output (default: text)"),
+    )
 
 
 def run(arguments: Namespace, language: str) -> int:

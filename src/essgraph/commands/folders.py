@@ -14,11 +14,11 @@ from essgraph.project import Project
 
 #: What a check says that had no private texts.
 NO_TEXTS: Final = Text(
-    "les textes privés ne sont pas à portée : les positions et la règle E5 n'ont pas été vérifiées "
-    "sur eux ; qui les a les met dans data/texts/ ou donne leur dossier : --texts DOSSIER "
-    "(make : TEXTS=DOSSIER)",
-    "the private texts are not at hand: positions and rule E5 were not checked against them; who "
-    "has them puts them into data/texts/ or names their folder: --texts DIR (make: TEXTS=DIR)",
+    "les textes privés ne sont pas disponibles ici : les positions et la règle E5 n'ont pas été "
+    "vérifiées ; si vous avez ces textes, mettez-les dans data/texts/ ou donnez leur dossier : "
+    "--texts DOSSIER (make : TEXTS=DOSSIER)",
+    "the private texts are not at hand: positions and rule E5 were not checked; if you have these "
+    "texts, put them into data/texts/ or name their folder: --texts DIR (make: TEXTS=DIR)",
 )
 
 
@@ -26,7 +26,7 @@ def add_project(parser: ArgumentParser, say: Say) -> None:
     parser.add_argument(
         "--project",
         type=Path,
-        metavar="DIR",
+        metavar=say("DOSSIER", "DIR"),
         help=say("dossier du projet (ici par défaut)", "the project's folder (default: here)"),
     )
 
@@ -40,8 +40,11 @@ def add_out(parser: ArgumentParser, say: Say) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        metavar="DIR",
-        help=say("dossier des instantanés (build/)", "folder of the snapshots (build/)"),
+        metavar=say("DOSSIER", "DIR"),
+        help=say(
+            "dossier des instantanés (build/ par défaut)",
+            "folder of the snapshots (default: build/)",
+        ),
     )
 
 
@@ -59,7 +62,7 @@ def add_texts(parser: ArgumentParser, say: Say) -> None:
     parser.add_argument(
         "--texts",
         type=Path,
-        metavar="DIR",
+        metavar=say("DOSSIER", "DIR"),
         help=say(
             "dossier des textes privés (data/texts par défaut)",
             "folder of the private texts (default: data/texts)",

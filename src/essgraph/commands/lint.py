@@ -13,11 +13,17 @@ from essgraph.project import replace
 
 
 def options(parser: ArgumentParser, say: Say) -> None:
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    parser.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar=say("FICHIER", "FILE"),
+        help=say("fichiers à vérifier (tous par défaut)", "files to check (default: all)"),
+    )
     parser.add_argument(
         "--fix",
         action="store_true",
-        help=say("corriger les fichiers", "put the files right"),
+        help=say("corrige les fichiers", "correct the files"),
     )
 
 

@@ -11,7 +11,13 @@ from essgraph.errors import ProjectError, Text
 
 
 def options(parser: ArgumentParser, say: Say) -> None:
-    parser.add_argument("--timeout", type=positive, default=10.0, metavar="S")
+    parser.add_argument(
+        "--timeout",
+        type=positive,
+        default=10.0,
+        metavar="S",
+        help=say("limite de temps d'une requête, en secondes", "time limit of a query, in seconds"),
+    )
     folders.add_out(parser, say)
 
 

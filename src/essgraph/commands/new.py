@@ -14,10 +14,15 @@ from essgraph.project import read_bytes
 
 
 def options(parser: ArgumentParser, say: Say) -> None:
-    parser.add_argument("text", type=Path, metavar="TEXT")
+    parser.add_argument(
+        "text",
+        type=Path,
+        metavar=say("TEXTE", "TEXT"),
+        help=say("fichier du texte, en UTF-8", "the text's file, in UTF-8"),
+    )
     parser.add_argument(
         "--slug",
-        metavar="NAME",
+        metavar=say("NOM", "NAME"),
         help=say("nom court du document", "the document's slug"),
     )
 
@@ -46,16 +51,16 @@ def run(arguments: Namespace, language: str) -> int:
     if not names.SLUG.fullmatch(slug):
         raise ProjectError(
             Text(
-                f"« {slug} » : un nom court : minuscules ASCII, chiffres, tirets (--slug)",
-                f'"{slug}": a slug is of lower-case ASCII letters, digits and hyphens (--slug)',
+                f"--slug : « {slug} » n'est pas un nom court (minuscules ASCII, chiffres, tirets)",
+                f'--slug: "{slug}" is not a slug (lower-case ASCII letters, digits, hyphens)',
             )
         )
     sys.stdout.write(draft.trig(slug, path.name, text, found))
     file = project.name(project.root / "data/documents" / f"{slug}.trig")
     console.say(
         Text(
-            f"sa place est {file} ; essgraph validate dit alors ce qui reste à écrire",
-            f"its place is {file}; essgraph validate then says what is left to write",
+            f"enregistrez-le dans {file} ; essgraph validate dira ce qui reste à écrire",
+            f"save it as {file}; essgraph validate will say what is left to write",
         ),
         language,
     )

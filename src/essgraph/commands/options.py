@@ -36,5 +36,5 @@ def _number(kind: Callable[[str], _N], text: str, least: float, most: float, mea
         value = kind(text)
         if least <= value <= most:
             return value
-    said = Text(f"« {text} » : {meant.fr}", f"{text!r}: {meant.en}")
+    said = Text(f"« {text} » n'est pas {meant.fr}", f'"{text}" is not {meant.en}')
     raise ArgumentTypeError(said.in_language(environment.language()))

@@ -11,19 +11,23 @@ from essgraph.errors import EngineError, SyntaxFault, Text
 
 def options(parser: ArgumentParser, say: Say) -> None:
     parser.add_argument(
-        "url", metavar="URL", help=say("adresse des requêtes", "address of queries")
+        "url",
+        metavar="URL",
+        help=say("adresse SPARQL pour les requêtes", "SPARQL address for queries"),
     )
     parser.add_argument(
         "--batch",
         type=count,
         default=5_000,
         metavar="N",
-        help=say("quadruplets par requête", "quads in a request"),
+        help=say("quadruplets par requête", "quads per request"),
     )
     parser.add_argument(
         "--verify",
         action="store_true",
-        help=say("relit tout et compare les empreintes", "read all of it back, compare digests"),
+        help=say(
+            "relit tout et compare les empreintes", "read everything back and compare digests"
+        ),
     )
     folders.add_out(parser, say)
 
@@ -56,9 +60,9 @@ def run(arguments: Namespace, language: str) -> int:
     console.say(
         Text(
             f"{pushed.dialect} : {pushed.added} quadruplets ajoutés, {pushed.removed} retirés"
-            + (", d'un coup" if pushed.at_once else ""),
+            + (", en une seule mise à jour" if pushed.at_once else ""),
             f"{pushed.dialect}: {pushed.added} quads added, {pushed.removed} removed"
-            + (", at once" if pushed.at_once else ""),
+            + (", in one update" if pushed.at_once else ""),
         ),
         language,
     )

@@ -16,10 +16,32 @@ FORMATS = ("table", "csv", "tsv", "json", "xml", "turtle", "nt", "jsonld")
 
 
 def options(parser: ArgumentParser, say: Say) -> None:
-    parser.add_argument("query", metavar="NAME|FILE|-")
-    parser.add_argument("parameters", nargs="*", default=[], metavar="param=value")
-    parser.add_argument("--format", choices=FORMATS, default="table")
-    parser.add_argument("--endpoint", metavar="URL")
+    parser.add_argument(
+        "query",
+        metavar=say("NOM|FICHIER|-", "NAME|FILE|-"),
+        help=say(
+            "question de la bibliothèque, fichier, ou entrée standard",
+            "a question from the library, a file, or standard input",
+        ),
+    )
+    parser.add_argument(
+        "parameters",
+        nargs="*",
+        default=[],
+        metavar=say("nom=valeur", "name=value"),
+        help=say("paramètres de la question", "parameters of the question"),
+    )
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="table",
+        help=say("format de la sortie (table par défaut)", "format of the output (default: table)"),
+    )
+    parser.add_argument(
+        "--endpoint",
+        metavar="URL",
+        help=say("interroge ce point d'accès SPARQL", "query this SPARQL endpoint"),
+    )
     folders.add_out(parser, say)
 
 
@@ -69,7 +91,7 @@ def _pair(argument: str) -> tuple[str, str]:
         raise ProjectError(
             Text(
                 f"« {argument} » : un paramètre s'écrit nom=valeur",
-                f'"{argument}": a parameter reads name=value',
+                f'"{argument}": a parameter is written name=value',
             )
         )
     return name.lstrip("?$"), value

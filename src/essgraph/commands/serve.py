@@ -13,15 +13,26 @@ from essgraph.project import Project
 
 
 def options(parser: ArgumentParser, say: Say) -> None:
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=port, default=8000)
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help=say(
+            "adresse d'écoute (127.0.0.1 par défaut)", "address to listen on (default: 127.0.0.1)"
+        ),
+    )
+    parser.add_argument(
+        "--port",
+        type=port,
+        default=8000,
+        help=say("port d'écoute (8000 par défaut)", "port to listen on (default: 8000)"),
+    )
     parser.add_argument(
         "--url",
         default="",
         metavar="URL",
         help=say(
-            "adresse publique, pour ce qui la nomme (défaut : http://HOST:PORT)",
-            "public address, for what must name it (default: http://HOST:PORT)",
+            "adresse publique du service (par défaut : http://HOST:PORT)",
+            "public address of the service (default: http://HOST:PORT)",
         ),
     )
     parser.add_argument(
@@ -29,7 +40,7 @@ def options(parser: ArgumentParser, say: Say) -> None:
         type=positive,
         default=10.0,
         metavar="S",
-        help=say("limite de temps d'une requête", "time limit of a query, in seconds"),
+        help=say("limite de temps d'une requête, en secondes", "time limit of a query, in seconds"),
     )
     parser.add_argument(
         "--workers",
@@ -49,16 +60,16 @@ def options(parser: ArgumentParser, say: Say) -> None:
         "--endpoint",
         metavar="URL",
         help=say(
-            "sert ce que contient un autre moteur SPARQL (essgraph push l'y charge)",
-            "serve what another SPARQL engine holds (essgraph push loads it)",
+            "sert ce que contient un autre moteur SPARQL (chargé par essgraph push)",
+            "serve what another SPARQL engine holds (loaded by essgraph push)",
         ),
     )
     parser.add_argument(
         "--watch",
         action="store_true",
         help=say(
-            "sert tout nouvel instantané dès qu'il est là (SIGHUP fait de même)",
-            "take up a new snapshot as soon as it is there (SIGHUP does so too)",
+            "sert tout nouvel instantané dès qu'il est prêt (SIGHUP fait de même)",
+            "serve each new snapshot as soon as it is ready (SIGHUP does the same)",
         ),
     )
     parser.add_argument(

@@ -49,7 +49,7 @@ def _texts(arguments: Namespace, project: Project) -> Iterator[tuple[Document, s
                 Text(
                     f"{file} : rien ne dit de quel texte il s'agit (dcterms:identifier de "
                     f"doc:{document.slug}) ; essgraph validate dit ce qui manque",
-                    f"{file}: nothing says which text it is of (dcterms:identifier of "
+                    f"{file}: nothing says which text this is (dcterms:identifier of "
                     f"doc:{document.slug}); essgraph validate says what is missing",
                 )
             )
@@ -68,13 +68,13 @@ def _not_at_hand(document: Document, folder: Path | None) -> ProjectError:
         there = sorted(path.name for path in folder.iterdir())
         near = process.extractOne(name, there, score_cutoff=75)
         why = Text(
-            f"{folder} n'en a pas de ce nom"
+            f"{folder} n'a pas de fichier de ce nom"
             + (f" ; vouliez-vous dire {near[0]} ?" if near else ""),
-            f"{folder} has none of that name" + (f"; did you mean {near[0]}?" if near else ""),
+            f"{folder} has no file of that name" + (f"; did you mean {near[0]}?" if near else ""),
         )
     return ProjectError(
         Text(
-            f"le texte {name} de {document.slug} n'est pas à portée : {why.fr}",
+            f"le texte {name} de {document.slug} n'est pas disponible : {why.fr}",
             f"the text {name} of {document.slug} is not at hand: {why.en}",
         )
     )

@@ -13,22 +13,40 @@ from essgraph.errors import EssgraphError
 
 
 def options(parser: ArgumentParser, say: Say) -> None:
-    parser.add_argument("files", nargs="*", type=Path, metavar="FILE")
+    parser.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar=say("FICHIER", "FILE"),
+        help=say("fichiers à vérifier (tous par défaut)", "files to check (default: all)"),
+    )
     folders.add_texts(parser, say)
-    parser.add_argument("--format", choices=report.FORMS, default="text")
-    parser.add_argument("--lang", choices=("fr", "en"))
+    parser.add_argument(
+        "--format",
+        choices=report.FORMS,
+        default="text",
+        help=say("format du rapport (text par défaut)", "format of the report (default: text)"),
+    )
+    parser.add_argument(
+        "--lang",
+        choices=("fr", "en"),
+        help=say(
+            "langue du rapport (celle du système par défaut)",
+            "language of the report (default: the system's)",
+        ),
+    )
     parser.add_argument(
         "--since",
         metavar="REV",
         help=say(
-            "ne dire que ce qui est nouveau depuis une révision git, et ce qui a changé",
-            "say only what is new since a git revision, and what changed",
+            "ne montre que ce qui est nouveau depuis une révision git, et ce qui a changé",
+            "show only what is new since a git revision, and what has changed",
         ),
     )
     parser.add_argument(
         "--watch",
         action="store_true",
-        help=say("vérifier à chaque changement", "check again at every change"),
+        help=say("vérifie à chaque changement", "check again at every change"),
     )
 
 

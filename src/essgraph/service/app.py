@@ -151,5 +151,11 @@ async def _unknown(request: Request, error: Any) -> Response:
 
 async def _failed(request: Request, _: Exception) -> Response:
     # Starlette re-raises after this answer, so that the server's log has the trace.
-    problem = HttpProblem(500, Text("le service a échoué ici", "the service failed here"))
+    problem = HttpProblem(
+        500,
+        Text(
+            "erreur interne du service ; réessayez, et signalez-la si elle se répète",
+            "internal error of the service; try again, and report it if it recurs",
+        ),
+    )
     return details.respond(problem, request.scope)

@@ -149,8 +149,8 @@ class Page:
         if (limit is not None or offset) and _PAGED.search(question.query):
             raise QueryError(
                 Text(
-                    "cette question fixe elle-même ses lignes : ni limit ni offset",
-                    "this question sets its rows itself: neither limit nor offset",
+                    "cette question fixe elle-même le nombre de ses lignes : ôtez limit et offset",
+                    "this question sets its number of rows itself: leave out limit and offset",
                 )
             )
         return Page(limit, offset)

@@ -114,8 +114,9 @@ async def resolve(served: Served, name: str, language: str = "fr") -> Entity:
         listed = ", ".join(f"{names.shorten(e.iri)} ({e.label(language)})" for e in several)
         raise QueryError(
             Text(
-                f"« {name[:80]} » peut être : {listed} ; nommez-en une",
-                f'"{name[:80]}" may be: {listed}; name one',
+                f"« {name[:80]} » peut désigner plusieurs entités : {listed} ; nommez l'une "
+                "d'elles",
+                f'"{name[:80]}" may name several entities: {listed}; name one of them',
             )
         )
     if entity is None:
@@ -219,8 +220,8 @@ async def check(served: Served, subject: Entity, prop: str, target: Entity | str
 
 _STATED: Final = Text("Les sources l'énoncent.", "The sources state it.")
 _OTHER: Final = Text(
-    "Les sources donnent une autre valeur, et il n'y en a qu'une.",
-    "The sources give another value, and there is but one.",
+    "Les sources donnent une autre valeur, et il ne peut y en avoir qu'une.",
+    "The sources give another value, and there can be only one.",
 )
 _REVERSED: Final = Text(
     "Les sources énoncent l'inverse, et la relation ne va que dans un sens.",

@@ -123,7 +123,10 @@ async def _part(served: Served, counted: dict[str, int], name: str, page: str) -
         part = Part("", "", int(row["count"].value), int(page[:9]))
     if not 1 <= part.page <= part.last:
         raise UnknownName(
-            Text(f"il y a {part.last} pages", f"there are {part.last} pages"),
+            Text(
+                f"page inexistante : la dernière est la page {part.last}",
+                f"no such page: the last one is page {part.last}",
+            ),
         )
     return part
 

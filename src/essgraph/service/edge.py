@@ -52,7 +52,7 @@ Fault: TypeAlias = tuple[int, str | None, Text]
 _TOO_SLOW: Final[Fault] = (
     408,
     "arrival",
-    Text("la requête n'est pas arrivée à temps", "the request took too long to come"),
+    Text("la requête HTTP n'est pas arrivée à temps", "the request took too long to arrive"),
 )
 _LONG_HEAD: Final[Fault] = (
     431,
@@ -87,8 +87,9 @@ _BAD_URL: Final[Fault] = (
     400,
     None,
     Text(
-        "l'adresse est mal formée : encodez les blancs et tout signe hors ASCII (é s'écrit %C3%A9)",
-        "the URL is malformed: encode blanks and what is not ASCII (é is written %C3%A9)",
+        "l'adresse est mal formée : encodez les espaces et tout caractère hors ASCII (é s'écrit "
+        "%C3%A9)",
+        "the URL is malformed: encode spaces and what is not ASCII (é is written %C3%A9)",
     ),
 )
 _MALFORMED: Final[Fault] = (400, None, Text("requête HTTP mal formée", "malformed HTTP request"))

@@ -193,7 +193,7 @@ class Entities:
                 + (" ; noms voisins ci-dessous" if near else ""),
                 f'nothing is named "{path[:80]}"'
                 + (f"; known suffixes: {suffixes}" if suffixes else "")
-                + ("; near names below" if near else ""),
+                + ("; similar names below" if near else ""),
             ),
             links=near,
         )

@@ -36,8 +36,8 @@ def _index(path: Path) -> Index:
         raise HttpProblem(
             501,
             Text(
-                "cet instantané a été fait sans index des noms",
-                "this snapshot was made without an index of names",
+                "cet instantané a été fait sans index des noms ; relancez essgraph build",
+                "this snapshot was made without an index of names; run essgraph build again",
             ),
         )
     return Index(path)
@@ -150,8 +150,8 @@ def _text(values: dict[str, str]) -> str:
     if not text or len(text) > MAX_TEXT:
         raise QueryError(
             Text(
-                f"q est ce que l'on cherche, de 1 à {MAX_TEXT} caractères",
-                f"q is what is sought, of 1 to {MAX_TEXT} characters",
+                f"q est le texte à chercher, de 1 à {MAX_TEXT} caractères",
+                f"q is the text to look for, of 1 to {MAX_TEXT} characters",
             )
         )
     return text

@@ -147,8 +147,8 @@ class Live:
                 if len(self._formers) >= MOST_FORMER:
                     raise Overloaded(
                         Text(
-                            f"{MOST_FORMER} versions anciennes sont déjà en usage ; réessayez",
-                            f"{MOST_FORMER} former versions are in use already; try again",
+                            f"{MOST_FORMER} versions anciennes sont déjà en service ; réessayez",
+                            f"{MOST_FORMER} former versions are already in service; try again",
                         ),
                         retry_after=round(FORMER),
                     )

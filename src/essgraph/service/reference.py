@@ -15,7 +15,7 @@ from starlette.responses import Response
 from essgraph import names
 from essgraph.search import fold
 from essgraph.service.live import Served
-from essgraph.service.pages import frame
+from essgraph.service.pages import frame, wording
 
 #: The classes of others that the picture shows: ours stand under them, or lead to them.
 _HUBS: Final = (names.PROV + "Activity", names.PROV + "Agent", names.SKOS + "Concept")
@@ -45,10 +45,11 @@ class Description:
         return [value.value for value in values if isinstance(value, ox.NamedNode)]
 
     def text(self, subject: str, predicate: str) -> str:
-        """A literal in the language of the page, or one without language; else nothing."""
+        """A literal in the language of the page, or one without language, as a typesetter would
+        print it; else nothing."""
         for value in self._said.get(subject, {}).get(predicate, []):
             if isinstance(value, ox.Literal) and value.language in (None, self._language):
-                return value.value
+                return wording.typographic(value.value, self._language)
         return ""
 
     def label(self, iri: str) -> str:

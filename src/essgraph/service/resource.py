@@ -61,7 +61,7 @@ def path_of(scope: Scope) -> str:
             414,
             Text(
                 f"l'adresse dépasse {_MAX_PATH} octets",
-                f"the address is longer than {_MAX_PATH} bytes",
+                f"the URL is longer than {_MAX_PATH} bytes",
             ),
         )
     try:
@@ -73,7 +73,7 @@ def path_of(scope: Scope) -> str:
             400,
             Text(
                 "l'adresse contient des octets qui ne sont pas du texte",
-                "the address holds bytes that are no text",
+                "the URL contains bytes that are not text",
             ),
         )
     return path

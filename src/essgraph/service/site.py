@@ -152,7 +152,9 @@ class Site:
             start = (int(part) - 1) * _MOST_URLS
             body = self._urls(paths[start : start + _MOST_URLS], day)
         else:
-            raise UnknownName(Text(f"le plan a {parts} parties", f"the sitemap has {parts} parts"))
+            raise UnknownName(
+                Text(f"le plan du site a {parts} parties", f"the sitemap has {parts} parts")
+            )
         await self._text(scope, send, served, f"sitemap {part}", body, "application/xml")
 
     def _urls(self, paths: list[str], day: str) -> str:

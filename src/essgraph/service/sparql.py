@@ -269,7 +269,7 @@ def _unquote(encoded: bytes) -> str:
 
 def _not_utf8() -> QueryError:
     return QueryError(
-        Text("la requête n'est pas en UTF-8 valide", "the request is not valid UTF-8")
+        Text("la requête HTTP n'est pas en UTF-8 valide", "the request is not valid UTF-8")
     )
 
 
@@ -279,7 +279,7 @@ async def read_body(receive: Receive) -> bytes:
     while True:
         message: Message = await receive()
         if message["type"] == "http.disconnect":
-            raise QueryError(Text("la requête est incomplète", "the request is incomplete"))
+            raise QueryError(Text("la requête HTTP est incomplète", "the request is incomplete"))
         part = message.get("body", b"")
         size += len(part)
         if size > MAX_BODY:

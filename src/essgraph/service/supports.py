@@ -36,7 +36,7 @@ _ABSENCE: Final = Text(
 )
 _GROUPED: Final = Text(
     "Une ligne réunit plusieurs solutions : ses passages sont ceux de toutes.",
-    "A row stands for several solutions: its passages are those of them all.",
+    "A row stands for several solutions: its passages are those of all of them.",
 )
 _REGISTER: Final = Text(
     "Une ligne sans passage ne repose que sur le registre (types, noms, repères) ou sur une note.",
@@ -154,8 +154,9 @@ async def _rows(it: Asked, query: Query) -> tuple[list[str], list[Row]]:
     if kept.answer.spool is not None:
         raise LimitExceeded(
             Text(
-                "la réponse est trop grande pour être prouvée d'un coup ; demandez-la par pages",
-                "the answer is too large to be supported at once; ask for it in pages",
+                "la réponse est trop grande pour que ses preuves soient données d'un coup ; "
+                "demandez-la par pages",
+                "the answer is too large for its evidence to be given at once; ask for it in pages",
             ),
             limit="result",
             value=f"{kept.answer.size} B",

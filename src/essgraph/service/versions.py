@@ -46,7 +46,12 @@ async def at(live: Live, version: str | None, digest: str | None) -> Served | No
     _require_digest(digest)
     if version is None:
         if digest is not None:
-            raise QueryError(Text("answer va avec version", "answer goes together with version"))
+            raise QueryError(
+                Text(
+                    "le paramètre answer ne va pas sans version",
+                    "the parameter answer needs version",
+                )
+            )
         return live.now
     served = await live.at(version)
     if served is None and digest is None:

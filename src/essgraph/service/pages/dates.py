@@ -31,24 +31,44 @@ def in_words(value: str, language: str) -> str:
 
 def edtf_in_words(value: str, language: str) -> str:
     """An EDTF date as people say it; the forms we do not know stay as they are."""
-
-    def say(fr: str, en: str) -> str:
-        return fr if language == "fr" else en
-
     start, slash, end = value.partition("/")
     if slash and start == "..":
-        return say("au plus tard ", "no later than ") + edtf_in_words(end, language)
+        return _after("by", end, language)
     if slash and end == "..":
-        return say("à partir de ", "from ") + edtf_in_words(start, language)
+        lead = "à partir " if language == "fr" else ""
+        return lead + _after("from", start, language)
     if slash:
-        first, last = edtf_in_words(start, language), edtf_in_words(end, language)
-        return say(f"de {first} à {last}", f"from {first} to {last}")
+        return f"{_after('from', start, language)} {_after('to', end, language)}"
     decade = _DECADE.fullmatch(value)
     if decade:
-        return say(f"années\u00a0{decade[1]}0", f"{decade[1]}0s")
+        return f"années\u00a0{decade[1]}0" if language == "fr" else f"{decade[1]}0s"
     if value[-1:] in ("~", "?", "%"):
-        return say("vers ", "about ") + in_words(value[:-1], language)
+        return _after("about", value[:-1], language)
     return in_words(value, language)
+
+
+#: What stands before a day, a decade, and a month or a year.
+_BEFORE: Final = {
+    ("from", "fr"): ("du ", "des ", "de "),
+    ("to", "fr"): ("au ", "aux ", "à "),
+    ("by", "fr"): ("au plus tard le ", "au plus tard dans les ", "au plus tard en "),
+    ("about", "fr"): ("vers le ", "vers les ", "vers "),
+    ("from", "en"): ("from ", "from the ", "from "),
+    ("to", "en"): ("to ", "to the ", "to "),
+    ("by", "en"): ("no later than ", "no later than the ", "no later than "),
+    ("about", "en"): ("about ", "about the ", "about "),
+}
+
+
+def _after(word: str, value: str, language: str) -> str:
+    """A date after a word that changes with it: ``du 10 juillet``, ``d’avril``, ``de 2000``."""
+    day, decade, other = _BEFORE[word, language]
+    said = edtf_in_words(value, language)
+    if _DECADE.fullmatch(value):
+        return decade + said
+    if said[:1].isdigit() and "\u00a0" in said:
+        return day + said
+    return "d’" + said if other == "de " and said[:1] in "ao" else other + said
 
 
 def span(value: str) -> tuple[float | None, float | None] | None:

@@ -42,7 +42,10 @@ _ENVIRONMENT: Final = Environment(
 
 #: The words of the pages by language.
 _WORDS: Final = {
-    language: {name: text.in_language(language) for name, text in wording.WORDS.items()}
+    language: {
+        name: wording.typographic(text.in_language(language), language)
+        for name, text in wording.WORDS.items()
+    }
     for language in LANGUAGES
 }
 
@@ -63,7 +66,7 @@ class View:
 
     def say(self, fr: str, en: str) -> str:
         """Words that only one place needs."""
-        return en if self.language == "en" else fr
+        return self.typo(en if self.language == "en" else fr)
 
     def link(self, path: str, **parameters: str) -> str:
         """An address of ours, with parameters, in the language of the request if it was named."""

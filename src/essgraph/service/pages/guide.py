@@ -68,7 +68,8 @@ ADDRESSES: Final = (
     (
         "/search?q=…, /suggest?q=…",
         Text(
-            "des entités par leur nom, en JSON ou en page ; des noms à compléter, en JSON",
+            "des entités par leur nom, en JSON ou en page ; des noms qui complètent la saisie, "
+            "en JSON",
             "entities by name, as JSON or a page; completions of a name, as JSON",
         ),
         "/search?q=economie",

@@ -252,13 +252,12 @@ def small_timeline(starts: Sequence[str], ends: Sequence[str], v: View) -> Momen
 def period(starts: Sequence[str], end: str, v: View) -> str:
     """Dates in words: one, a span, or several that differ."""
     if end and end != starts[0]:
-        first, last = in_words(starts[0], v.language), in_words(end, v.language)
         if starts[0][:7] == end[:7] and len(end) == 10:
             day = (
                 "1er"
                 if v.language == "fr" and starts[0].endswith("-01")
                 else str(int(starts[0][-2:]))
             )
-            return f"{day}\u2013{last}"
-        return v.say(f"du {first} au {last}", f"{first} to {last}")
+            return f"{day}\u2013{in_words(end, v.language)}"
+        return edtf_in_words(f"{starts[0]}/{end}", v.language)
     return " · ".join(dict.fromkeys(edtf_in_words(start, v.language) for start in starts))

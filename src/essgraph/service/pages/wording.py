@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 
 from essgraph import names
@@ -30,14 +31,26 @@ KINDS: Final[Mapping[str, tuple[Text, Text]]] = {
         Text("Recommandations", "Recommendations"),
     ),
     "initiative": (Text("Initiative", "Initiative"), Text("Initiatives", "Initiatives")),
-    "text": (Text("Texte de référence", "Reference text"), Text("Textes cités", "Texts cited")),
+    "text": (
+        Text("Texte de référence", "Reference text"),
+        Text("Textes de référence", "Reference texts"),
+    ),
     "statistic": (Text("Chiffre", "Figure"), Text("Chiffres", "Figures")),
-    "document": (Text("Document source", "Source document"), Text("Documents", "Documents")),
+    "document": (
+        Text("Document source", "Source document"),
+        Text("Documents sources", "Source documents"),
+    ),
     "passage": (Text("Passage", "Passage"), Text("Passages", "Passages")),
-    "aside": (Text("Pièce écartée", "Set-aside piece"), Text("Pièces écartées", "Set aside")),
-    "note": (Text("Note éditoriale", "Editorial note"), Text("Notes éditoriales", "Notes")),
+    "aside": (
+        Text("Pièce écartée", "Set-aside piece"),
+        Text("Pièces écartées", "Set-aside pieces"),
+    ),
+    "note": (
+        Text("Note éditoriale", "Editorial note"),
+        Text("Notes éditoriales", "Editorial notes"),
+    ),
     "question": (Text("Question", "Question"), Text("Questions", "Questions")),
-    "concept": (Text("Notion", "Concept"), Text("Notions", "Concepts")),
+    "concept": (Text("Concept", "Concept"), Text("Concepts", "Concepts")),
     "scheme": (Text("Liste", "List"), Text("Listes", "Lists")),
     "thing": (Text("Entité", "Entity"), Text("Autres", "Others")),
 }
@@ -58,13 +71,13 @@ GROUPS: Final[Mapping[str, Text]] = {
 _PROPERTIES: Final = """
 ess:acronym | identity | sigle | acronym
 skos:altLabel | identity | autre nom | other name
-skos:hiddenLabel | identity | nom mal orthographié | misspelt name
+skos:hiddenLabel | identity | graphie fautive | misspelling
 ess:isoCode | identity | code ISO | ISO code
 ess:organizationType | identity | type | type | de ce type | of this type
 ess:eventType | identity | type | type | de ce type | of this type
 dcterms:type | identity | type | type | de ce type | of this type
 skos:inScheme | identity | liste | list | contient | contains
-skos:broader | identity | plus général | broader | plus précis | narrower
+skos:broader | identity | plus large | broader | plus étroit | narrower
 ess:status | identity | état | status | dans cet état | with this status
 ess:size | identity | effectif | size
 schema:value | identity | valeur | value
@@ -96,24 +109,24 @@ ess:participant | people | participant | participant | participe à | takes part
 ess:supporter | people | soutien | supporter | soutient | supports
 ess:carriedBy | people | portée par | carried by | porte | carries
 ess:proposedBy | people | proposée par | proposed by | propose | proposes
-ess:addressedTo | people | adressée à | addressed to | recommandations reçues | asked to
+ess:addressedTo | people | adressée à | addressed to | recommandations | recommendations
 org:member | people | titulaire | holder | mandats | mandates
 org:organization | people | auprès de | at | mandats ici | mandates here
-org:role | people | fonction | role | mandats de ce type | such mandates
+org:role | people | fonction | role | mandats à cette fonction | mandates in this role
 dcterms:creator | people | auteur | author | auteur de | author of
 dcterms:publisher | people | éditeur | publisher | éditeur de | publisher of
 ess:theme | content | thème | theme | sur ce thème | on this theme
 ess:about | content | sujet | about | sujet de | subject of
 ess:mentions | content | cite | mentions | cité par | mentioned by
 ess:formulatedAt | content | formulée lors de | formulated at | recommandations | recommendations
-ess:resultedIn | content | a donné lieu à | resulted in | issu de | came out of
+ess:resultedIn | content | a donné lieu à | resulted in | issu de | resulted from
 ess:repliesTo | content | répond à | replies to | réponses | replies
 prov:hadPrimarySource | content | repris de | reprinted from | repris par | reprinted by
 ess:reason | content | motif | reason | pièces écartées | set-aside pieces
 ess:evidenceLevel | content | niveau de preuve | evidence level | passages | passages
 foaf:homepage | elsewhere | site | website
 foaf:page | elsewhere | page | page
-schema:sameAs | elsewhere | la même chose chez | the same thing at
+schema:sameAs | elsewhere | identique à | same as
 dcterms:source | elsewhere | source | source | source de | source of
 """
 
@@ -141,7 +154,7 @@ WORDS: Final[Mapping[str, Text]] = {
     "menu": Text("Rubriques", "Sections"),
     "breadcrumb": Text("Fil d’Ariane", "Breadcrumb"),
     "search": Text("Chercher", "Search"),
-    "search_hint": Text("Une ville, un réseau, un thème…", "A city, a network, a theme…"),
+    "search_hint": Text("Ville, réseau, thème…", "City, network, theme…"),
     "search_label": Text("Chercher une entité", "Search for an entity"),
     "other_language": Text("English", "Français"),
     "facts": Text("Faits", "Facts"),
@@ -152,7 +165,7 @@ WORDS: Final[Mapping[str, Text]] = {
         "Each fact bears the number of the passage that states it.",
     ),
     "no_evidence": Text(
-        "Aucun passage n’énonce de fait sur cette entité : elle vient du référentiel.",
+        "Aucun passage n’énonce de fait sur cette entité : elle vient du registre.",
         "No passage states a fact about this entity: it comes from the register.",
     ),
     "passage": Text("Passage", "Passage"),
@@ -168,12 +181,12 @@ WORDS: Final[Mapping[str, Text]] = {
         "énoncé douteux, absent du graphe publié",
         "doubtful statement, absent from the published graph",
     ),
-    "register": Text("référentiel", "register"),
+    "register": Text("registre", "register"),
     "register_fact": Text(
-        "fait d’identité, tenu par le référentiel", "fact of identity, kept in the register"
+        "fait d’identité, tenu par le registre", "fact of identity, kept in the register"
     ),
     "notes": Text("Doutes et désaccords", "Doubts and disagreements"),
-    "retains": Text("Version retenue", "Version kept"),
+    "retains": Text("Version retenue", "Version retained"),
     "conflict": Text("Désaccord", "Disagreement"),
     "note": Text("Note éditoriale", "Editorial note"),
     "downloads": Text("Données de cette page", "Data of this page"),
@@ -192,18 +205,20 @@ WORDS: Final[Mapping[str, Text]] = {
     "data_licence": Text("Données sous licence CC BY 4.0", "Data under CC BY 4.0"),
     "ontology": Text("Ontologie", "Ontology"),
     "truncated": Text(
-        "Seuls les premiers liens sont montrés ; les données en ligne les ont tous.",
-        "Only the first links are shown; the data has them all.",
+        "Seuls les premiers liens sont montrés ; les données de cette page les ont tous.",
+        "Only the first links are shown; the data of this page have them all.",
     ),
 }
 
 
+@lru_cache(maxsize=1024)
 def typographic(text: str, language: str) -> str:
     """Our own words as a typesetter would print them; for no word of a source."""
     text = re.sub(r"(?<=\w)'(?=\w)", "’", text)
+    text = re.sub(r"(?<=\d) (?=(?:[KMG]i[oB]|h|min|s)\b)", "\u00a0", text)
     if language == "fr":
         text = re.sub(r" (?=[;!?])", "\u202f", text)
-        text = re.sub(r" (?=[:»])|(?<=«) ", "\u00a0", text)
+        text = re.sub(r" (?=[:»%])|(?<=«) |(?<=\d h) (?=\d)", "\u00a0", text)
     return text
 
 

@@ -95,7 +95,9 @@ async function run(view = "table") {
     }
   } catch {
     outcome.textContent =
-      tongue === "fr" ? "Le service ne répond pas." : "The service does not answer.";
+      tongue === "fr"
+        ? "Le service ne répond pas ; réessayez."
+        : "The service does not answer; try again.";
   } finally {
     outcome.removeAttribute("aria-busy");
   }
