@@ -480,7 +480,11 @@ def test_with_the_text_the_words_stand_in_their_context(
     the service is told."""
     with (
         (tmp_path / "err").open("wb") as err,
-        serving(built, "--texts", texts, stderr=err, env={**os.environ, "LC_ALL": "en"}) as running,
+        serving(
+            *(built, "--texts", texts, "--url", "https://texts.example/"),
+            stderr=err,
+            env={**os.environ, "LC_ALL": "en"},
+        ) as running,
         httpx.Client(base_url=running.url) as client,
     ):
         pages = [
@@ -491,6 +495,14 @@ def test_with_the_text_the_words_stand_in_their_context(
             client.get(path) for path in ("/page/remcess", "/page/passage/aimf-article-2019/14")
         ]
         other = client.get("/passage/aimf-article-2019/14", headers={"Accept": "text/turtle"})
+        # A name that somebody else has led to this machine, so that his scripts may read here.
+        led = client.get("/page/remcess", headers={"Host": "elsewhere.example"})
+        pages += [
+            client.get("/page/remcess", headers={"Host": host})
+            for host in ("localhost:8000", "[::1]:8000", "192.0.2.7", "texts.example")
+        ]
+    assert led.status_code == 200
+    assert "<mark>" not in led.text
     for page in pages:
         assert "<mark>" in page.text
         assert "access-control-allow-origin" not in page.headers

@@ -101,7 +101,7 @@ def create_app(
         "/sparql": sparql.SparqlEndpoint(live, url),
         "/suggest": finding,
     }
-    folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, Entities(live, Texts(texts), url))
+    folders: dict[str, ASGIApp] = dict.fromkeys(SEGMENTS, Entities(live, Texts(texts, url), url))
     folders |= dict.fromkeys(("ontology", "shapes", "context"), Vocabulary(live, url))
     folders |= {"queries": Library(live), "reconcile": Reconciliation(live, url)}
     return Pages(live, _Front(app, paths, folders), url)

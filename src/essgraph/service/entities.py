@@ -143,7 +143,8 @@ class Entities:
         self, scope: Scope, send: Send, served: Served, topic: Topic, headers: Headers
     ) -> None:
         linked = (b"link", links.of_page(topic, await _license(served)).encode())
-        scope["essgraph.private"] = self._texts.at_hand
+        texts = self._texts.for_host(Request(scope).headers.get("host", ""))
+        scope["essgraph.private"] = texts.at_hand
         # One page at both of its addresses, so that it names itself by one of them.
         scope = {**scope, "path": topic.path if topic.is_document else links.page(topic)}
         folder, _, rest = topic.key.partition("/")
@@ -151,8 +152,8 @@ class Entities:
         name = rest if topic.is_document else topic.key
 
         async def show(request: Request) -> Response:
-            response = await page(request, served, self._texts, name)
-            if self._texts.at_hand:
+            response = await page(request, served, texts, name)
+            if texts.at_hand:
                 response.headers["Cache-Control"] = "private, max-age=60"
             return response
 

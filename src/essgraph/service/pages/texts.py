@@ -6,7 +6,9 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 #: How much of the text is shown around a passage, in characters.
 CONTEXT = 160
@@ -22,16 +24,29 @@ class Excerpt:
 
 
 class Texts:
-    """The folder of the texts. One that differs from what was mapped is as good as none."""
+    """The folder of the texts, for the service at ``url``. One that differs from what was mapped is
+    as good as none."""
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, url: str = "") -> None:
         self._folder = folder
+        self._host = urlsplit(url).hostname
         self._read = lru_cache(maxsize=64)(self._verified)
 
     @property
     def at_hand(self) -> bool:
         """Whether pages may quote them."""
         return self._folder is not None
+
+    def for_host(self, host: str) -> Texts:
+        """These for who asked for the service by its own name or by an address; none for any other
+        name, which somebody may have led here so that his scripts may read (DNS rebinding)."""
+        try:
+            name = urlsplit(f"//{host}").hostname
+            if name not in ("localhost", self._host):
+                ip_address(name or "")
+        except ValueError:
+            return Texts(None)
+        return self
 
     def _verified(self, file: str, digest: str) -> str | None:
         """The text of that file name if its SHA-256 is ``digest``."""
