@@ -133,7 +133,7 @@ def test_search_folds_accents(visit: Visit) -> None:
 
 def test_evidence_of_a_fact(visit: Visit) -> None:
     page = visit.open("/page/remcess")
-    mark = page.get_by_role("link", name=re.compile("^Preuves 1$")).first
+    mark = page.get_by_role("link", name=re.compile("^Preuve 1$")).first
     mark.click()
     piece = page.locator(".piece:target")
     expect(piece).to_be_visible()

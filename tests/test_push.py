@@ -67,8 +67,8 @@ def test_a_small_change_is_one_request_on_an_engine_that_can(
 ) -> None:
     with oxigraph(tmp_path) as engine:
         push(engine, versions[0])
-        assert "at once" in push(engine, versions[1]).stderr
-        assert "at once" not in push(engine, versions[0], "--batch", 100).stderr
+        assert "in one update" in push(engine, versions[1]).stderr
+        assert "in one update" not in push(engine, versions[0], "--batch", 100).stderr
 
 
 def test_content_that_is_not_the_snapshot_is_mended_and_what_is_not_ours_stays(
