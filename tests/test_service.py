@@ -298,6 +298,8 @@ def test_who_does_not_read_is_answered_no_further(server: str, apart: bool) -> N
         # A method that nobody here knows (RFC 9110, 15.6.2).
         (b"BREW / HTTP/1.1\r\nHost: x\r\n\r\n", 501),
         (b"get /health HTTP/1.1\r\nHost: x\r\n\r\n", 501),
+        # Another version of HTTP (RFC 9110, 15.6.6).
+        (b"GET /health HTTP/2.0\r\nHost: x\r\n\r\n", 505),
         (b"G\x01T / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00", 400),
         (b"GET /health HTTP/1.1\r\n\r\n", 400),
@@ -311,7 +313,7 @@ def test_who_does_not_read_is_answered_no_further(server: str, apart: bool) -> N
         (b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * 20_000 + b"\r\n", 431),
     ],
     ids=["both lengths", "two lengths", "nonsense", "unknown method", "small letters",
-         "no method", "TLS", "no host", "two hosts", "old and chunked",
+         "another version", "no method", "TLS", "no host", "two hosts", "old and chunked",
          "two codings", "endless URL", "long URL", "long field",
          "many fields"],
 )  # fmt: skip

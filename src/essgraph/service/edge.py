@@ -102,6 +102,14 @@ _UNKNOWN_METHOD: Final[Fault] = (
         "unknown HTTP method (known: GET, HEAD, POST and OPTIONS, in capitals)",
     ),
 )
+_OTHER_VERSION: Final[Fault] = (
+    505,
+    None,
+    Text(
+        "version de HTTP inconnue ici ; demandez en HTTP/1.1",
+        "this version of HTTP is not known here; ask in HTTP/1.1",
+    ),
+)
 #: The line of a request with any method (RFC 9112, 3).
 _LINE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e]+ HTTP/1\.[01]\r?\n")
 
@@ -231,6 +239,8 @@ class _Edge(HttpToolsProtocol):
                 self._stop(_UNKNOWN_METHOD)
             self._offered = True  # it comes again without the offer
             return
+        if not self.parser.get_http_version().startswith("1."):
+            self._stop(_OTHER_VERSION)
         size = hosts = 0
         for name, value in self.headers:
             size += len(name) + len(value)

@@ -64,8 +64,9 @@ TITLES: Final[dict[int, Text]] = {
     500: Text("Erreur du service", "Service error"),
     501: Text("Non offert ici", "Not offered here"),
     502: Text("Moteur injoignable", "Engine unreachable"),
-    504: Text("Moteur trop lent", "Engine too slow"),
     503: Text("Limite atteinte ou service occupé", "Limit reached or service busy"),
+    504: Text("Moteur trop lent", "Engine too slow"),
+    505: Text("Version de HTTP non prise en charge", "HTTP version not supported"),
 }
 
 
