@@ -123,6 +123,25 @@ def test_search_with_suggestions_to_a_city(visit: Visit) -> None:
     expect(visit.heading()).to_have_text("Montréal")
 
 
+def test_a_late_suggestion_leaves_the_chosen_one_chosen(visit: Visit) -> None:
+    page = visit.open("/")
+    field = page.get_by_role("main").get_by_role("combobox", name="Chercher une entité")
+    late: list[Route] = []
+    page.route("**/suggest?q=montreal&*", lambda route: late.append(route))
+    field.press_sequentially("montrea")
+    first = page.get_by_role("option").first
+    expect(first).to_contain_text("Montréal")
+    field.press("l")
+    field.press("ArrowDown")
+    expect(first).to_have_attribute("aria-selected", "true")
+    with page.expect_response("**/suggest?q=montreal&*"):
+        late[0].continue_()
+    page.wait_for_timeout(200)  # it is shown
+    expect(first).to_have_attribute("aria-selected", "true")
+    field.press("Enter")
+    expect(visit.heading()).to_have_text("Montréal")
+
+
 def test_search_folds_accents(visit: Visit) -> None:
     page = visit.open("/")
     page.get_by_role("main").get_by_role("combobox").fill("economie")
@@ -222,7 +241,7 @@ def test_suggestions_go_away_and_what_was_typed_stays(visit: Visit) -> None:
     with page.expect_response("**/suggest?*"):
         for route in held:
             route.continue_()
-    page.wait_for_timeout(200)
+    page.wait_for_timeout(200)  # it is shown
     expect(page.get_by_role("option")).to_have_count(0)
 
 

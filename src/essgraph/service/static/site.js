@@ -54,6 +54,7 @@ function suggest(input) {
     location.assign(found[index].url.replace(/^\/id\//, "/page/") + (named ? `?lang=${language}` : ""));
   };
   const fill = (results) => {
+    const chosen = found[at]?.url; // while these were on their way
     found = results;
     list.replaceChildren(
       ...results.map((result, n) => {
@@ -72,17 +73,19 @@ function suggest(input) {
         return item;
       }),
     );
-    select(-1);
+    select(results.findIndex((result) => result.url === chosen));
     show(results.length > 0);
   };
   input.addEventListener("input", async () => {
     const text = input.value.trim().replace(/^[a-z-]+:(?=\S)/, ""); // a prefix is no part of a name
     const turn = ++last;
+    select(-1);
     if (text.length < 2) return show(false);
     const address = `/suggest?${new URLSearchParams({ q: text, lang: language, limit: 8 })}`;
     const answer = await fetch(address, { headers: { accept: "application/json" } });
-    if (turn !== last || !answer.ok) return;
+    if (!answer.ok) return;
     const { results } = await answer.json();
+    if (turn !== last) return;
     fill("entity" in input.dataset ? results.filter((one) => !one.prefixed.includes("/")) : results);
   });
   input.addEventListener("keydown", (event) => {
