@@ -195,79 +195,110 @@ async def _reconcile(request: _Request, batch: Any) -> dict[str, Any]:
             f"un objet d'au plus {MAX_BATCH} requêtes",
             f"an object of at most {MAX_BATCH} queries",
         )
-    return {key: {"result": await _candidates(request, key, query)} for key, query in batch.items()}
+    read = {key: _query(key, given) for key, given in batch.items()}
+    return {key: {"result": await _candidates(request, query)} for key, query in read.items()}
 
 
-async def _candidates(request: _Request, key: str, query: Any) -> list[dict[str, Any]]:
-    name = f"queries.{key[:40]}"
-    if not isinstance(query, dict):
-        raise _wrong(name, "un objet", "an object")
-    text, properties = query.get("query", ""), query.get("properties", [])
-    if not isinstance(text, str) or not ("query" in query or properties):
-        raise _wrong(f"{name}.query", "un nom à reconnaître", "a name to recognise")
-    limit = query.get("limit", 10)
+@dataclass(frozen=True)
+class _Query:
+    """One query of a batch (5.1): a name, and the IRIs of properties with the texts that their
+    values may be; either may be missing."""
+
+    name: str
+    limit: int
+    types: Sequence[str]
+    strict: str
+    wanted: Sequence[tuple[str, list[str]]]
+
+
+def _query(key: str, given: Any) -> _Query:
+    at = f"queries.{key[:40]}"
+    if not isinstance(given, dict):
+        raise _wrong(at, "un objet", "an object")
+    name, properties = given.get("query", ""), given.get("properties", [])
+    if not isinstance(name, str) or not ("query" in given or properties):
+        raise _wrong(f"{at}.query", "un nom à reconnaître", "a name to recognise")
+    limit = given.get("limit", 10)
     if isinstance(limit, bool) or not isinstance(limit, int | float) or limit < 1:
-        raise _wrong(f"{name}.limit", "un nombre à partir de 1", "a number from 1")
-    limit = int(min(limit, MAX_LIMIT))
-    types = query.get("type") or []
+        raise _wrong(f"{at}.limit", "un nombre à partir de 1", "a number from 1")
+    types = given.get("type") or []
     types = [types] if isinstance(types, str) else types
     if not isinstance(types, list) or not all(isinstance(t, str) for t in types):
-        raise _wrong(f"{name}.type", "un type ou une liste", "a type or a list")
-    wanted = _wanted(name, properties)
-    strict = query.get("type_strict", "any")
+        raise _wrong(f"{at}.type", "un type ou une liste", "a type or a list")
+    wanted = _wanted(at, properties)
+    strict = given.get("type_strict", "any")
     if strict not in _STRICT:
         listed = ", ".join(_STRICT)
-        raise _wrong(f"{name}.type_strict", f"l'un de {listed}", f"one of {listed}")
-    if not (text.strip() or wanted):
-        return []  # an empty cell of a table
-    bearers = [] if text.strip() else await _bearers(request, wanted)
+        raise _wrong(f"{at}.type_strict", f"l'un de {listed}", f"one of {listed}")
+    return _Query(name.strip(), int(min(limit, MAX_LIMIT)), types, strict, wanted)
 
-    def reading(index: Index) -> list[tuple[Hit, list[str]]]:
-        classes = [_class(index, t) for t in types]
-        if classes and not any(classes):
-            return []
-        kept = [c for c in classes if c] if strict != "should" else []
-        if text.strip():
-            hits = index.match(text, classes=kept, language=request.language, limit=4 * limit)
-        else:
-            known = [entity for iri in bearers if (entity := index.entity(iri))]
-            hits = [Hit(entity, 0.0, "", "", "", "") for entity in known]
-        found = [(hit, index.classes(hit.entity.iri)) for hit in hits]
-        if bearers and kept:
-            found = [(h, own) for h, own in found if any(c in own for c in kept)]
-        if strict == "all":
-            found = [(h, own) for h, own in found if all(c in own for c in classes)]
-        return [(h, own) for h, own in found if h.entity.iri.startswith(names.ID)]
 
+async def _candidates(request: _Request, query: _Query) -> list[dict[str, Any]]:
+    """The entities that a query may mean, the likeliest first; ``match`` where it can be no other.
+    None for an empty cell of a table."""
+    if not (query.name or query.wanted):
+        return []
+    bearers = [] if query.name else await _bearers(request, query.wanted)
+    reading = partial(_hits, query, bearers, request.language)
     found = await consult(request.served, reading)
     kinds = await consult(request.served, lambda index: {k.iri: k for k in index.kinds.values()})
-    shares = await _agreement(request, [hit.entity.iri for hit, _ in found], wanted)
+    shares = await _agreement(request, [hit.entity.iri for hit, _ in found], query.wanted)
     candidates = []
     for hit, classes in found:
+        types = [_type(kinds[c], request.language) for c in classes if c in kinds]
         share = shares.get(hit.entity.iri)
-        score = hit.score
-        if share is not None:
-            weight = NAME_SHARE if text.strip() else 0.0
-            score = weight * score + (1 - weight) * share
-        entity: dict[str, Any] = {
-            "id": _slug(hit.entity.iri),
-            "name": hit.entity.label(request.language),
-            "score": round(score, 1),
-            "type": [_type(kinds[c], request.language) for c in classes if c in kinds],
-            "features": [{"id": "name", "value": round(hit.score, 1)}] if text.strip() else [],
-        }
-        if share is not None:
-            entity["features"].append({"id": "properties", "value": round(share, 1)})
-        if hit.entity.about(request.language):
-            entity["description"] = hit.entity.about(request.language)
-        candidates.append(entity)
+        candidates.append(_candidate(hit, types, share, bool(query.name), request.language))
     candidates.sort(key=lambda c: (-c["score"], c["id"]))
+    rival = candidates[1]["score"] if len(candidates) > 1 else 0.0
     for place, candidate in enumerate(candidates):
-        rival = candidates[1]["score"] if len(candidates) > 1 else 0.0
-        candidate["match"] = (
-            place == 0 and candidate["score"] >= MATCH and candidate["score"] - rival >= LEAD
-        )
-    return candidates[:limit]
+        score = candidate["score"]
+        candidate["match"] = place == 0 and score >= MATCH and score - rival >= LEAD
+    return candidates[: query.limit]
+
+
+def _hits(
+    query: _Query, bearers: Sequence[str], language: str, index: Index
+) -> list[tuple[Hit, list[str]]]:
+    """The entities whose names are alike, or the bearers of the values, of the types asked for;
+    with all their classes."""
+    classes = [_class(index, t) for t in query.types]
+    if classes and not any(classes):
+        return []
+    kept = [c for c in classes if c] if query.strict != "should" else []
+    if query.name:
+        hits = index.match(query.name, classes=kept, language=language, limit=4 * query.limit)
+    else:
+        known = [entity for iri in bearers if (entity := index.entity(iri))]
+        hits = [Hit(entity, 0.0, "", "", "", "") for entity in known]
+    found = [(hit, index.classes(hit.entity.iri)) for hit in hits]
+    if bearers and kept:
+        found = [(hit, own) for hit, own in found if any(c in own for c in kept)]
+    if query.strict == "all":
+        found = [(hit, own) for hit, own in found if all(c in own for c in classes)]
+    return [(hit, own) for hit, own in found if hit.entity.iri.startswith(names.ID)]
+
+
+def _candidate(
+    hit: Hit, types: list[dict[str, str]], share: float | None, named: bool, language: str
+) -> dict[str, Any]:
+    """A hit as the API shows it; ``share`` is how far its properties agree, ``named`` whether it
+    was found by its name."""
+    score = hit.score
+    features = [{"id": "name", "value": round(score, 1)}] if named else []
+    if share is not None:
+        weight = NAME_SHARE if named else 0.0
+        score = weight * score + (1 - weight) * share
+        features.append({"id": "properties", "value": round(share, 1)})
+    entity: dict[str, Any] = {
+        "id": _slug(hit.entity.iri),
+        "name": hit.entity.label(language),
+        "score": round(score, 1),
+        "type": types,
+        "features": features,
+    }
+    if hit.entity.about(language):
+        entity["description"] = hit.entity.about(language)
+    return entity
 
 
 def _class(index: Index, name: str) -> str | None:
