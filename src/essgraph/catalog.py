@@ -107,10 +107,9 @@ def _typed(datatype: str, pattern: str, value: str) -> str | None:
     return f'"{value}"^^<{names.XSD}{datatype}>' if re.fullmatch(pattern, value) else None
 
 
-_EXAMPLE: Final = "id:bamako"
 TYPES: Final[dict[str, Type]] = {
-    "iri": Type(f"un IRI ou un nom préfixé ({_EXAMPLE})", f"an IRI or prefixed name ({_EXAMPLE})",
-                "", _iri),
+    "iri": Type("un IRI ou un nom préfixé (id:bamako)", "an IRI or prefixed name (id:bamako)", "",
+                _iri),
     "string": Type("une chaîne", "a string", "string", _string),
     "integer": Type("un entier", "an integer", "integer", partial(_typed, "integer", _INTEGER)),
     "year": Type("une année (2019)", "a year (2019)", "gYear",
@@ -138,15 +137,10 @@ class Parameter:
         kind = TYPES[self.type]
         term = kind.term(value)
         if term is None:
-            fr, en = kind.fr, kind.en
-            if (slug := names.slug(value[:80])) and self.type == "iri" and ":" not in value:
-                # A name without its prefix: that of the default is meant.
-                meant = f"{self.value.partition(':')[0]}:{slug}"
-                fr, en = fr.replace(_EXAMPLE, meant), en.replace(_EXAMPLE, meant)
             raise QueryError(
                 Text(
-                    f"paramètre {self.name} : « {value[:80]} » n'est pas {fr}",
-                    f'parameter {self.name}: "{value[:80]}" is not {en}',
+                    f"paramètre {self.name} : « {value[:80]} » n'est pas {kind.fr}",
+                    f'parameter {self.name}: "{value[:80]}" is not {kind.en}',
                 )
             )
         return term

@@ -334,11 +334,9 @@ class Endpoint:
                 raise EngineUnreachable(
                     Text(
                         f"le moteur {self.url} envoie une réponse compressée ({coding}), ce qui "
-                        "n'a pas été "
-                        "demandé",
+                        "n'a pas été demandé",
                         f"the engine {self.url} sends a compressed answer ({coding}), which was "
-                        "not asked "
-                        "for",
+                        "not asked for",
                     )
                 )
             parts, size = [], 0
@@ -362,8 +360,7 @@ class Endpoint:
         return EngineError(
             Text(
                 f"le moteur {self.url} a envoyé plus de {limit // MIB} Mio, alors que moins "
-                "suffit : "
-                "lecture abandonnée",
+                "suffit : lecture abandonnée",
                 f"the engine {self.url} sent more than {limit // MIB} MiB, though less will do: "
                 "reading was given up",
             )
@@ -446,9 +443,8 @@ class Endpoint:
                 "ses données ne disent pas leur version ; servez l'instantané lui-même "
                 "(serve --out), ou chargez-le dans un moteur SPARQL (push)",
                 f"{self.url} is itself a service of essgraph: it accepts no writes, and its data "
-                "do "
-                "not say their version; serve the snapshot itself (serve --out), or load it into "
-                "a SPARQL engine (push)",
+                "do not say their version; serve the snapshot itself (serve --out), or load it "
+                "into a SPARQL engine (push)",
             )
         )
 

@@ -155,8 +155,7 @@ class Spools:
                 raise LimitExceeded(
                     Text(
                         f"ce client a encore {held // MIB} Mio d'autres réponses à lire, et la "
-                        "limite "
-                        f"est de {HELD // 4 // MIB} Mio ; lisez-les d'abord",
+                        f"limite est de {HELD // 4 // MIB} Mio ; lisez-les d'abord",
                         f"this client still has {held // MIB} MiB of other answers to read, and "
                         f"the limit is {HELD // 4 // MIB} MiB; read them first",
                     ),

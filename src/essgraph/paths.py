@@ -107,8 +107,7 @@ def _refused(french: str, english: str) -> NotOffered:
     return NotOffered(
         Text(
             "ce moteur ne suit pas de lui-même les chemins p*, p+ et p?, et le service ne peut "
-            "pas "
-            f"les récrire ici : {french}",
+            f"pas les récrire ici : {french}",
             f"this engine does not follow paths p*, p+ and p? by itself, and the service cannot "
             f"rewrite them here: {english}",
         )

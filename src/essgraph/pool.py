@@ -385,8 +385,7 @@ class Pool:
         return Overloaded(
             Text(
                 "le service est occupé par des requêtes longues ; réessayez plus tard, ou "
-                "simplifiez "
-                "la requête",
+                "simplifiez la requête",
                 "the service is busy with long queries; try again later, or simplify the query",
             ),
             retry_after=max(1, round(self.limits.timeout / 2)),

@@ -188,11 +188,9 @@ def read_bytes(path: Path, name: str) -> bytes:
             raise SyntaxFault(
                 Text(
                     f"ce fichier fait {about.st_size >> 20} Mio, la limite est de "
-                    f"{MAX_BYTES >> 20} Mio ; "
-                    "un texte relevé en fait quelques dizaines de Kio",
+                    f"{MAX_BYTES >> 20} Mio ; un texte relevé en fait quelques dizaines de Kio",
                     f"this file takes {about.st_size >> 20} MiB, the limit is {MAX_BYTES >> 20} "
-                    "MiB; "
-                    "a mapped text takes some tens of KiB",
+                    "MiB; a mapped text takes some tens of KiB",
                 ),
                 file=name,
             )

@@ -234,8 +234,7 @@ class Remote:
                     f"{dialect.name} ne fusionne pas plusieurs graphes par défaut : donnez-en un, "
                     "ou interrogez-les par GRAPH",
                     f"{dialect.name} does not merge several default graphs: give one, or query "
-                    "them "
-                    "with GRAPH",
+                    "them with GRAPH",
                 )
             )
         own = Dataset(query.default_graphs, query.named_graphs)

@@ -401,11 +401,9 @@ class _Spool:
             raise Overloaded(
                 Text(
                     f"le disque des fichiers temporaires est plein, ou les refuse ({why}), et "
-                    "une si "
-                    "grande réponse en a besoin ; réessayez plus tard, ou demandez moins",
+                    "une si grande réponse en a besoin ; réessayez plus tard, ou demandez moins",
                     f"the disk for temporary files is full, or refuses them ({why}), and so "
-                    "large an "
-                    "answer needs it; try again later, or ask for less",
+                    "large an answer needs it; try again later, or ask for less",
                 ),
                 retry_after=_DISK,
             ) from error
