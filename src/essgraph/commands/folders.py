@@ -1,4 +1,4 @@
-"""The folders that commands work on, as options name them or by convention."""
+"""The folders and files that commands work on, as options name them or by convention."""
 
 from __future__ import annotations
 
@@ -34,6 +34,16 @@ def add_project(parser: ArgumentParser, say: Say) -> None:
 def project(arguments: Namespace) -> Project:
     """The project. Raises ProjectError where there is none."""
     return projects.find(arguments.project, environment.here())
+
+
+def add_files(parser: ArgumentParser, say: Say) -> None:
+    parser.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar=say("FICHIER", "FILE"),
+        help=say("fichiers à vérifier (tous par défaut)", "files to check (default: all)"),
+    )
 
 
 def add_out(parser: ArgumentParser, say: Say) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from itertools import zip_longest
-from pathlib import Path
 
 from essgraph.commands import folders
 from essgraph.commands.options import Say
@@ -13,13 +12,7 @@ from essgraph.project import replace
 
 
 def options(parser: ArgumentParser, say: Say) -> None:
-    parser.add_argument(
-        "files",
-        nargs="*",
-        type=Path,
-        metavar=say("FICHIER", "FILE"),
-        help=say("fichiers à vérifier (tous par défaut)", "files to check (default: all)"),
-    )
+    folders.add_files(parser, say)
     parser.add_argument(
         "--fix",
         action="store_true",

@@ -6,18 +6,12 @@ import signal
 from argparse import ArgumentParser, Namespace
 
 from essgraph.commands import folders, snapshots
-from essgraph.commands.options import Say, positive
+from essgraph.commands.options import Say, add_timeout
 from essgraph.errors import ProjectError, Text
 
 
 def options(parser: ArgumentParser, say: Say) -> None:
-    parser.add_argument(
-        "--timeout",
-        type=positive,
-        default=10.0,
-        metavar="S",
-        help=say("limite de temps d'une requête, en secondes", "time limit of a query, in seconds"),
-    )
+    add_timeout(parser, say)
     folders.add_out(parser, say)
 
 

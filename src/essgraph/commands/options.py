@@ -1,8 +1,8 @@
-"""The kinds of values that options take."""
+"""The kinds of values that options take, and the option that two commands have."""
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
@@ -19,6 +19,16 @@ _N = TypeVar("_N", int, float)
 def positive(text: str) -> float:
     """A number above 0. Raises ArgumentTypeError, which argparse reports."""
     return _number(float, text, 1e-9, 1e6, Text("un nombre supérieur à 0", "a number above 0"))
+
+
+def add_timeout(parser: ArgumentParser, say: Say) -> None:
+    parser.add_argument(
+        "--timeout",
+        type=positive,
+        default=10.0,
+        metavar="S",
+        help=say("limite de temps d'une requête, en secondes", "time limit of a query, in seconds"),
+    )
 
 
 def port(text: str) -> int:

@@ -7,7 +7,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from essgraph.commands import console, environment, folders, snapshots
-from essgraph.commands.options import Say, count, port, positive
+from essgraph.commands.options import Say, add_timeout, count, port
 from essgraph.errors import ProjectError, Text
 from essgraph.project import Project
 
@@ -35,13 +35,7 @@ def options(parser: ArgumentParser, say: Say) -> None:
             "public address of the service (default: http://HOST:PORT)",
         ),
     )
-    parser.add_argument(
-        "--timeout",
-        type=positive,
-        default=10.0,
-        metavar="S",
-        help=say("limite de temps d'une requête, en secondes", "time limit of a query, in seconds"),
-    )
+    add_timeout(parser, say)
     parser.add_argument(
         "--workers",
         type=count,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from essgraph.commands import console, folders, report
 from essgraph.commands.options import Say
@@ -13,13 +12,7 @@ from essgraph.errors import EssgraphError
 
 
 def options(parser: ArgumentParser, say: Say) -> None:
-    parser.add_argument(
-        "files",
-        nargs="*",
-        type=Path,
-        metavar=say("FICHIER", "FILE"),
-        help=say("fichiers à vérifier (tous par défaut)", "files to check (default: all)"),
-    )
+    folders.add_files(parser, say)
     folders.add_texts(parser, say)
     parser.add_argument(
         "--format",
