@@ -10,9 +10,10 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 from urllib.parse import urlencode, urlsplit
 
 from essgraph import catalog, formats
@@ -25,6 +26,9 @@ from essgraph.project import Project, decode
 from essgraph.query import Query, inspect
 from essgraph.rewriting import projected
 from essgraph.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import pyoxigraph as ox
 
 #: Seconds that a service may take.
 PATIENCE: Final = 60
@@ -100,11 +104,19 @@ def holds(body: bytes, endpoint: str | None) -> bool:
 
 
 def _local(snapshot: Snapshot, query: Query, format: Format) -> bytes:
-    from essgraph.evaluation import evaluate, load
+    from essgraph.evaluation import evaluate
 
     out = io.BytesIO()
-    evaluate(load(snapshot.quads), query.text, dataset_of(query, Dataset()), format, out)
+    evaluate(_store(snapshot.quads), query.text, dataset_of(query, Dataset()), format, out)
     return out.getvalue()
+
+
+@lru_cache(maxsize=1)
+def _store(quads: Path) -> ox.Store:
+    """Loaded once: a question is asked after whether there is what it names."""
+    from essgraph.evaluation import load
+
+    return load(quads)
 
 
 def _remote(endpoint: str, query: Query, format: Format, authorization: str | None) -> bytes:

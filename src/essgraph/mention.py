@@ -33,7 +33,7 @@ def of_snapshot(
     question: Question, values: Mapping[str, str], snapshot: Snapshot
 ) -> Mapping[str, str]:
     """The same by the index of a snapshot, if it was made with one."""
-    if not values or search.FILE not in snapshot.sizes:
+    if all_spelt_out(question, values) or search.FILE not in snapshot.sizes:
         return values
     return spelt_out(question, values, Index(snapshot.directory / search.FILE))
 
