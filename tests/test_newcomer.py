@@ -1,4 +1,5 @@
-"""What a newcomer does first: the README's commands, and the wheel in an empty folder."""
+"""What a newcomer does first: the README's commands, the wheel in an empty folder; and what users
+read next, in either language."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,6 +20,12 @@ import pytest
 from conftest import ROOT, serving
 
 README = (ROOT / "README.md").read_text("utf-8")
+DOCS = ROOT / "docs"
+#: Pages for those who work on essgraph itself, in English alone.
+DEVELOPERS = {"benchmarks", "performance", "scale"}
+USERS = sorted({page.stem for page in DOCS.glob("*.md")} - DEVELOPERS)
+#: What stands for a value, as the help of the commands has it.
+PLACEHOLDERS = {"DOSSIER": "DIR", "TEXTE": "TEXT", "MOTEUR": "ENGINE"}
 
 
 def test_the_first_example_gives_the_answer_it_shows(server: str) -> None:
@@ -54,15 +62,84 @@ def test_the_readme_counts_right(server: str, pattern: str, query: str | None) -
     assert int(found[1]) == number
 
 
-def test_every_path_that_the_readme_links_to_exists() -> None:
-    links = re.findall(r"\]\((?!http|#)([^)#]+)", README)
-    assert links
-    assert not [link for link in links if not (ROOT / link).exists()]
+PAGES = ["README.md", *(str(page.relative_to(ROOT)) for page in sorted(DOCS.rglob("*.md")))]
 
 
-def test_the_file_that_mapping_shows_can_be_begun_with() -> None:
+def _headings(page: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    said = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in said}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
+    path = ROOT / page
+    for link in re.findall(r"\]\((?!http)([^)]+)\)", path.read_text("utf-8")):
+        file, _, heading = link.partition("#")
+        target = path.parent / file if file else path
+        assert target.exists(), link
+        assert not heading or heading in _headings(target), link
+
+
+def test_each_page_for_users_is_there_in_french_and_leads_to_it() -> None:
+    assert [page.stem for page in sorted((DOCS / "fr").glob("*.md"))] == USERS
+    ours = README.partition("\n## En français\n")[2].partition("\n## ")[0]
+    for name in USERS:
+        for page, link in (
+            (DOCS / f"{name}.md", f"](fr/{name}.md)"),
+            (DOCS / "fr" / f"{name}.md", f"](../{name}.md)"),
+        ):
+            assert link in "".join(page.read_text("utf-8").splitlines(True)[:4]), page
+        assert f"](docs/fr/{name}.md)" in ours
+
+
+def _plain(code: str) -> str:
+    """Code, whatever the language of its comments and of what stands for a value."""
+    code = re.sub(r"(?m)(^|(?<=\s))#.*$", "", code)
+    return re.sub(r"\b[A-Z]{2,}\b", lambda m: PLACEHOLDERS.get(m[0], m[0]), code).rstrip()
+
+
+def _outline(text: str) -> Iterator[tuple[str, ...]]:
+    """What a page is made of, line by line: headings, items, rows, blocks of code; and, at the
+    end of each section, the code in its prose. What commands print (``text``) is in a language."""
+    prose = ""
+    blocks = re.split(
+        r"(?ms)^(```.*?^```$|(?<=\n\n)(?: {4}\S.*\n)+)", re.sub("<!--.*?-->", "", text)
+    )
+    for block in blocks:
+        if block.startswith(("```", "    ")):
+            lines = [] if block.startswith("```text") else block.strip("\n").splitlines()
+            yield ("code", *(_plain(line) for line in lines))
+            continue
+        for line in block.splitlines():
+            if level := re.match("#+ ", line):
+                yield ("words", *sorted({_plain(code) for code in re.findall("`([^`]+)`", prose)}))
+                yield ("heading", level[0])
+                prose = ""
+            elif item := re.match(" *- ", line):
+                yield ("item", item[0])
+            elif line.startswith("|"):
+                yield ("row", str(len(re.findall(r"(?<!\\)\|", line))))
+            prose += re.sub(r"^ +", " ", line) + " "
+    yield ("words", *sorted({_plain(code) for code in re.findall("`([^`]+)`", prose)}))
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_a_page_says_the_same_in_french(name: str) -> None:
+    english, french = (
+        list(_outline((folder / f"{name}.md").read_text("utf-8"))) for folder in (DOCS, DOCS / "fr")
+    )
+    assert len(english) > 20
+    assert french == english
+
+
+MAPPING = ("docs/mapping.md", "docs/fr/mapping.md")
+
+
+@pytest.mark.parametrize("page", MAPPING)
+def test_the_file_that_mapping_shows_can_be_begun_with(page: str) -> None:
     """What a curator copies is well-formed and laid out as `lint` wants its prefixes."""
-    text = (ROOT / "docs" / "mapping.md").read_text("utf-8")
+    text = (ROOT / page).read_text("utf-8")
     block = text.split("```trig\n")[1].split("```")[0]
     block = block.replace("{doc}", "some-text").replace("{title}", "Some text")
     assert len(list(ox.parse(block.encode(), ox.RdfFormat.TRIG))) > 20
@@ -72,15 +149,22 @@ def test_the_file_that_mapping_shows_can_be_begun_with() -> None:
     assert not [prefix for prefix in prefixes if not re.search(rf"(?<![\w-]){prefix}:", body)]
 
 
-def test_the_lists_of_mapping_are_those_of_the_data() -> None:
-    text = (ROOT / "docs" / "mapping.md").read_text("utf-8")
-    listed = text.partition("## Controlled lists")[2].partition("\n## ")[0]
+@pytest.mark.parametrize("page", MAPPING)
+def test_the_lists_of_mapping_are_those_of_the_data(page: str) -> None:
+    """In French each with its label, where that is another word."""
+    text = (ROOT / page).read_text("utf-8")
+    listed = re.split("\n## (?:Controlled lists|Les listes fermées)", text)[1].partition("\n## ")[0]
     lists = re.findall(r"^- `([a-z-]+):` ((?:.|\n  )+)", listed, re.M)
     assert len(lists) == 5
     for scheme, said in lists:
         data = (ROOT / "data" / "schemes" / f"{scheme}.ttl").read_text("utf-8")
-        concepts = set(re.findall(rf"^{scheme}:([a-z-]+)", data, re.M))
-        assert {name.strip() for name in said.split(",")} == concepts, scheme
+        found = rf'(?ms)^{scheme}:([a-z-]+) .*?skos:prefLabel "([^"]+)"@fr'
+        concepts = {
+            f"{name} ({label})" if "fr" in Path(page).parts and label != name else name
+            for name, label in re.findall(found, data)
+        }
+        items = " ".join(said.replace("’", "'").split()).split(",")
+        assert {name.strip() for name in items} == concepts, scheme
 
 
 def test_the_changelog_counts_the_classes() -> None:

@@ -32,6 +32,7 @@ OURS = {
     names.SH + "name",
     names.SH + "message",
 }
+FRENCH_PAGES = list((ROOT / "docs/fr").glob("*.md"))
 #: What code stands for in a message: a value that is put in, an example of syntax.
 VALUE = "\N{REPLACEMENT CHARACTER}"
 FRENCH = {
@@ -153,6 +154,24 @@ def test_no_line_of_a_french_description_begins_with_a_sign(server: str) -> None
     plain = {place: re.sub("`[^`]*`", "code", text) for place, text in said.items()}
     assert not {place: text for place, text in plain.items() if LOOSE.search(text)}
     assert any("\u202f" in text for text in plain.values())
+
+
+@pytest.mark.parametrize("page", ["README.md", *sorted(p.name for p in FRENCH_PAGES)])
+def test_french_documentation_is_set_as_pages_are(page: str) -> None:
+    """No-break spaces and curly apostrophes stand in the file: nobody sets it afterwards."""
+    if page == "README.md":
+        text = (ROOT / page).read_text("utf-8").partition("\n## En français\n")[2]
+        text = text.partition("\n## ")[0]
+    else:
+        text = (ROOT / "docs/fr" / page).read_text("utf-8")
+    text = re.sub(r"(?ms)^```.*?^```$|(?<=\n\n)(?: {4}\S.*?\n)+|`[^`]*`", "code", text)
+    lines = re.split(r"\n(?=\n|\||#| *- )", text)
+    said = [re.sub(r"[ \n]+", " ", line).strip() for line in lines]
+    assert len(said) > 3 or page == "README.md"
+    wrong = {line: _wrong("fr", re.sub("[\u00a0\u202f]", " ", line)) for line in said}
+    assert not {line: rules for line, rules in wrong.items() if rules}
+    assert not [line for line in said if LOOSE.search(line)]
+    assert "\u00a0" in text
 
 
 def test_the_quotation_marks_of_style_sheets_stay_with_what_they_quote() -> None:
