@@ -104,7 +104,7 @@ def _outline(text: str) -> Iterator[tuple[str, ...]]:
     end of each section, the code in its prose. What commands print (``text``) is in a language."""
     prose = ""
     blocks = re.split(
-        r"(?ms)^(```.*?^```$|(?<=\n\n)(?: {4}\S.*\n)+)", re.sub("<!--.*?-->", "", text)
+        r"(?ms)^(```.*?^```$|(?<=\n\n)(?: {4,}\S[^\n]*\n)+)", re.sub("<!--.*?-->", "", text)
     )
     for block in blocks:
         if block.startswith(("```", "    ")):

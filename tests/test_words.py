@@ -164,7 +164,7 @@ def test_french_documentation_is_set_as_pages_are(page: str) -> None:
         text = text.partition("\n## ")[0]
     else:
         text = (ROOT / "docs/fr" / page).read_text("utf-8")
-    text = re.sub(r"(?ms)^```.*?^```$|(?<=\n\n)(?: {4}\S.*?\n)+|`[^`]*`", "code", text)
+    text = re.sub(r"(?ms)^```.*?^```$|(?<=\n\n)(?: {4,}\S[^\n]*\n)+|`[^`]*`", "code", text)
     lines = re.split(r"\n(?=\n|\||#| *- )", text)
     said = [re.sub(r"[ \n]+", " ", line).strip() for line in lines]
     assert len(said) > 3 or page == "README.md"
