@@ -15,6 +15,7 @@ from conftest import ROOT, Run, copy_project, find_texts
 from essgraph import report
 from essgraph.build import check
 from essgraph.project import Project
+from essgraph.service.pages.wording import typographic
 
 ARTICLE = "data/documents/aimf-article-2019.trig"
 ANCHORS = "data/documents/aimf-article-2019.anchors.ttl"
@@ -28,6 +29,9 @@ PEOPLE = "data/register/people.ttl"
 EVENTS = "data/register/events.ttl"
 WITHDRAWN = "data/withdrawn.ttl"
 THEMES = "data/schemes/theme.ttl"
+
+#: The pages with the table of all faults, by language.
+PAGES = {"en": ROOT / "docs/validation.md", "fr": ROOT / "docs/fr/validation.md"}
 
 SHA = "0" * 64
 COPIED = "{words of the text}"
@@ -330,6 +334,124 @@ FAULTS = [
           "skos:broader theme:circular-economy"),
 ]  # fmt: skip
 
+#: Each fault as docs/fr/validation.md calls it.
+IN_FRENCH = {
+    "no full stop": "point final oublié",
+    "unknown prefix": "préfixe inconnu",
+    "slash in a slug": "barre oblique dans un nom court",
+    "open string": "chaîne non fermée",
+    "blank in an IRI": "blanc dans un IRI",
+    "graph not closed": "graphe non fermé",
+    "question that is not SPARQL": "question qui n'est pas du SPARQL",
+    "question without a title": "question sans titre",
+    "shape that is not well-formed": "forme mal formée",
+    "graph without a passage": "graphe sans passage",
+    "passage without a graph": "passage sans graphe",
+    "number left out": "numéro sauté",
+    "no document record": "pas de fiche du document",
+    "type in a passage": "type dans un passage",
+    "label in a passage": "libellé dans un passage",
+    "link in a passage": "lien dans un passage",
+    "fact in the register": "fait dans le registre",
+    "reference fact without its source": "fait de référence sans sa source",
+    "entity that no passage names": "entité que nul passage ne nomme",
+    "event that no passage names": "événement que nul passage ne nomme",
+    "concept by its French label": "concept appelé par son libellé français",
+    "concept that is not in its list": "concept absent de sa liste",
+    "new entity that is not in the register": "entité nouvelle absente du registre",
+    "entity that is not in the register": "entité absente du registre",
+    "dangling part-of": "partie d'un tout qui n'existe pas",
+    "theme that is not in the list": "thème absent de la liste",
+    "country that is not in the register": "pays absent du registre",
+    "entity dropped from the register": "entité ôtée du registre",
+    "words changed after anchoring": "mots changés après la dérivation des ancres",
+    "too many words": "trop de mots",
+    "anchor missing": "ancre absente",
+    "anchors overlap": "ancres qui se chevauchent",
+    "anchor that runs backwards": "ancre à rebours",
+    "piece of another document": "pièce d'un autre document",
+    "anchor of no piece": "ancre d'aucune pièce",
+    "digest of other words": "empreinte d'autres mots",
+    "half an anchor": "moitié d'ancre",
+    "position altered": "position altérée",
+    "digest altered": "empreinte altérée",
+    "words that are not in the text": "mots absents du texte",
+    "text under another name": "texte sous un autre nom",
+    "a gap in the text": "lacune dans le texte",
+    "copied sentence": "phrase recopiée",
+    "copied sentence, other case and signs": "phrase recopiée, casse et signes changés",
+    "note that retains a doubtful passage": "note qui retient un passage douteux",
+    "leading zero": "zéro en tête",
+    "derived integer type": "type dérivé d'entier",
+    "long decimal with a trailing zero": "long décimal avec un zéro final",
+    "decimal with a trailing zero": "décimal avec un zéro final",
+    "upper case language tag": "étiquette de langue en capitales",
+    "blank node": "nœud anonyme",
+    "blank label": "libellé blanc",
+    "label that ends in white space": "libellé qui finit par une espace",
+    "blank summary": "résumé blanc",
+    "fact outside any passage": "fait hors de tout passage",
+    "fact in a document's record": "fait dans la fiche d'un document",
+    "entity described in a document": "entité décrite dans un document",
+    "name under the wrong address": "nom sous une mauvaise adresse",
+    "fact about what is elsewhere": "fait sur ce qui est ailleurs",
+    "capital in a slug": "capitale dans un nom court",
+    "entity without a class": "entité sans classe",
+    "person and city": "personne et ville à la fois",
+    "two entities with one identity": "deux entités, une identité",
+    "two persons with one name": "deux personnes, un nom",
+    "network and organisation with one name": "réseau et organisation de même nom",
+    "name withdrawn and in use": "nom retiré et en usage",
+    "name withdrawn for an unknown one": "nom retiré au profit d'un inconnu",
+    "not an EDTF date": "date qui n'est pas de l'EDTF",
+    "EDTF of level 2": "EDTF de niveau 2",
+    "half a month unspecified": "mois à demi indéterminé",
+    "29 February of a common year": "29 février d'une année commune",
+    "interval that runs backwards": "intervalle à rebours",
+    "class in place of a property": "classe au lieu d'une propriété",
+    "property in place of a class": "propriété au lieu d'une classe",
+    "unknown property": "propriété inconnue",
+    "unknown class": "classe inconnue",
+    "wrong date": "date fausse",
+    "end before start": "fin avant le début",
+    "two start dates": "deux dates de début",
+    "date as a string": "date en chaîne",
+    "missing French label": "libellé français absent",
+    "two English labels": "deux libellés anglais",
+    "label in a third language": "libellé dans une troisième langue",
+    "summary in one language only": "résumé dans une seule langue",
+    "mandate without a holder": "mandat sans titulaire",
+    "mandate without a body": "mandat sans organisme",
+    "mandate with a role of another list": "mandat dont la fonction vient d'une autre liste",
+    "size below one": "effectif inférieur à un",
+    "size of a person": "effectif d'une personne",
+    "a part of itself": "partie d'elle-même",
+    "cycle of parts": "cycle de parties",
+    "event in a person": "événement dans une personne",
+    "latitude out of range": "latitude hors limites",
+    "longitude without latitude": "longitude sans latitude",
+    "country without a code": "pays sans code",
+    "identity at an unknown authority": "identité auprès d'une autorité inconnue",
+    "recommendation without a position": "recommandation sans rang",
+    "recommendation without an addressee": "recommandation sans destinataire",
+    "four themes": "quatre thèmes",
+    "statistic without a unit": "statistique sans unité",
+    "passage without a level": "passage sans niveau de preuve",
+    "property of a set-aside on a passage": "propriété de pièce écartée sur un passage",
+    "set-aside without a reason": "pièce écartée sans motif",
+    "note in one language": "note dans une seule langue",
+    "note that retains another passage": "note qui retient un autre passage",
+    "concept without a definition": "concept sans définition",
+    "document without a title": "document sans titre",
+    "initiative with an event's status": "initiative dont l'état vient d'une autre liste",
+    "answer to a person": "réponse à une personne",
+    "member of itself": "membre de lui-même",
+    "answer to itself": "réponse à elle-même",
+    "concept broader than itself": "concept plus large que lui-même",
+    "answers in a circle": "réponses en cercle",
+    "concepts in a circle": "concepts en cercle",
+}
+
 
 def line_of(text: str, at: int) -> int:
     return text.count("\n", 0, at) + 1
@@ -361,17 +483,20 @@ def seed(fault: Fault, project: Path, texts: Path | None) -> int:
     return line_of(read, read.index(fault.at) if fault.at else text.index(fault.old))
 
 
-def row(fault: Fault, finding: dict[str, Any]) -> str:
-    """The fault in the table of docs/validation.md; no words of a private text stand there."""
+def row(fault: Fault, finding: dict[str, Any], language: str) -> str:
+    """The fault in the table of a page of PAGES; no words of a private text stand there."""
     start = finding["column"] - 1
     marked = finding["excerpt"][start : start + finding["width"]]
-    said = finding["message"]["en"]
+    said = finding["message"][language]
     if fault.rule == "E5":
-        marked, said = "…", re.sub('^"[^"]*"', '"…"', said)
+        marked, said = "…", re.sub('^"[^"]*"', '"…"', re.sub("^« .*? »", "« … »", said))
     if finding["mend"]:
-        said += f" — {finding['mend']['en']}"
+        said += f" — {finding['mend'][language]}"
     marked = marked if len(marked) <= 40 else marked[:39] + "…"
-    cells = (fault.name, Path(finding["file"]).name, fault.rule, f"`{marked}`", said)
+    name = fault.name
+    if language == "fr":
+        name, said = typographic(IN_FRENCH[name], "fr"), typographic(said, "fr")
+    cells = (name, Path(finding["file"]).name, fault.rule, f"`{marked}`", said)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -391,10 +516,57 @@ def test_seeded_fault(
     assert (finding["rule"], finding["file"], finding["line"]) == (fault.rule, where, line), finding
     assert finding["excerpt"] == (project / where).read_text("utf-8").splitlines()[line - 1]
     assert 1 <= finding["column"] <= len(finding["excerpt"])
-    assert finding["message"]["fr"]
-    assert finding["message"]["en"]
-    table = (ROOT / "docs/validation.md").read_text("utf-8")
-    assert row(fault, finding) in table, "run: python tests/test_faults.py"
+    for language, page in PAGES.items():
+        table = page.read_text("utf-8")
+        assert row(fault, finding, language) in table, "run: python tests/test_faults.py"
+
+
+def test_what_the_parser_says_is_said_in_french_too(project: Path, run: Run) -> None:
+    """What it was heard to say of files broken at random; so many that several processes read them,
+    whose errors come back whole."""
+    broken = (
+        *("; .", "id:a b:c ;", "id:a ) id:b .", "id:a id:b ) .", "id:a <http://a> <b> .", "<a> .."),
+        *(
+            "PREFIX x <http://x/>",
+            "PREFIX x: y:",
+            "BASE x",
+            'id:a id:b "\\w" .',
+            "id:a id:b <b c> .",
+        ),
+        *(
+            'id:a id:b "x"@1 .',
+            'id:a id:b "x"@a-123456789 .',
+            'id:a id:b "x"@é .',
+            "<http://[> a a .",
+        ),
+        *('id:a id:b "\\uD800" .', 'id:a id:b "\\u00" .', "<http://a/%gr> a <http://a/%> ."),
+        *("id:a% a id:b .", "id:a\\w a id:b .", "id:a id:b + .", "id:a id:b 1e .", "_: a id:b ."),
+        *(
+            'id:a id:b "x"^^y .',
+            "id.: a id:b .",
+            "id:a id:b",
+            "<http://a\n> a id:b .",
+            "id:a id:b '\n",
+        ),
+        *("<< ; >> a id:b .", "<< id:a a id:b ; a id:b .", "VERSION 1", "id:a id:b id:c id:d ."),
+        *(
+            "GRAPH id:a .",
+            "GRAPH @prefix {}",
+            "GRAPH id:a { id:a id:b id:c GRAPH",
+            '"a" id:b id:c .',
+        ),
+    )
+    for number, said in enumerate(broken, 10):
+        for name in (f"register/broken-{number}.ttl", f"documents/broken-{number}.trig"):
+            file = project / "data" / name
+            head = "PREFIX id: <https://w3id.org/essgraph/id/>\n"
+            file.write_text(f"{head}{said}\n", "utf-8")
+    findings = json.loads(run("validate", "--project", project, "--format", "json").out)["findings"]
+    assert len(findings) == 2 * len(broken)
+    heard = {finding["message"]["fr"] for finding in findings}
+    english = r"\b(?:is|are|not|the|should|by|with|that|expected|expecting|allowed|invalid)\b"
+    assert not [message for message in heard if re.search(english, message)]
+    assert len(heard) > 25
 
 
 def test_there_are_faults_of_many_kinds() -> None:
@@ -409,27 +581,22 @@ def test_the_project_has_no_finding(run: Run) -> None:
     assert outcome.code == 0
 
 
-def write_table() -> None:
-    """Rewrites the table of docs/validation.md, as the tests then hold it."""
+def write_tables() -> None:
+    """Rewrites the tables of PAGES, as the tests then hold them."""
     texts = find_texts()
-    rows = ["| fault | file | rule | marked | said |", "|---|---|---|---|---|"]
+    found = []
     for fault in FAULTS:
         with tempfile.TemporaryDirectory() as folder:
             project = copy_project(Path(folder) / "project")
             seed(fault, project, texts)
-            found = check(Project(project), texts if fault.needs_texts else None).findings
-            rows.append(row(fault, json.loads(report.to_json(found, "en"))["findings"][0]))
-    path = ROOT / "docs/validation.md"
-    text = path.read_text("utf-8")
-    head, _, rest = text.partition("<!-- faults -->\n")
-    path.write_text(
-        f"{head}<!-- faults -->\n"
-        + "\n".join(rows)
-        + "\n<!-- end -->"
-        + rest.partition("<!-- end -->")[2],
-        "utf-8",
-    )
+            said = check(Project(project), texts if fault.needs_texts else None).findings
+            found.append((fault, json.loads(report.to_json(said, "en"))["findings"][0]))
+    for language, page in PAGES.items():
+        head, _, rest = page.read_text("utf-8").partition("<!-- faults -->\n")
+        rows = [*rest.splitlines()[:2], *(row(*one, language) for one in found)]
+        end = rest.partition("<!-- end -->")[2]
+        page.write_text("\n".join((f"{head}<!-- faults -->", *rows, f"<!-- end -->{end}")), "utf-8")
 
 
 if __name__ == "__main__":
-    write_table()
+    write_tables()

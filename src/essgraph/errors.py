@@ -22,8 +22,9 @@ None of them knows HTTP: ``service.problems`` holds the one table from exception
 
 from __future__ import annotations
 
+import copyreg
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Text(NamedTuple):
@@ -56,6 +57,10 @@ class EssgraphError(Exception):
     def __init__(self, text: Text) -> None:
         super().__init__(text.en)
         self.text = text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process may have raised it; the arguments of ours are not those of Exception.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class ProjectError(EssgraphError):

@@ -179,27 +179,66 @@ def _newer(source: SourceFile) -> SyntaxFault:
 
 #: What the parser says, in French, with what it names; it knows English only.
 _FRENCH = [
-    (re.compile(pattern), french)
+    (re.compile(pattern, re.DOTALL), french)
     for pattern, french in (
         (r"The prefix (.*) has not been declared", r"le préfixe \1 n'est pas déclaré"),
         (r"A dot is expected at the end of statements", "il manque un point"),
+        (r"Triples should be followed by a dot", "il manque un point"),
         (r"Unexpected end(?: of file)?", "le fichier s'arrête trop tôt"),
         (r"(.*) is not a valid subject or graph name", r"\1 n'est ni un sujet ni un graphe"),
+        (r"(.*) is not a valid RDF subject", r"\1 n'est pas un sujet RDF"),
         (r"(.*) is not a valid predicate", r"\1 n'est pas un prédicat"),
         (r"(.*) is not a valid RDF object", r"\1 n'est pas un objet RDF"),
-        (r"Invalid IRI code point (.*)", r"\1 n'a pas sa place dans un IRI"),
+        (r"(.*) is not a valid graph name", r"\1 n'est pas un nom de graphe"),
+        (r"Invalid IRI code point '\s'", "un blanc n'a pas sa place dans un IRI"),
+        (r"Invalid IRI code point '(.*)'", r"« \1 » n'a pas sa place dans un IRI"),
+        (
+            r"(?:Invalid IRI percent encoding|escapes in IRIs should be .* found) '(.*)'",
+            r"« \1 » n'est pas un % suivi de deux chiffres hexadécimaux",
+        ),
+        (
+            r"The character that are allowed .* found '(.*)'",
+            r"« \\\1 » n'a pas sa place dans un nom",
+        ),
+        (r"Invalid character '(.*)'.*", r"« \1 » n'a pas sa place dans le nom d'une machine"),
         (r"No scheme found in an absolute IRI", "cet IRI est relatif, il manque le schéma"),
-        (r"(.*) is not allowed at the beginning of a prefix name", r"\1 est de trop ici"),
+        (r"' ' is not allowed at the beginning of a prefix name", "une espace est de trop ici"),
+        (r"'(.*)' is not allowed at the beginning of a prefix name", r"« \1 » est de trop ici"),
+        (r"'(.*)' is not a valid prefix: .*", r"le préfixe « \1 » finit par un point"),
+        (
+            r"The (?:PREFIX|BASE) (?:keyword|declaration) should be .*",
+            "PREFIX veut un préfixe comme ex: et un IRI entre < et >, BASE un tel IRI",
+        ),
+        (r"The GRAPH keyword should be .*", "GRAPH veut un nom de graphe puis une accolade {"),
+        (r"The VERSION keyword should be .*", 'VERSION veut une chaîne comme "1.2"'),
         (r"Invalid UTF-8.*", "ce n'est pas de l'UTF-8"),
         (r"Line jumps are not allowed in string .*", "cette chaîne n'est pas fermée"),
-        (r"A '\.' or '\}' is expected.*", "il manque un point ou une accolade"),
+        (r"Unexpected escape character '(.*)'", r"« \1 » n'a pas de sens dans une chaîne"),
+        (
+            r"The escape sequence '(\\u\w*).*",
+            r"« \1 » n'est pas le code hexadécimal d'un caractère",
+        ),
+        (
+            r"A language code .*|The given language .*|An? (?:subtag|extension|extlang).*"
+            r"|If an extension .*",
+            "l'étiquette de langue est mal formée (BCP 47)",
+        ),
+        (
+            r"Expecting a datatype IRI after \^\^, found (.*)",
+            r"après ^^ vient l'IRI d'un type, pas \1",
+        ),
+        (r"An integer should not be empty", "un nombre s'arrête après son signe"),
+        (r"A double exponent cannot be empty", "un nombre s'arrête après « e »"),
+        (r"A blank node ID cannot be empty", "un nœud anonyme n'a pas de nom après « _: »"),
+        (r"A '[.}]' or (?:a )?'[.}]' is expected.*", "il manque un point ou une accolade"),
     )
 ]
 
 
 def _fault(source: SourceFile, error: SyntaxError) -> SyntaxFault:
     reason = re.sub(r"^Parser error .*?: | \(line \d+\)$", "", str(error.msg))
-    french = next((p.sub(f, reason) for p, f in _FRENCH if p.fullmatch(reason)), reason)
+    said = (pattern.sub(french, reason) for pattern, french in _FRENCH if pattern.fullmatch(reason))
+    french = next(said, "la grammaire n'admet pas ce qui est ici")
     at = Position(error.lineno or 1, error.offset or 1)
     mend = None
     prefix = re.match(r"The prefix (.*): has", reason)
