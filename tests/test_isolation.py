@@ -203,6 +203,29 @@ def test_what_large_answers_take_that_nobody_reads_is_bounded(built: Path) -> No
         free.close()
 
 
+def resident(server: Server) -> int:
+    """What the service has in memory, in bytes."""
+    told = Path(f"/proc/{server.process.pid}/statm").read_text()
+    return int(told.split()[1]) * resource.getpagesize()
+
+
+def test_requests_that_wait_behind_another_take_little_memory(brief: Server) -> None:
+    """Ten thousand small ones come in one piece; each that was parsed would take a kilobyte."""
+    small = b"GET /health HTTP/1.1\r\nHost:\r\n\r\n" * 8_000
+    with ExitStack() as stack:
+        before = resident(brief)
+        for n in range(8):
+            there = socket.create_connection(("127.0.0.1", httpx.URL(brief.url).port), timeout=30)
+            stack.enter_context(there)
+            path = f"/sparql?query={quote(f'{ENDLESS} OFFSET {900 + n}')}"
+            there.sendall(f"GET {path} HTTP/1.1\r\nHost:\r\n\r\n".encode())
+            time.sleep(0.02)
+            there.sendall(small)
+        time.sleep(0.2)
+        taken = resident(brief) - before
+    assert taken < 8 * 2**20
+
+
 def deep(opening: str, closing: str, depth: int) -> str:
     return opening * depth + closing * depth
 
