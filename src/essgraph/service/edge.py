@@ -5,7 +5,8 @@
 - Limits on the size of the head (RFC 6585, 431; RFC 9110, 414).
 - Requests that come while another is answered are hardly parsed before it is: each would take forty
   times its size in memory.
-- A client that goes away cancels its request.
+- A client that goes away cancels its request; where too many connections are open, who has the most
+  makes room.
 - What was asked before, byte for byte, is answered from the ``memo`` before anything is parsed.
 """
 
@@ -29,6 +30,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from essgraph.errors import Text
+from essgraph.service.clients import client_at
+from essgraph.service.connections import Connections
 from essgraph.service.memo import LARGEST_REQUEST, Exchange, Memo
 from essgraph.service.problems import TITLES
 from essgraph.service.reply import Headers, Reply
@@ -60,6 +63,14 @@ _TOO_SLOW: Final[Fault] = (
     408,
     "arrival",
     Text("la requête HTTP n'est pas arrivée à temps", "the request took too long to arrive"),
+)
+_NO_ROOM: Final[Fault] = (
+    503,
+    "connections",
+    Text(
+        "trop de connexions sont ouvertes ; fermez-en, ou réessayez plus tard",
+        "too many connections are open; close some, or try again later",
+    ),
 )
 _LONG_HEAD: Final[Fault] = (
     431,
@@ -130,9 +141,10 @@ _NOTHING: Final = memoryview(b"")
 _LINE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e]+ HTTP/1\.[01]\r?\n")
 
 
-def protocol(memo: Memo) -> type[asyncio.Protocol]:
-    """The protocol class for uvicorn's ``http`` setting, over one memo."""
-    return cast("type[asyncio.Protocol]", type("Edge", (_Edge,), {"memo": memo}))
+def protocol(memo: Memo, opened: Connections) -> type[asyncio.Protocol]:
+    """The protocol class for uvicorn's ``http`` setting, over one memo; ``opened`` has all
+    connections."""
+    return cast("type[asyncio.Protocol]", type("Edge", (_Edge,), {"memo": memo, "opened": opened}))
 
 
 class _Flow(FlowControl):
@@ -149,9 +161,11 @@ class _Flow(FlowControl):
 
 class _Edge(HttpToolsProtocol):
     memo: Memo
+    opened: Connections
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self._who = ""  # by address
         self._between = True  # no request is under way on this connection
         self._whole = True  # nothing more is to come of the last request
         self._begun = 0  # requests begun in the piece at hand
@@ -175,7 +189,21 @@ class _Edge(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
         self.flow = _Flow(self.transport, self.pipeline)
+        self._who = client_at(self.client[0] if self.client else "")
+        goes = self.opened.enter(self._who, self)
+        if goes is self:
+            self._refused = True
+            self._say(_NO_ROOM)
+            self.transport.close()  # at once: there is no room to wait until it has read that
+            return
+        if goes is not None:
+            cast("_Edge", goes).transport.abort()
         self._set_deadline(HEAD_DEADLINE)
+
+    @property
+    def resting(self) -> bool:
+        """Whether it waits for a request, and all that was answered is on its way."""
+        return self._between and not self.transport.get_write_buffer_size()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -415,6 +443,7 @@ class _Edge(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self.opened.leave(self._who, self)
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
         self._clear_deadline()
@@ -454,28 +483,31 @@ class _Edge(HttpToolsProtocol):
     def _part(self) -> None:
         """The last word on this connection, if there is one."""
         if self._parting is not None:
-            status, limit, detail = self._parting
-            problem = {
-                "type": "about:blank",
-                "title": TITLES[status].en,
-                "status": status,
-                "detail": f"{detail.en} / {detail.fr}",
-            }
-            body = json.dumps(problem, ensure_ascii=False).encode()
-            self.transport.write(
-                STATUS_LINE[status]
-                + self._defaults()
-                + b"content-type: application/problem+json\r\naccess-control-allow-origin: *\r\n"
-                + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-                + body
-            )
-            # Between requests, nothing is known of the next one.
-            url = b"" if self._whole else self.url
-            method = self.parser.get_method() if url else b""
-            self.memo.refused(method + b" " + url, status, len(body), limit)
+            self._say(self._parting)
         self.transport.write_eof()
         self.flow.resume_reading()
         self.loop.call_later(LINGER, self.transport.close)
+
+    def _say(self, fault: Fault) -> None:
+        status, limit, detail = fault
+        problem = {
+            "type": "about:blank",
+            "title": TITLES[status].en,
+            "status": status,
+            "detail": f"{detail.en} / {detail.fr}",
+        }
+        body = json.dumps(problem, ensure_ascii=False).encode()
+        self.transport.write(
+            STATUS_LINE[status]
+            + self._defaults()
+            + b"content-type: application/problem+json\r\naccess-control-allow-origin: *\r\n"
+            + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+            + body
+        )
+        # Between requests, nothing is known of the next one.
+        url = b"" if self._whole else self.url
+        method = self.parser.get_method() if url else b""
+        self.memo.refused(method + b" " + url, status, len(body), limit)
 
     def _set_deadline(self, seconds: float) -> None:
         self._deadline = self.loop.call_later(seconds, self._late, seconds)
