@@ -226,6 +226,26 @@ def test_requests_that_wait_behind_another_take_little_memory(brief: Server) -> 
     assert taken < 8 * 2**20
 
 
+def test_the_time_for_a_head_begins_when_it_is_read(limited: Server) -> None:
+    """Two requests and a half: the half is not read on before the first two are answered, and
+    ten seconds are for what is read."""
+    slow = f"GET /sparql?query={quote(f'{ENDLESS} OFFSET 990')}&timeout=9.5 HTTP/1.1\r\nHost: x\r\n"
+    next_ = "GET /health HTTP/1.1\r\nHost: x\r\n"
+    address = "127.0.0.1", httpx.URL(limited.url).port
+    with socket.create_connection(address, timeout=20) as there:
+        there.sendall(f"{slow}\r\n{next_}\r\n{next_}".encode())
+        said = b""
+        while b'"status":"ok"' not in said:
+            said += there.recv(65536)
+        time.sleep(1)
+        there.sendall(b"Connection: close\r\n\r\n")
+        rest = b""
+        while piece := there.recv(65536):
+            rest += piece
+    assert said.startswith(b"HTTP/1.1 503 ")
+    assert rest.startswith(b"HTTP/1.1 200 ")
+
+
 #: Of which 64 connections may have one each.
 FEW = ("sh", "-c", 'ulimit -n 256; exec "$0" -m essgraph "$@"', sys.executable)
 

@@ -198,7 +198,7 @@ class _Edge(HttpToolsProtocol):
             return
         if goes is not None:
             cast("_Edge", goes).transport.abort()
-        self._set_deadline(HEAD_DEADLINE)
+        self._set_deadline()
 
     @property
     def resting(self) -> bool:
@@ -223,7 +223,8 @@ class _Edge(HttpToolsProtocol):
     def _parse(self) -> None:
         """Parses what is at hand until a request waits; reading is paused then."""
         while self._unparsed and not self.pipeline and not self._refused:
-            data, self._unparsed = self._unparsed[:SLICE], self._unparsed[SLICE:]
+            data, rest = self._unparsed[:SLICE], self._unparsed[SLICE:]
+            self._unparsed = rest or _NOTHING  # what is empty would keep the whole piece
             self._parse_slice(data)
 
     def _parse_slice(self, data: memoryview) -> None:
@@ -250,7 +251,7 @@ class _Edge(HttpToolsProtocol):
         elif self._head is None and self._beside > MAX_FIELDS:
             self._refuse(_LONG_FIELDS)
         elif not self._whole and self._deadline is None:
-            self._set_deadline(HEAD_DEADLINE if self._head is not None else BODY_DEADLINE)
+            self._set_deadline()
 
     def _pass_over(self, data: memoryview, offer: httptools.HttpParserUpgrade) -> None:
         """Goes on where the parser stopped: it would lose the body (uvicorn's issue 2722)."""
@@ -402,6 +403,9 @@ class _Edge(HttpToolsProtocol):
                 self._part()
             else:
                 self._rest()
+            if self.flow.read_paused and self._deadline is not None:
+                self._clear_deadline()  # the time when nothing was read does not count
+                self._set_deadline()
             self.flow.resume_reading()
 
     # --- between requests -------------------------------------------------------------------
@@ -509,12 +513,13 @@ class _Edge(HttpToolsProtocol):
         method = self.parser.get_method() if url else b""
         self.memo.refused(method + b" " + url, status, len(body), limit)
 
-    def _set_deadline(self, seconds: float) -> None:
-        self._deadline = self.loop.call_later(seconds, self._late, seconds)
+    def _set_deadline(self) -> None:
+        seconds = HEAD_DEADLINE if self._head is not None else BODY_DEADLINE
+        self._deadline = self.loop.call_later(seconds, self._late)
 
-    def _late(self, seconds: float) -> None:
+    def _late(self) -> None:
         if self.flow.read_paused:  # it is we who do not read
-            self._set_deadline(seconds)
+            self._set_deadline()
         else:
             self._refuse(_TOO_SLOW)
 
