@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -426,6 +427,28 @@ def test_a_query_that_takes_its_time_is_asked_once_and_no_service_given_up(
     assert met["client"] == told[429]
     assert met.total() == 160
     assert {httpx.get(f"{proxied.url}/health").status_code for _ in range(20)} == {200}
+
+
+def test_one_client_cannot_have_all_connections_of_the_proxy(proxied: Proxied) -> None:
+    """Each request takes up to two of nginx's, which has as few as 512 by itself."""
+    where = httpx.URL(proxied.url)
+    with ExitStack() as stack:
+        asked = []
+        for _ in range(230):
+            there = socket.create_connection((where.host, where.port or 80), timeout=10)
+            asked.append(stack.enter_context(there))
+            there.sendall(b"POST /sparql HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n")
+        time.sleep(0.5)  # none is answered before its body has come
+        answered, _, _ = select.select(asked, [], [], 0)
+        assert len(answered) == 30
+        said = answered[0].recv(65536)
+        local = httpx.HTTPTransport(local_address="127.0.0.2")
+        with httpx.Client(transport=local) as another:
+            assert another.get(f"{proxied.url}/health").status_code == 200
+    assert said.startswith(b"HTTP/1.1 429 ")
+    assert "more than 200 requests at once from one client / plus de 200 requêtes à la fois" in (
+        said.decode()
+    )
 
 
 def test_an_answer_that_is_not_read_waits_in_the_service(proxied: Proxied) -> None:

@@ -203,6 +203,112 @@ def test_what_large_answers_take_that_nobody_reads_is_bounded(built: Path) -> No
         free.close()
 
 
+def resident(server: Server) -> int:
+    """What the service has in memory, in bytes."""
+    told = Path(f"/proc/{server.process.pid}/statm").read_text()
+    return int(told.split()[1]) * resource.getpagesize()
+
+
+def test_requests_that_wait_behind_another_take_little_memory(brief: Server) -> None:
+    """Ten thousand small ones come in one piece; each that was parsed would take a kilobyte."""
+    small = b"GET /health HTTP/1.1\r\nHost:\r\n\r\n" * 8_000
+    with ExitStack() as stack:
+        before = resident(brief)
+        for n in range(8):
+            there = socket.create_connection(("127.0.0.1", httpx.URL(brief.url).port), timeout=30)
+            stack.enter_context(there)
+            path = f"/sparql?query={quote(f'{ENDLESS} OFFSET {900 + n}')}"
+            there.sendall(f"GET {path} HTTP/1.1\r\nHost:\r\n\r\n".encode())
+            time.sleep(0.02)
+            there.sendall(small)
+        time.sleep(0.2)
+        taken = resident(brief) - before
+    assert taken < 8 * 2**20
+
+
+def test_the_time_for_a_head_begins_when_it_is_read(limited: Server) -> None:
+    """Two requests and a half: the half is not read on before the first two are answered, and
+    ten seconds are for what is read."""
+    slow = f"GET /sparql?query={quote(f'{ENDLESS} OFFSET 990')}&timeout=9.5 HTTP/1.1\r\nHost: x\r\n"
+    next_ = "GET /health HTTP/1.1\r\nHost: x\r\n"
+    address = "127.0.0.1", httpx.URL(limited.url).port
+    with socket.create_connection(address, timeout=20) as there:
+        there.sendall(f"{slow}\r\n{next_}\r\n{next_}".encode())
+        said = b""
+        while b'"status":"ok"' not in said:
+            said += there.recv(65536)
+        time.sleep(1)
+        there.sendall(b"Connection: close\r\n\r\n")
+        rest = b""
+        while piece := there.recv(65536):
+            rest += piece
+    assert said.startswith(b"HTTP/1.1 503 ")
+    assert rest.startswith(b"HTTP/1.1 200 ")
+
+
+#: Of which 64 connections may have one each.
+FEW = ("sh", "-c", 'ulimit -n 256; exec "$0" -m essgraph "$@"', sys.executable)
+
+
+@pytest.mark.parametrize(
+    ("sent", "rests"),
+    [(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n", True), (b"GET /health HT", False)],
+    ids=["resting", "begun"],
+)
+def test_one_client_cannot_have_all_connections(
+    built: Path, sent: bytes, rests: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It loses its own, those at rest first; all others are answered, whatever that needs, on the
+    connections that they have and on new ones."""
+
+    def neighbour(number: int) -> httpx.Client:
+        local = httpx.HTTPTransport(local_address=f"127.0.0.{number}")
+        return stack.enter_context(
+            httpx.Client(base_url=server.url, transport=local, timeout=20, follow_redirects=True)
+        )
+
+    with (
+        serving(built, "--timeout", 3, "--workers", 2, command=FEW) as server,
+        ExitStack() as stack,
+    ):
+        kept = neighbour(2)
+        assert kept.get("/health").status_code == 200
+        open_ = []
+        address = "127.0.0.1", httpx.URL(server.url).port
+        for n in range(300):
+            there = socket.create_connection(address, timeout=20)
+            open_.append(stack.enter_context(there))
+            with suppress(OSError):
+                there.sendall(sent)
+            if rests:
+                assert there.recv(12).endswith(b"200"), n
+        if not rests:
+            said = bytearray()
+            for _ in range(50):  # it may be cut off before it has read that
+                if said:
+                    break
+                with suppress(OSError), socket.create_connection(address, timeout=20) as there:
+                    while piece := there.recv(1000):
+                        said += piece
+            assert said.startswith(b"HTTP/1.1 503 ")
+            assert b"too many connections are open" in said
+            assert b"trop de connexions sont ouvertes" in said
+        for client in (kept, neighbour(3)):
+            slow = f"{LONG} #{client.get('/health').elapsed}"
+            assert client.get("/sparql", params={"query": slow}).status_code == 200
+            assert client.get("/dataset.ttl").status_code == 200
+            assert client.get("/id/bamako", headers={"Accept": "text/html"}).status_code == 200
+        told = kept.get("/metrics").text
+        assert ('essgraph_limits_total{limit="connections"}' in told) is not rests
+        for there in open_:
+            there.close()
+        assert get(server, CHEAP, 20).status_code == 200
+    errors = capfd.readouterr().err
+    assert errors.count("of one client") == 1
+    assert errors.count("d'un client") == 1
+    assert "Too many open files" not in errors
+
+
 def deep(opening: str, closing: str, depth: int) -> str:
     return opening * depth + closing * depth
 

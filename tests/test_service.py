@@ -183,6 +183,47 @@ def test_requests_of_one_connection_are_answered_in_order(server: str) -> None:
         assert b'"status":"ok"' in bodies[3]
 
 
+@pytest.mark.parametrize("size", [2**20, 70_001, 1_499], ids=["at once", "large", "small"])
+def test_many_requests_of_one_connection_are_all_answered_in_order(server: str, size: int) -> None:
+    """More than are parsed before they are answered, some with bodies in pieces of any size."""
+    asked = []
+    for n in range(2_000):
+        query = f"SELECT ({n} AS ?n) {{}} #{'.' * (7_000 if n % 100 == 7 else n % 30)}"
+        fields = "Host: x\r\nAccept: text/csv\r\nContent-Type: application/sparql-query\r\n"
+        if n % 3 == 0:
+            path = httpx.URL("/sparql", params={"query": query}).raw_path.decode()
+            asked.append(f"GET {path} HTTP/1.1\r\n{fields}\r\n")
+        elif n % 3 == 1:
+            length = f"Content-Length: {len(query)}\r\n"
+            asked.append(f"POST /sparql HTTP/1.1\r\n{fields}{length}\r\n{query}")
+        else:
+            chunks = f"{len(query):x}\r\n{query}\r\n0\r\n"
+            coding = "Transfer-Encoding: chunked\r\n"
+            asked.append(f"POST /sparql HTTP/1.1\r\n{fields}{coding}\r\n{chunks}\r\n")
+    asked.append("GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    data = "".join(asked).encode()
+    host, port = server.removeprefix("http://").split(":")
+
+    def send(connection: socket.socket) -> None:
+        for start in range(0, len(data), size):
+            connection.sendall(data[start : start + size])
+
+    with (
+        socket.create_connection((host, int(port)), timeout=30) as connection,
+        ThreadPoolExecutor(1) as beside,
+    ):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sent = beside.submit(send, connection)
+        said = bytearray()
+        while piece := connection.recv(2**20):
+            said += piece
+        sent.result()
+    answers = said.decode().split("HTTP/1.1 200 OK\r\n")[1:]
+    numbers = [answer.partition("\r\n\r\n")[2] for answer in answers]
+    assert numbers[:-1] == [f"n\r\n{n}\r\n" for n in range(2_000)]
+    assert '"status":"ok"' in numbers[-1]
+
+
 def test_the_memo_answers_in_pieces_too(server: str) -> None:
     """The same request whole, whole again, and cut into two: three equal answers."""
     request = b"GET /sparql?query=ASK%7B%3Fs%20a%20%3Fx%7D HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -311,11 +352,13 @@ def test_who_does_not_read_is_answered_no_further(server: str, apart: bool) -> N
         (b"GET /sparql?query=" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
         (b"GET / HTTP/1.1\r\n" + b"X-A: " + b"b" * 120_000 + b"\r\n\r\n", 431),
         (b"GET / HTTP/1.1\r\n" + b"X-A: b\r\n" * 20_000 + b"\r\n", 431),
+        # Each takes forty times its size in memory.
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"a:\r\n" * 5_000 + b"\r\n", 431),
     ],
     ids=["both lengths", "two lengths", "nonsense", "unknown method", "small letters",
          "another version", "no method", "TLS", "no host", "two hosts", "old and chunked",
          "two codings", "endless URL", "long URL", "long field",
-         "many fields"],
+         "many fields", "small fields"],
 )  # fmt: skip
 def test_ambiguous_or_oversized_requests_are_answered_and_closed(
     server: str, request_: bytes, status: int

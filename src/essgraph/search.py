@@ -15,7 +15,8 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -65,8 +66,9 @@ _SMALL: Final = frozenset(
     ("a", "an", "and", "au", "aux", "d", "de", "des", "du", "en", "et", "for", "in", "l", "la",
      "le", "les", "of", "on", "par", "pour", "sur", "the", "to", "un", "une")
 )  # fmt: skip
-#: How much is read of a text that is sought, in characters.
+#: How much is read of a text that is sought, in characters and words.
 MAX_TEXT: Final = 200
+_MAX_WORDS: Final = 40
 _CANDIDATES: Final = 400
 
 
@@ -393,18 +395,19 @@ class Index:
             hit for hit in self._ranked(text, language) if not kinds or hit.entity.kind in kinds
         ]
         counts = Counter(hit.entity.kind for hit in hits)
-        return Found(len(hits), dict(sorted(counts.items())), hits[offset : offset + limit])
+        page = _marked(hits[offset : offset + limit], _sought(text)[0])
+        return Found(len(hits), dict(sorted(counts.items())), page)
 
     def suggest(self, text: str, *, language: str = "fr", limit: int = 10) -> list[Hit]:
         """Completions of what is being typed: names only."""
-        hits = (hit for hit in self._ranked(text, language) if hit.role in NAMES)
-        return list(hits)[:limit]
+        hits = [hit for hit in self._ranked(text, language) if hit.role in NAMES]
+        return _marked(hits[:limit], _sought(text)[0])
 
     def match(
         self, text: str, *, classes: Sequence[str] = (), language: str = "fr", limit: int = 10
     ) -> list[Hit]:
         """The entities of these classes (IRIs) that a noisy name may stand for."""
-        query = fold(text[:MAX_TEXT])
+        _, query = _sought(text)
         best: dict[str, Hit] = {}
         for entity, role, tongue, name in self._candidates(query, names_only=True):
             score = likeness(query, fold(name), role)
@@ -417,21 +420,21 @@ class Index:
         return kept[:limit]
 
     def _ranked(self, text: str, language: str) -> list[Hit]:
-        whole = fold(text[:MAX_TEXT])
-        # An article says nothing of what is sought, unless it is all there is.
-        query = " ".join(word for word in whole.split() if word not in _SMALL) or whole
+        """All hits in order, nothing marked yet: most are on no page."""
+        query, whole = _sought(text)
         best: dict[str, tuple[float, Entity, str, str, str]] = {}
         for entity, role, tongue, name in self._candidates(query):
             own = fold(name)
-            score = max(_rank(query, own, role), _rank(whole, own, role))
+            score = _rank(query, own, role)
+            if whole != query:
+                score = max(score, _rank(whole, own, role))
             score += min(3.0, math.log2(1 + entity.passages) / 2) if score else 0
             score += 0.5 * (tongue == language)
             known = best.get(entity.iri)
             if score >= 30 and (known is None or score > known[0]):
                 best[entity.iri] = (score, entity, role, tongue, name)
-        words = query.split()
         hits = [
-            Hit(entity, round(min(score, 100.0), 1), role, tongue, name, _mark(name, words))
+            Hit(entity, round(min(score, 100.0), 1), role, tongue, name, "")
             for score, entity, role, tongue, name in best.values()
         ]
         return sorted(hits, key=_order)
@@ -466,6 +469,14 @@ class Index:
         return {row[0] for row in rows}
 
 
+def _sought(text: str) -> tuple[str, str]:
+    """What is sought, folded: without its articles, which say nothing unless they are all there
+    is, and with them."""
+    words = fold(text[:MAX_TEXT]).split()[:_MAX_WORDS]
+    whole = " ".join(words)
+    return " ".join(word for word in words if word not in _SMALL) or whole, whole
+
+
 def _order(hit: Hit) -> tuple[float, int, str]:
     return -hit.score, -hit.entity.passages, hit.entity.iri
 
@@ -475,22 +486,50 @@ def _rank(query: str, name: str, role: str) -> float:
     words 70, a likely typing error 60, one with some of its words less; what is no name, less."""
     from rapidfuzz import fuzz
 
-    words, own = query.split(), name.split()
     if query == name:
         score = 97.0
     elif name.startswith(query):
         score = 88 + 6 * len(query) / len(name)
     else:
-        there = sum(any(o.startswith(w) or o == _singular(w) for o in own) for w in words)
+        words, spaced = query.split(), f" {name} "
+        there = sum(begin in spaced or one in spaced for begin, one in _parts(query))
         share = there / len(words)
         if share == 1:
             score = 68 + 14 * min(1.0, len(query) / len(name))
         else:
-            alike = sum(max((fuzz.ratio(w, o) for o in own), default=0) for w in words) / len(words)
+            alike = _alike(words, name.split())
             whole = fuzz.ratio(query, name)
-            close = max(alike if alike >= 78 else 0, whole if whole >= 75 else 0)
+            close = max(alike, whole if whole >= 75 else 0)
             score = max(close * 0.62 + whole * 0.06, 45 * share if share >= 0.5 else 0)
     return score if role in NAMES else score - 30 if score >= 60 else 0
+
+
+@lru_cache(maxsize=4)
+def _parts(query: str) -> list[tuple[str, str]]:
+    """Each word as the beginning of one, and its singular, as they stand between spaces."""
+    return [(f" {word}", f" {_singular(word)} ") for word in query.split()]
+
+
+#: What words have to be like, in per cent, for one to be taken for the other.
+_ALIKE: Final = 78
+
+
+def _alike(words: Sequence[str], own: Sequence[str]) -> float:
+    """How like its nearest of the others each word is, on average; 0 below ``_ALIKE``, which is
+    known after a few words mostly."""
+    from rapidfuzz import fuzz, process
+
+    nearest: dict[str, float] = {}
+    total, least = 0.0, _ALIKE * len(words)
+    for done, word in enumerate(words, 1):
+        if word not in nearest:
+            found = process.extractOne(word, own, scorer=fuzz.ratio)
+            nearest[word] = found[1] if found else 0
+        total += nearest[word]
+        if total + 100 * (len(words) - done) < least - 1e-6:
+            return 0
+    alike = total / len(words)
+    return alike if alike >= _ALIKE else 0
 
 
 def _singular(word: str) -> str:
@@ -549,14 +588,22 @@ def _abbreviates(words: Sequence[str], own: Sequence[str]) -> float:
     return total / max(length, 1) if length else 0.0
 
 
-def _mark(text: str, words: Sequence[str]) -> str:
+def _marked(hits: Iterable[Hit], query: str) -> list[Hit]:
+    words = tuple(dict.fromkeys(query.split()))
+    return [replace(hit, highlight=_mark(hit.text, words)) for hit in hits]
+
+
+def _mark(text: str, words: tuple[str, ...]) -> str:
     """The text as HTML, with the words that answer in ``<mark>``."""
-    from rapidfuzz import fuzz
+    from rapidfuzz import fuzz, process
 
     out, end = [], 0
     for found in _WORD.finditer(text):
         own = fold(found[0])
-        if own and any(own.startswith(w) or fuzz.ratio(own, w) >= 78 for w in words):
+        if own and (
+            own.startswith(words)
+            or process.extractOne(own, words, scorer=fuzz.ratio, score_cutoff=_ALIKE)
+        ):
             out += [escape(text[end : found.start()]), f"<mark>{escape(found[0])}</mark>"]
             end = found.end()
     return "".join([*out, escape(text[end:])])

@@ -8,9 +8,13 @@ from starlette.types import Scope
 
 
 def client_of(scope: Scope) -> str:
-    """The address of the client; of IPv6 its network of 64 bits, of which a client may have any
-    address (RFC 4291, 2.5.1; RFC 8981). Empty where none is known."""
-    host: str = scope["client"][0] if scope["client"] else ""
+    """Who asks (see ``client_at``). Empty where that is not known."""
+    return client_at(scope["client"][0] if scope["client"] else "")
+
+
+def client_at(host: str) -> str:
+    """The client at an address: of IPv6 its network of 64 bits, of which a client may have any
+    address (RFC 4291, 2.5.1; RFC 8981)."""
     return _network(host) if ":" in host else host
 
 

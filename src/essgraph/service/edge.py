@@ -3,7 +3,10 @@
 - Deadlines that hold whatever trickles in: for a request's head, for its body, for a reader that
   does not read (uvicorn has none; its issue 157).
 - Limits on the size of the head (RFC 6585, 431; RFC 9110, 414).
-- A client that goes away cancels its request.
+- Requests that come while another is answered are hardly parsed before it is: each would take forty
+  times its size in memory.
+- A client that goes away cancels its request; where too many connections are open, who has the most
+  makes room.
 - What was asked before, byte for byte, is answered from the ``memo`` before anything is parsed.
 """
 
@@ -14,10 +17,12 @@ import json
 import os
 import re
 import time
+from collections import deque
 from typing import Any, Final, TypeAlias, cast
 
 import httptools
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import (
     STATUS_LINE,
     HttpToolsProtocol,
@@ -25,6 +30,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from essgraph.errors import Text
+from essgraph.service.clients import client_at
+from essgraph.service.connections import Connections
 from essgraph.service.memo import LARGEST_REQUEST, Exchange, Memo
 from essgraph.service.problems import TITLES
 from essgraph.service.reply import Headers, Reply
@@ -41,10 +48,13 @@ SLEEPS: Final = 0.02
 #: How long a refused client may go on sending, so that it reads the answer before the reset.
 LINGER: Final = 2.0
 #: The longest URL (the parser's own bound), the most that all header fields may have, and the
-#: largest head of a request, in bytes.
+#: largest head of a request, in bytes; and how many fields there may be.
 MAX_URL: Final = 2**16 - 1
 MAX_FIELDS: Final = 32 * 2**10
+MOST_FIELDS: Final = 500
 MAX_HEAD: Final = 96 * 2**10
+#: How much is parsed at once, in bytes: so much may wait as requests, with all that each has.
+SLICE: Final = 4 * 2**10
 
 #: What is refused here: a status, the limit that was met, and what is said.
 Fault: TypeAlias = tuple[int, str | None, Text]
@@ -53,6 +63,14 @@ _TOO_SLOW: Final[Fault] = (
     408,
     "arrival",
     Text("la requête HTTP n'est pas arrivée à temps", "the request took too long to arrive"),
+)
+_NO_ROOM: Final[Fault] = (
+    503,
+    "connections",
+    Text(
+        "trop de connexions sont ouvertes ; fermez-en, ou réessayez plus tard",
+        "too many connections are open; close some, or try again later",
+    ),
 )
 _LONG_HEAD: Final[Fault] = (
     431,
@@ -68,6 +86,14 @@ _LONG_FIELDS: Final[Fault] = (
     Text(
         f"les champs d'en-tête dépassent {MAX_FIELDS >> 10} Kio",
         f"the header fields are larger than {MAX_FIELDS >> 10} KiB",
+    ),
+)
+_MANY_FIELDS: Final[Fault] = (
+    431,
+    "head",
+    Text(
+        f"la requête a plus de {MOST_FIELDS} champs d'en-tête",
+        f"the request has more than {MOST_FIELDS} header fields",
     ),
 )
 _LONG_URL: Final[Fault] = (
@@ -110,26 +136,43 @@ _OTHER_VERSION: Final[Fault] = (
         "this version of HTTP is not known here; ask in HTTP/1.1",
     ),
 )
+_NOTHING: Final = memoryview(b"")
 #: The line of a request with any method (RFC 9112, 3).
 _LINE: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\x7e]+ HTTP/1\.[01]\r?\n")
 
 
-def protocol(memo: Memo) -> type[asyncio.Protocol]:
-    """The protocol class for uvicorn's ``http`` setting, over one memo."""
-    return cast("type[asyncio.Protocol]", type("Edge", (_Edge,), {"memo": memo}))
+def protocol(memo: Memo, opened: Connections) -> type[asyncio.Protocol]:
+    """The protocol class for uvicorn's ``http`` setting, over one memo; ``opened`` has all
+    connections."""
+    return cast("type[asyncio.Protocol]", type("Edge", (_Edge,), {"memo": memo, "opened": opened}))
+
+
+class _Flow(FlowControl):
+    """Nothing more is read while a request waits behind the one that is answered, whoever asks."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: deque[Any]) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
 
 
 class _Edge(HttpToolsProtocol):
     memo: Memo
+    opened: Connections
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self._who = ""  # by address
         self._between = True  # no request is under way on this connection
         self._whole = True  # nothing more is to come of the last request
         self._begun = 0  # requests begun in the piece at hand
         self._head: int | None = 0  # bytes of the head so far; None once it is whole
         self._beside = 0  # bytes that came beside those of the body, as far as it does not explain
         self._piece: bytes | None = None  # the piece that may be one whole request
+        self._unparsed = _NOTHING  # of the piece at hand; something only while requests wait
         self._deadline: asyncio.TimerHandle | None = None
         self._reading: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -145,7 +188,22 @@ class _Edge(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast("asyncio.Transport", transport))
-        self._set_deadline(HEAD_DEADLINE)
+        self.flow = _Flow(self.transport, self.pipeline)
+        self._who = client_at(self.client[0] if self.client else "")
+        goes = self.opened.enter(self._who, self)
+        if goes is self:
+            self._refused = True
+            self._say(_NO_ROOM)
+            self.transport.close()  # at once: there is no room to wait until it has read that
+            return
+        if goes is not None:
+            cast("_Edge", goes).transport.abort()
+        self._set_deadline()
+
+    @property
+    def resting(self) -> bool:
+        """Whether it waits for a request, and all that was answered is on its way."""
+        return self._between and not self.transport.get_write_buffer_size()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -159,6 +217,17 @@ class _Edge(HttpToolsProtocol):
         else:
             self._piece = None
         self._begun = 0
+        self._unparsed = memoryview(data)
+        self._parse()
+
+    def _parse(self) -> None:
+        """Parses what is at hand until a request waits; reading is paused then."""
+        while self._unparsed and not self.pipeline and not self._refused:
+            data, rest = self._unparsed[:SLICE], self._unparsed[SLICE:]
+            self._unparsed = rest or _NOTHING  # what is empty would keep the whole piece
+            self._parse_slice(data)
+
+    def _parse_slice(self, data: memoryview) -> None:
         if self._head is not None:
             self._head += len(data)
         else:
@@ -182,22 +251,22 @@ class _Edge(HttpToolsProtocol):
         elif self._head is None and self._beside > MAX_FIELDS:
             self._refuse(_LONG_FIELDS)
         elif not self._whole and self._deadline is None:
-            self._set_deadline(HEAD_DEADLINE if self._head is not None else BODY_DEADLINE)
+            self._set_deadline()
 
-    def _pass_over(self, data: bytes | memoryview, offer: httptools.HttpParserUpgrade) -> None:
+    def _pass_over(self, data: memoryview, offer: httptools.HttpParserUpgrade) -> None:
         """Goes on where the parser stopped: it would lose the body (uvicorn's issue 2722)."""
-        ahead: list[bytes | memoryview] = [memoryview(data)[offer.args[0] :], self._decline()]
+        ahead = [data[offer.args[0] :], self._decline()]
         try:
             while ahead:
                 data = ahead.pop()
                 try:
                     self.parser.feed_data(data)
                 except httptools.HttpParserUpgrade as another:
-                    ahead += (memoryview(data)[another.args[0] :], self._decline())
+                    ahead += (data[another.args[0] :], self._decline())
         except httptools.HttpParserError:
             self._refuse(self._fault)
 
-    def _decline(self) -> bytes:
+    def _decline(self) -> memoryview:
         """The head at hand without the other protocol that it offers, for a parser anew: as if
         nothing had been offered (RFC 9110, 7.8)."""
         self._offered = False
@@ -207,7 +276,7 @@ class _Edge(HttpToolsProtocol):
         fields = [b": ".join(field) for field in self.headers if field[0] != b"upgrade"]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        return b"\r\n".join((line, *fields, b"\r\n"))
+        return memoryview(b"\r\n".join((line, *fields, b"\r\n")))
 
     def _answer_again(self, kept: Exchange) -> None:
         begin = time.monotonic()
@@ -232,6 +301,8 @@ class _Edge(HttpToolsProtocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head is not None:  # behind a body there may be more of them, for whom nobody asks
             super().on_header(name, value)
+            if len(self.headers) > MOST_FIELDS:
+                self._stop(_MANY_FIELDS)
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
@@ -325,13 +396,17 @@ class _Edge(HttpToolsProtocol):
     def _go_on(self) -> None:
         """After an answer."""
         if not self.transport.is_closing():
-            self.flow.resume_reading()
             if self.pipeline:
                 self._start_asgi_task(*self.pipeline.pop())
+                self._parse()
             elif self._refused:
                 self._part()
             else:
                 self._rest()
+            if self.flow.read_paused and self._deadline is not None:
+                self._clear_deadline()  # the time when nothing was read does not count
+                self._set_deadline()
+            self.flow.resume_reading()
 
     # --- between requests -------------------------------------------------------------------
 
@@ -372,6 +447,7 @@ class _Edge(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self.opened.leave(self._who, self)
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
         self._clear_deadline()
@@ -411,35 +487,39 @@ class _Edge(HttpToolsProtocol):
     def _part(self) -> None:
         """The last word on this connection, if there is one."""
         if self._parting is not None:
-            status, limit, detail = self._parting
-            problem = {
-                "type": "about:blank",
-                "title": TITLES[status].en,
-                "status": status,
-                "detail": f"{detail.en} / {detail.fr}",
-            }
-            body = json.dumps(problem, ensure_ascii=False).encode()
-            self.transport.write(
-                STATUS_LINE[status]
-                + self._defaults()
-                + b"content-type: application/problem+json\r\naccess-control-allow-origin: *\r\n"
-                + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-                + body
-            )
-            # Between requests, nothing is known of the next one.
-            url = b"" if self._whole else self.url
-            method = self.parser.get_method() if url else b""
-            self.memo.refused(method + b" " + url, status, len(body), limit)
+            self._say(self._parting)
         self.transport.write_eof()
         self.flow.resume_reading()
         self.loop.call_later(LINGER, self.transport.close)
 
-    def _set_deadline(self, seconds: float) -> None:
-        self._deadline = self.loop.call_later(seconds, self._late, seconds)
+    def _say(self, fault: Fault) -> None:
+        status, limit, detail = fault
+        problem = {
+            "type": "about:blank",
+            "title": TITLES[status].en,
+            "status": status,
+            "detail": f"{detail.en} / {detail.fr}",
+        }
+        body = json.dumps(problem, ensure_ascii=False).encode()
+        self.transport.write(
+            STATUS_LINE[status]
+            + self._defaults()
+            + b"content-type: application/problem+json\r\naccess-control-allow-origin: *\r\n"
+            + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body)
+            + body
+        )
+        # Between requests, nothing is known of the next one.
+        url = b"" if self._whole else self.url
+        method = self.parser.get_method() if url else b""
+        self.memo.refused(method + b" " + url, status, len(body), limit)
 
-    def _late(self, seconds: float) -> None:
+    def _set_deadline(self) -> None:
+        seconds = HEAD_DEADLINE if self._head is not None else BODY_DEADLINE
+        self._deadline = self.loop.call_later(seconds, self._late)
+
+    def _late(self) -> None:
         if self.flow.read_paused:  # it is we who do not read
-            self._set_deadline(seconds)
+            self._set_deadline()
         else:
             self._refuse(_TOO_SLOW)
 

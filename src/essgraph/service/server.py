@@ -20,6 +20,7 @@ from essgraph.engine import Limits
 from essgraph.service import edge
 from essgraph.service.access import Access, AccessLog, Metrics, remembered_line
 from essgraph.service.app import create_app
+from essgraph.service.connections import Connections
 from essgraph.service.live import Live
 from essgraph.service.memo import Memo
 
@@ -51,7 +52,7 @@ def serve(
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # not a line for each query
-    _raise_descriptor_limit()
+    opened = Connections(_raise_descriptor_limit())
     sys.setswitchinterval(0.0005)  # a large query read in a thread holds up the loop no longer
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         loop = runner.get_loop()
@@ -69,7 +70,7 @@ def serve(
                 access,
                 host=host,
                 port=port,
-                http=edge.protocol(memo),
+                http=edge.protocol(memo, opened),
                 ws="none",
                 lifespan="on",
                 access_log=False,
@@ -130,9 +131,12 @@ def authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _raise_descriptor_limit() -> None:
-    """As many connections as the system grants: a soft limit of 1,024 is soon reached."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+def _raise_descriptor_limit() -> int:
+    """As many as the system grants, within reason: a soft limit of 1,024 is soon reached. Returns
+    how many that is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
     with suppress(ValueError, OSError):
-        wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return soft
