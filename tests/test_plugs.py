@@ -104,6 +104,11 @@ def test_the_gitlab_template(wrong_date: tuple[Path, int], environment: dict[str
     job = yaml.safe_load((ROOT / file).read_text())["essgraph-validate"]
     project, line = wrong_date
     variables = {**environment, **job["variables"]}
+    # The name is anybody's on PyPI, where essgraph is not: nothing of that name is installed.
+    refused = shell("\n".join(job["before_script"] + job["script"]), project, variables)
+    assert refused.returncode == 2
+    assert "ESSGRAPH_PACKAGE" in refused.stderr
+    variables["ESSGRAPH_PACKAGE"] = "essgraph-0.1.0-py3-none-any.whl"
     done = shell("\n".join(job["before_script"] + job["script"]), project, variables)
     assert done.returncode == 1
     assert f"{ARTICLE}:{line}:" in done.stdout

@@ -37,7 +37,7 @@ def run(arguments: Namespace, language: str) -> int:
     triples, quads, entities, passages = built.checked.counts
     for text in (
         Text(
-            f"{triples} triplets dans le graphe par défaut, {quads} quads au total",
+            f"{triples} triplets dans le graphe par défaut, {quads} quadruplets au total",
             f"{triples} triples in the default graph, {quads} quads in all",
         ),
         Text(
