@@ -180,13 +180,14 @@ OTHERWISE: dict[str, list[tuple[dict[str, str], list[str]]]] = {
     "programme": [
         (
             {"event": "id:aimf-workshop-2013-2"},
+            # In the order of the programme.
             [
-                "id:talk-banfora-centre",
-                "id:talk-dakar-fund",
                 "id:talk-groupe-sos",
-                "id:talk-lokossa",
-                "id:talk-nantes-policy",
                 "id:talk-training-and-business-creation",
+                "id:talk-dakar-fund",
+                "id:talk-banfora-centre",
+                "id:talk-nantes-policy",
+                "id:talk-lokossa",
             ],
         ),
     ],
