@@ -457,6 +457,26 @@ def test_a_page_answers_304_to_who_has_it(client: httpx.Client) -> None:
         assert again.status_code == 304, path
 
 
+@pytest.mark.parametrize(
+    ("slug", "lang", "said", "about"),
+    [
+        ("note-fodem", "fr", "sans doute un seul fonds", "/page/dakar-municipal-solidarity-fund"),
+        ("note-fodem", "en", "in all likelihood one fund", "/page/fodem"),
+        ("note-founding-of-remcess", "fr", "Le document dit 2016", "/passage/aimf-article-2019/14"),
+    ],
+)
+def test_the_page_of_a_note_says_what_the_note_says(
+    client: httpx.Client, slug: str, lang: str, said: str, about: str
+) -> None:
+    page = client.get(f"/page/{slug}?lang={lang}").text
+    reader = Reader(page)
+    assert said in " ".join(reader.text.split())
+    assert about in {href.partition("?")[0] for href in reader.links()}
+    # A note is ours, and no fact: neither passage nor register states it.
+    assert "registre" not in page
+    assert "register" not in page
+
+
 def test_every_fact_shows_its_evidence(client: httpx.Client) -> None:
     text = client.get("/page/remcess").text
     pieces = set(re.findall(r'class="piece [a-z]+" id="(p-[a-z0-9-]+)"', text))
