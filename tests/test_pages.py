@@ -16,7 +16,7 @@ import httpx
 import pytest
 from conftest import ROOT, copy_project, serving, with_quads
 
-from essgraph import names
+from essgraph import catalog, names
 from essgraph.build import build
 from essgraph.project import Project
 from essgraph.service.pages import dates, outcome
@@ -421,10 +421,29 @@ def test_pages_of_an_answer_go_from_the_first_to_the_last(client: httpx.Client) 
     assert visited > 1
 
 
+@pytest.mark.parametrize("lang", ["fr", "en"])
+def test_the_questions_are_listed_by_subject(client: httpx.Client, lang: str) -> None:
+    page = client.get(f"/queries?lang={lang}").text
+    subjects = [words.in_language(lang) for words in catalog.SUBJECTS.values()]
+    assert re.findall(r"<h2[^>]*>(.*?)</h2>", page) == [html.escape(s) for s in subjects]
+    # From the top each is one step away, and its questions stand below it.
+    reader = Reader(page)
+    parts = [link[1:] for link in reader.links() if link in {f"#{s}" for s in catalog.SUBJECTS}]
+    assert parts == list(catalog.SUBJECTS)
+    for name, subject in (("members", "people"), ("versions", "doubts")):
+        section = page.partition(f'<section id="{subject}"')[2].partition("</section>")[0]
+        assert f'href="/queries/{name}?lang={lang}"' in section
+        # And a question leads back to those beside it.
+        question = client.get(f"/queries/{name}?lang={lang}").text
+        assert f'href="/queries?lang={lang}#{subject}"' in question
+    editor = client.get(f"/sparql?lang={lang}").text
+    assert re.findall('<optgroup label="([^"]*)"', editor) == subjects
+
+
 @pytest.mark.parametrize(
     ("path", "first", "second"),
     [
-        ("/queries", ">À quelles heures", ">Combien de mandats"),
+        ("/queries", ">À quelles heures", ">Combien d’événements"),
         ("/page/answer-of-honore-quantchi", ">économie circulaire<", ">engagement politique<"),
         ("/ontology", "<h3>événement", "<h3>groupe"),
     ],

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -317,6 +318,61 @@ def test_a_question_says_in_both_languages_what_it_asks(name: str) -> None:
         assert parameter.description.fr
         assert parameter.description.en
         assert parameter.description.fr != parameter.description.en
+
+
+def test_the_list_is_short_enough_to_be_read_by_subject() -> None:
+    """Each subject has some questions, none has so many that it would have to be searched too."""
+    sizes = Counter(question.subject for question in QUESTIONS.values())
+    assert set(sizes) == set(catalog.SUBJECTS)
+    assert min(sizes.values()) >= 3
+    assert max(sizes.values()) <= 10
+    assert all(words.fr != words.en for words in catalog.SUBJECTS.values())
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_command_line_lists_the_questions_by_subject(
+    run: Run, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    monkeypatch.setenv("LC_ALL", language)
+    outcome = run("query", "--list", "--project", ROOT)
+    assert (outcome.code, outcome.err) == (0, "")
+    listed: dict[str, list[str]] = {}
+    for block in outcome.out.split("\n\n"):
+        subject, *lines = block.splitlines()
+        listed[subject] = [re.split(" {2,}", line.strip())[0] for line in lines]
+        for line in lines:
+            asked, title = re.split(" {2,}", line.strip())
+            assert title == QUESTIONS[asked.split()[0]].title.in_language(language)
+    assert list(listed) == [w.in_language(language) for w in catalog.SUBJECTS.values()]
+    asked = [name for names_ in listed.values() for name in names_]
+    assert {name.split()[0] for name in asked} == set(QUESTIONS)
+    assert "members body=" in asked
+    assert "connections one= other=" in asked
+
+
+@pytest.mark.parametrize(
+    ("typed", "english", "french"),
+    [
+        ("membrs", "; did you mean members? (", " ; vouliez-vous dire members ? ("),
+        # By a word of the library, in either language.
+        ("villes", "did you mean cities, cities-of-2013-elsewhere? (", "dire cities, cities-of"),
+        ("événement", "did you mean participants? (", "vouliez-vous dire participants ? ("),
+        ("qzxwvk", '"qzxwvk" (all questions: essgraph query --list)', "« qzxwvk » (toutes les"),
+    ],
+)
+def test_a_question_that_there_is_not_is_told_with_the_nearest(
+    run: Run, monkeypatch: pytest.MonkeyPatch, typed: str, english: str, french: str
+) -> None:
+    for language, said, list_ in (
+        ("en", english, "all questions: essgraph query --list"),
+        ("fr", french, "toutes les questions : essgraph query --list"),
+    ):
+        monkeypatch.setenv("LC_ALL", language)
+        outcome = run("query", typed, "--project", ROOT)
+        assert outcome.code == 1
+        assert said in outcome.err
+        assert list_ in outcome.err
+        assert len(outcome.err) < 200
 
 
 def test_no_two_questions_bear_one_title() -> None:

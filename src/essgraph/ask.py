@@ -53,7 +53,7 @@ def read(name: str, values: bool, project: Project, stdin: IO[bytes]) -> Questio
     elif path.suffix == ".rq" or os.path.isfile(name):  # noqa: PTH113 - of any length
         text, file = decode(project.read(path), name), name
     else:
-        return catalog.find(catalog.load(project.queries), name)
+        return catalog.find(catalog.load(project.queries), name, "essgraph query --list")
     return catalog.read(path.stem, text, file) if values else text
 
 

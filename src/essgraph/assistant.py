@@ -15,8 +15,8 @@ from typing import Any, Final, Literal, ParamSpec, TypeVar
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
-from essgraph import formats, names
-from essgraph.catalog import Question
+from essgraph import catalog, formats, names
+from essgraph.catalog import Question, by_subject
 from essgraph.engine import Dataset
 from essgraph.errors import EssgraphError, LimitExceeded, QueryError, SyntaxFault, Text, UnknownName
 from essgraph.query import inspect
@@ -166,13 +166,14 @@ class _Tools:
 
     async def list_questions(self, about: str = "", language: Language = "en") -> dict[str, Any]:
         """The library of tested questions, with their parameters; `about` narrows it by a word of
-        the title, description or keywords."""
+        the title, description, keywords or subject."""
         questions = asking.questions(self._live.now).values()
         wanted = fold(about).split()
         return {
             "questions": [
                 {
                     "name": question.name,
+                    "subject": words.in_language(language),
                     "title": question.title.in_language(language),
                     "description": question.description.in_language(language),
                     "parameters": {
@@ -183,8 +184,9 @@ class _Tools:
                         if parameter.name != "lang"
                     },
                 }
-                for question in questions
-                if all(word in fold(_told_of(question)) for word in wanted)
+                for _, words, grouped in by_subject(questions)
+                for question in grouped
+                if all(word in fold(" ".join((*words, _told_of(question)))) for word in wanted)
             ]
         }
 
@@ -197,7 +199,9 @@ class _Tools:
         offset: int = 0,
     ) -> dict[str, Any]:
         """The answer to a question of the library, each row with the passages that support it."""
-        it = await asking.asked(self._live.now, name, dict(parameters or {}), language)
+        served = self._live.now
+        question = catalog.find(asking.questions(served), name, "list_questions")
+        it = await asking.asked(served, question, dict(parameters or {}), language)
         limit, offset = max(1, min(limit, MOST_ROWS)), max(0, min(offset, _FARTHEST))
         found = await supports.of(it, inspect(f"{it.text}\nLIMIT {limit}\nOFFSET {offset}"))
         rows = [
