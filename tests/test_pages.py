@@ -440,6 +440,22 @@ def test_the_questions_are_listed_by_subject(client: httpx.Client, lang: str) ->
     assert re.findall('<optgroup label="([^"]*)"', editor) == subjects
 
 
+@pytest.mark.parametrize("lang", ["fr", "en"])
+def test_a_page_says_a_name_once_in_each_row(client: httpx.Client, lang: str) -> None:
+    """An answer has names beside identifiers for those who take it as a table; the page shows what
+    is identified by its name."""
+    page = client.get(f"/queries/talks?lang={lang}").text
+    columns = re.findall(r'<th scope="col">(\w+)</th>', page)
+    assert columns == ["talk", "event", "speakerLabel", "aboutLabel"]
+    assert client.get("/queries/talks?format=csv").text.startswith(
+        "talk,talkLabel,event,eventLabel,"
+    )
+    # Whoever writes a query sees all that it asks for.
+    query = f"SELECT ?s ?sLabel {{ ?s a <{names.ESS}City> ; <{names.RDFS}label> ?sLabel }}"
+    asked = client.get("/sparql", params={"query": query, "lang": lang}).text
+    assert re.findall(r'<th scope="col">(\w+)</th>', asked) == ["s", "sLabel"]
+
+
 @pytest.mark.parametrize(
     ("path", "first", "second"),
     [

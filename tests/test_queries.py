@@ -115,6 +115,28 @@ def test_each_row_of_an_answer_has_its_place(name: str) -> None:
     assert len(set(places)) == len(places)
 
 
+#: Columns whose things another column of the row tells: the text of the note, the summary.
+TOLD_OTHERWISE = {
+    ("conflicts", "note"),
+    ("editorial-notes", "note"),
+    ("questions-and-answers", "answer"),
+    ("recommendations", "recommendation"),
+}
+
+
+@pytest.mark.parametrize("name", IN_LANGUAGES)
+def test_what_an_answer_names_it_calls_by_its_name(name: str) -> None:
+    """In a table, an identifier alone is in English whatever the language, and no name."""
+    table = golden(name)
+    nameless = {
+        column
+        for column, *cells in zip(table.columns, *table.rows, strict=True)
+        if any(cells) and all(cell.startswith(names.ID) for cell in cells if cell)
+        if f"{column}Label" not in table.columns
+    }
+    assert {(name, column) for column in nameless} <= TOLD_OTHERWISE
+
+
 @pytest.mark.parametrize("name", IN_LANGUAGES)
 def test_answers_in_english_with_the_same_entities(run: Run, built: Path, name: str) -> None:
     english, french = ask(run, built, name, lang="en"), golden(name)
