@@ -426,6 +426,8 @@ def test_the_questions_are_listed_by_subject(client: httpx.Client, lang: str) ->
     page = client.get(f"/queries?lang={lang}").text
     subjects = [words.in_language(lang) for words in catalog.SUBJECTS.values()]
     assert re.findall(r"<h2[^>]*>(.*?)</h2>", page) == [html.escape(s) for s in subjects]
+    # What the texts say comes before what they do not.
+    assert page.index('"/queries/roles?') < page.index('"/queries/people-without-post?')
     # From the top each is one step away, and its questions stand below it.
     reader = Reader(page)
     parts = [link[1:] for link in reader.links() if link in {f"#{s}" for s in catalog.SUBJECTS}]

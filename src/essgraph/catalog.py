@@ -338,10 +338,11 @@ def require_subject(question: Question, file: str) -> None:
 
 
 def by_subject(questions: Iterable[Question]) -> list[tuple[str, Text, list[Question]]]:
-    """The questions under the name and the words of each subject, in the order given."""
+    """The questions under the name and the words of each subject, in the order given, but that
+    what the texts do not say comes after what they say."""
     grouped = {name: (words, list[Question]()) for name, words in SUBJECTS.items()}
     grouped[""] = (OTHER, [])
-    for question in questions:
+    for question in sorted(questions, key=lambda question: "negative" in question.keywords):
         grouped[question.subject if question.subject in SUBJECTS else ""][1].append(question)
     return [(name, words, them) for name, (words, them) in grouped.items() if them]
 
