@@ -397,6 +397,18 @@ def test_a_question_that_there_is_not_is_told_with_the_nearest(
         assert len(outcome.err) < 200
 
 
+@pytest.mark.parametrize("typed", ["SELECT * { ?s ?p ?o }", "DESCRIBE <http://example.org/>"])
+def test_a_query_in_place_of_a_name_is_told_how_it_is_given(
+    run: Run, monkeypatch: pytest.MonkeyPatch, typed: str
+) -> None:
+    for language, said in (("en", "from standard input"), ("fr", "par l'entrée standard")):
+        monkeypatch.setenv("LC_ALL", language)
+        outcome = run("query", typed, "--project", ROOT)
+        assert outcome.code == 1
+        assert said in outcome.err
+        assert "essgraph query -" in outcome.err
+
+
 def test_no_two_questions_bear_one_title() -> None:
     for titles in (
         [question.title.fr for question in QUESTIONS.values()],
