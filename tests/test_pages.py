@@ -16,7 +16,7 @@ import httpx
 import pytest
 from conftest import ROOT, copy_project, serving, with_quads
 
-from essgraph import names
+from essgraph import catalog, names
 from essgraph.build import build
 from essgraph.project import Project
 from essgraph.service.pages import dates, outcome
@@ -421,10 +421,47 @@ def test_pages_of_an_answer_go_from_the_first_to_the_last(client: httpx.Client) 
     assert visited > 1
 
 
+@pytest.mark.parametrize("lang", ["fr", "en"])
+def test_the_questions_are_listed_by_subject(client: httpx.Client, lang: str) -> None:
+    page = client.get(f"/queries?lang={lang}").text
+    subjects = [words.in_language(lang) for words in catalog.SUBJECTS.values()]
+    assert re.findall(r"<h2[^>]*>(.*?)</h2>", page) == [html.escape(s) for s in subjects]
+    # What the texts say comes before what they do not.
+    assert page.index('"/queries/roles?') < page.index('"/queries/people-without-post?')
+    # From the top each is one step away, and its questions stand below it.
+    reader = Reader(page)
+    parts = [link[1:] for link in reader.links() if link in {f"#{s}" for s in catalog.SUBJECTS}]
+    assert parts == list(catalog.SUBJECTS)
+    for name, subject in (("members", "people"), ("versions", "doubts")):
+        section = page.partition(f'<section id="{subject}"')[2].partition("</section>")[0]
+        assert f'href="/queries/{name}?lang={lang}"' in section
+        # And a question leads back to those beside it.
+        question = client.get(f"/queries/{name}?lang={lang}").text
+        assert f'href="/queries?lang={lang}#{subject}"' in question
+    editor = client.get(f"/sparql?lang={lang}").text
+    assert re.findall('<optgroup label="([^"]*)"', editor) == subjects
+
+
+@pytest.mark.parametrize("lang", ["fr", "en"])
+def test_a_page_says_a_name_once_in_each_row(client: httpx.Client, lang: str) -> None:
+    """An answer has names beside identifiers for those who take it as a table; the page shows what
+    is identified by its name."""
+    page = client.get(f"/queries/talks?lang={lang}").text
+    columns = re.findall(r'<th scope="col">(\w+)</th>', page)
+    assert columns == ["talk", "event", "speakerLabel", "aboutLabel"]
+    assert client.get("/queries/talks?format=csv").text.startswith(
+        "talk,talkLabel,event,eventLabel,"
+    )
+    # Whoever writes a query sees all that it asks for.
+    query = f"SELECT ?s ?sLabel {{ ?s a <{names.ESS}City> ; <{names.RDFS}label> ?sLabel }}"
+    asked = client.get("/sparql", params={"query": query, "lang": lang}).text
+    assert re.findall(r'<th scope="col">(\w+)</th>', asked) == ["s", "sLabel"]
+
+
 @pytest.mark.parametrize(
     ("path", "first", "second"),
     [
-        ("/queries", ">À quelles heures", ">Combien de mandats"),
+        ("/queries", ">À quelles heures", ">Combien d’événements"),
         ("/page/answer-of-honore-quantchi", ">économie circulaire<", ">engagement politique<"),
         ("/ontology", "<h3>événement", "<h3>groupe"),
     ],
@@ -455,6 +492,26 @@ def test_a_page_answers_304_to_who_has_it(client: httpx.Client) -> None:
         first = client.get(path)
         again = client.get(path, headers={"If-None-Match": first.headers["etag"]})
         assert again.status_code == 304, path
+
+
+@pytest.mark.parametrize(
+    ("slug", "lang", "said", "about"),
+    [
+        ("note-fodem", "fr", "sans doute un seul fonds", "/page/dakar-municipal-solidarity-fund"),
+        ("note-fodem", "en", "in all likelihood one fund", "/page/fodem"),
+        ("note-founding-of-remcess", "fr", "Le document dit 2016", "/passage/aimf-article-2019/14"),
+    ],
+)
+def test_the_page_of_a_note_says_what_the_note_says(
+    client: httpx.Client, slug: str, lang: str, said: str, about: str
+) -> None:
+    page = client.get(f"/page/{slug}?lang={lang}").text
+    reader = Reader(page)
+    assert said in " ".join(reader.text.split())
+    assert about in {href.partition("?")[0] for href in reader.links()}
+    # A note is ours, and no fact: neither passage nor register states it.
+    assert "registre" not in page
+    assert "register" not in page
 
 
 def test_every_fact_shows_its_evidence(client: httpx.Client) -> None:
