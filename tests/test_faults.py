@@ -238,7 +238,7 @@ FAULTS = [
           'id:adama-sangare-mayor-of-bamako\n                org:organization'),
     Fault("mandate without a body", ARTICLE,
           "org:organization id:aimf-innovative-cities-commission ;\n", "", "shape:body",
-          "id:rachel-bocher-for-innovative-cities-commission"),
+          "id:rachel-bocher-for-innovative-cities-commission\n        org:member"),
     Fault("mandate with a role of another list", ARTICLE,
           "org:organization id:bamako ;\n        org:role role:mayor",
           "org:organization id:bamako ;\n        org:role status:idea", "shape:role",
