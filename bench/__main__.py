@@ -32,7 +32,7 @@ def machine() -> str:
     load = os.getloadavg()[0]
     return (
         f"{os.cpu_count()} × {cpu}, {memory:.0f} GiB; {platform.system()} {platform.release()}; "
-        f"Python {platform.python_version()}; {libraries}. "
+        f"Python {platform.python_version()} ({Path(sys.executable).resolve()}); {libraries}. "
         f"Load when the run began: {load:.1f}. "
         f"Measured {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
     )

@@ -23,15 +23,15 @@ T = TypeVar("T")
 Call = Callable[..., Awaitable[Any]]
 
 
-def session(built: Path, talk: Callable[[Client], Awaitable[T]]) -> T:
-    """A conversation with a server of its own."""
+def session(built: Path, talk: Callable[[Client], Awaitable[T]], locale: str = "en") -> T:
+    """A conversation with a server of its own, started by someone with that locale."""
 
     async def run() -> T:
         parameters = StdioServerParameters(
             command=sys.executable,
             args=["-c", "from essgraph.cli import main; main()", "mcp",
                   "--project", str(ROOT), "--out", str(built), "--timeout", "2"],
-            env={**os.environ, "LC_ALL": "en"},
+            env={**os.environ, "LC_ALL": locale},
         )  # fmt: skip
         async with Client(parameters, read_timeout_seconds=60) as client:
             return await talk(client)
@@ -115,7 +115,7 @@ def test_errors_are_told_in_full(built: Path) -> None:
         assert "line 1, column" in await refused(client, "sparql", query="SELECT * { ?s ?p ")
         assert "read-only" in await refused(client, "sparql", query="DELETE WHERE { ?s ?p ?o }")
         slow = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }"
-        assert "limit: time" in await refused(client, "sparql", query=slow)
+        assert "the time limit of 2 s" in await refused(client, "sparql", query=slow)
         wrong = await refused(client, "run_question", name="members", parameters={"body": "3"})
         assert "nothing is named" in wrong
         assert "there are: " in await refused(client, "run_question", name="nothing")
@@ -129,6 +129,55 @@ def test_errors_are_told_in_full(built: Path) -> None:
         assert (await call(client, "sparql", query="ASK {}"))["boolean"] is True
 
     session(built, talk)
+
+
+def told(schema: dict[str, Any]) -> dict[str, str]:
+    """What the schema of a tool's arguments says of each."""
+    return {name: of.get("description", "") for name, of in schema["properties"].items()}
+
+
+def test_the_server_speaks_the_language_of_its_user_whole(built: Path) -> None:
+    async def talk(client: Client) -> tuple[str, dict[str, Any]]:
+        return client.instructions or "", {t.name: t for t in (await client.list_tools()).tools}
+
+    french, fr = session(built, talk, "fr_FR.UTF-8")
+    english, en = session(built, talk, "en")
+    assert "passage" in french
+    assert "passage" in english
+    assert french != english
+    assert list(fr) == list(en)
+    for name, tool in en.items():
+        other = fr[name]
+        assert tool.title and other.title and tool.title != other.title, name  # noqa: PT018
+        assert tool.description and other.description, name  # noqa: PT018
+        assert tool.description != other.description, name
+        own, others = told(tool.input_schema), told(other.input_schema)
+        assert list(own) == list(others), name
+        for argument in own:
+            assert own[argument] and others[argument], (name, argument)  # noqa: PT018
+            assert own[argument] != others[argument], (name, argument)
+        answering = tool.input_schema["properties"].get("language")
+        if answering:  # the language of answers is that of the user too, unless one asks
+            assert answering["default"] == "en"
+            assert other.input_schema["properties"]["language"]["default"] == "fr"
+
+
+def test_answers_and_errors_are_in_the_language_of_the_user_unless_one_asks(built: Path) -> None:
+    async def talk(client: Client) -> None:
+        congress = {"entity": "id:aimf-congress-2013"}
+        for own, label in (({}, "33e congrès de"), ({"language": "en"}, "33rd congress of")):
+            found = await call(client, "describe_entity", **congress, **own)
+            assert label in found["label"]
+        listed = await call(client, "list_questions", about="membres")
+        members = next(q for q in listed["questions"] if q["name"] == "members")
+        assert "par défaut" in members["parameters"]["body"]
+        refusal = await refused(client, "sparql", query="DELETE WHERE { ?s ?p ?o }")
+        assert "lecture seule" in refusal
+        assert "ligne 1, colonne" in await refused(client, "sparql", query="SELECT * { ?s ?p ")
+        other = await refused(client, "search", text="bamako", kind="planet", language="en")
+        assert "there are: " in other
+
+    session(built, talk, "fr_FR.UTF-8")
 
 
 @contextmanager

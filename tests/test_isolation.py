@@ -404,6 +404,52 @@ def test_neighbours_of_runaway_queries_are_served(limited: Server) -> None:
     assert alive(limited)
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_short_queries_leave_a_core_to_a_busy_service(built: Path) -> None:
+    """While it is busy, and no longer; a long query runs wherever there is room."""
+    cores = len(os.sched_getaffinity(0))
+    request = b"GET /sparql?query=ASK%20%7B%7D HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+    def placed(server: Server) -> list[int]:
+        """How many cores each worker may run on."""
+        return sorted(len(os.sched_getaffinity(pid)) for pid in server.children()[1:])
+
+    def reach(server: Server, wanted: list[int]) -> None:
+        until = time.monotonic() + 30
+        while placed(server) != wanted:
+            assert time.monotonic() < until, placed(server)
+            time.sleep(0.05)
+
+    with serving(built, "--timeout", 60, "--workers", 2) as server, ExitStack() as stack:
+        leaving = stack.enter_context(connected(server))
+        leaving.sendall(request.replace(b"ASK%20%7B%7D", quote(ENDLESS).encode()))
+        reach(server, [cores] * 4)
+        busy = threading.Event()
+        busy.set()
+
+        def load() -> None:
+            with connected(server) as client:
+                while busy.is_set():
+                    client.sendall(request * 20)
+                    client.recv(1 << 20)
+
+        threads = [threading.Thread(target=load) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            reach(server, [cores - 1] * 3 + [cores])
+        finally:
+            busy.clear()
+            for thread in threads:
+                thread.join()
+        reach(server, [cores] * 4)
+
+
+def connected(server: Server) -> socket.socket:
+    address = httpx.URL(server.url)
+    return socket.create_connection((address.host, address.port or 80), 20)
+
+
 def test_long_queries_take_turns(built: Path) -> None:
     """There are more than the slow lane holds, and than may be halted: all are answered. Clients
     that leave while they wait take no place."""

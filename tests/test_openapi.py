@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 import httpx
+import pytest
 import schemathesis
 from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
@@ -18,6 +20,7 @@ from schemathesis.checks import CHECKS
 from schemathesis.core.result import Ok
 
 from essgraph import catalog
+from essgraph.service.pages import wording
 
 QUESTIONS = catalog.load(sorted((ROOT / "queries").glob("*.rq")))
 CHECKED = (
@@ -29,6 +32,121 @@ CHECKED = (
     "negative_data_rejection",
     "unsupported_method",
 )
+#: The fields of OpenAPI 3.1 that speak to people; the last is an extension, which viewers read.
+PROSE = ("title", "summary", "description", "x-displayName")
+
+
+def described(server: str, language: str) -> Any:
+    """The description in a language that its address names."""
+    return httpx.get(f"{server}/openapi.json", params={"lang": language}).json()
+
+
+def prose(part: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """What the description says to people, and where."""
+    if isinstance(part, dict):
+        for name, inside in part.items():
+            if name in PROSE and isinstance(inside, str):
+                yield f"{place}/{name}", inside
+            else:
+                yield from prose(inside, f"{place}/{name}")
+    elif isinstance(part, list):
+        for number, inside in enumerate(part):
+            yield from prose(inside, f"{place}/{number}")
+
+
+def bare(part: Any) -> Any:
+    """The description without what it says to people."""
+    if isinstance(part, dict):
+        spoken = {n for n, inside in part.items() if n in PROSE and isinstance(inside, str)}
+        return {name: bare(inside) for name, inside in part.items() if name not in spoken}
+    return [bare(inside) for inside in part] if isinstance(part, list) else part
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_description_is_valid_in_each_language(server: str, language: str) -> None:
+    schemathesis.openapi.from_url(f"{server}/openapi.json?lang={language}").validate()
+
+
+def test_whatever_is_described_is_described_in_both_languages(server: str) -> None:
+    french, english = described(server, "fr"), described(server, "en")
+    assert french["info"]["license"] != english["info"]["license"]
+    french["info"]["license"] = english["info"]["license"]
+    assert bare(french) == bare(english)
+    fr, en = dict(prose(french)), dict(prose(english))
+    assert set(fr) == set(en)
+    assert len(fr) > 800
+    assert {place for place in fr if fr[place] == en[place]} == {"/info/title"}
+    assert not {place for document in (fr, en) for place, said in document.items() if not said}
+
+
+def test_nothing_is_left_without_a_description(server: str) -> None:
+    document = described(server, "en")
+    tags = {tag["name"] for tag in document["tags"] if tag["description"]}
+    lacking = []
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            at = f"{method} {path}"
+            lacking += [] if operation.get("summary") else [at]
+            lacking += [f"{at} {tag}" for tag in operation["tags"] if tag not in tags]
+            parts = (
+                *((parameter["name"], parameter) for parameter in operation["parameters"]),
+                *operation["responses"].items(),
+            )
+            for name, part in parts:
+                if "$ref" in part:
+                    part = document["components"]["responses"][part["$ref"].rpartition("/")[2]]
+                if not part.get("description"):
+                    lacking.append(f"{at} {name}")
+    assert not lacking
+
+
+def test_the_description_is_in_the_language_asked_for(server: str) -> None:
+    """As pages and problems are: by ``lang=``, then ``Accept-Language``, French by default."""
+    fr, en = described(server, "fr"), described(server, "en")
+    address = f"{server}/openapi.json"
+    tags = set()
+    for asked, parameters, language in (
+        ("", {}, "fr"),
+        ("de", {}, "fr"),
+        ("en-GB, fr;q=0.5", {}, "en"),
+        ("fr", {"lang": "en"}, "en"),
+        ("en", {"lang": "fr"}, "fr"),
+    ):
+        answer = httpx.get(address, params=parameters, headers={"Accept-Language": asked})
+        assert answer.json() == (fr if language == "fr" else en), (asked, parameters)
+        assert answer.headers["content-language"] == language
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.headers["vary"] == "Accept-Language, Accept-Encoding"
+        assert answer.headers["cache-control"] == "public, max-age=60"
+        tags.add((language, answer.headers["etag"]))
+    assert len(tags) == len({tag for _, tag in tags}) == 2
+    mine = dict(tags)["fr"]
+    for language, status in (("fr", 304), ("en", 200)):
+        headers = {"Accept-Language": language, "If-None-Match": mine}
+        assert httpx.get(address, headers=headers).status_code == status
+    refused = httpx.get(address, params={"lang": "de"})
+    assert (refused.status_code, refused.json()["status"]) == (400, 400)
+    head = httpx.head(address, params={"lang": "en"})
+    assert (head.status_code, head.headers["content-language"], head.content) == (200, "en", b"")
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_guide_leads_to_the_description_in_both_languages(server: str, language: str) -> None:
+    page = httpx.get(f"{server}/docs", params={"lang": language}).text
+    for other in ("fr", "en"):
+        assert f'href="/openapi.json?lang={other}" hreflang="{other}"' in page
+
+
+def test_the_catalogue_of_interfaces_names_the_description_in_both_languages(server: str) -> None:
+    """RFC 9264, 4.2.4.1: ``hreflang`` is a list."""
+    linkset = httpx.get(f"{server}/.well-known/api-catalog").json()["linkset"]
+    named = {
+        target["href"]: target["hreflang"]
+        for context in linkset
+        for target in context.get("service-desc", ())
+        if "openapi" in target["href"]
+    }
+    assert named == {f"{server}/openapi.json?lang={known}": [known] for known in ("fr", "en")}
 
 
 def test_no_server_error_and_no_undocumented_answer(server: str) -> None:
@@ -66,12 +184,14 @@ def test_no_server_error_and_no_undocumented_answer(server: str) -> None:
     assert asked > 300
 
 
-def test_every_question_is_described_with_examples(server: str) -> None:
-    document = httpx.get(f"{server}/openapi.json").json()
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_every_question_is_described_with_examples(server: str, language: str) -> None:
+    document = described(server, language)
     for name, question in QUESTIONS.items():
         operation = document["paths"][f"/queries/{name}"]["get"]
-        assert operation["summary"] == question.title.en
-        assert question.title.fr in operation["description"]
+        for field, said in (("summary", question.title), ("description", question.description)):
+            expected = wording.typographic(said.in_language(language), language)
+            assert operation[field] == expected
         given = {p["name"]: p.get("example") for p in operation["parameters"]}
         for parameter in question.parameters:
             assert parameter.name in given

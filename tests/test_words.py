@@ -15,6 +15,7 @@ import httpx
 import pyoxigraph as ox
 import pytest
 from conftest import ROOT
+from test_openapi import prose
 from test_pages import BROWSER, PATHS
 
 from essgraph import names
@@ -93,6 +94,7 @@ def _wrong(language: str, text: str) -> list[str]:
 def test_messages_keep_the_typography_of_their_language() -> None:
     found = list(_messages())
     assert len(found) > 300
+    assert not [place for place, fr, en in found if bool(fr) != bool(en)]
     wrong = [
         (place, rules, said)
         for place, fr, en in found
@@ -132,13 +134,25 @@ class Prose(HTMLParser):
             self.pieces.append(data)
 
 
+#: A sign that a line may begin or end with, or an apostrophe of typewriters.
+LOOSE = re.compile(r"\S [;:!?»%](?!\w)|« |\w'\w")
+
+
 @pytest.mark.parametrize("path", [*PATHS, "/ontology", "/shapes", "/dataset", "/id/", "/page/x"])
 def test_no_line_of_a_french_page_begins_with_a_sign(server: str, path: str) -> None:
     headers = {"Accept": BROWSER, "Accept-Language": "fr"}
     page = httpx.get(server + path, headers=headers, timeout=30)
     assert page.headers["content-language"] == "fr"
-    loose = re.compile(r"\S [;:!?»%](?!\w)|« |\w'\w")
-    assert not [piece for piece in Prose(page.text).pieces if loose.search(piece)]
+    assert not [piece for piece in Prose(page.text).pieces if LOOSE.search(piece)]
+
+
+def test_no_line_of_a_french_description_begins_with_a_sign(server: str) -> None:
+    """What viewers of OpenAPI show as pages; code stands between backticks."""
+    said = dict(prose(httpx.get(f"{server}/openapi.json", params={"lang": "fr"}).json()))
+    assert len(said) > 800
+    plain = {place: re.sub("`[^`]*`", "code", text) for place, text in said.items()}
+    assert not {place: text for place, text in plain.items() if LOOSE.search(text)}
+    assert any("\u202f" in text for text in plain.values())
 
 
 def test_the_quotation_marks_of_style_sheets_stay_with_what_they_quote() -> None:

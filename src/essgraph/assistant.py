@@ -2,23 +2,38 @@
 
 Each tool answers from the data alone and names its passages, so that what an assistant repeats
 can be checked. Queries run under the limits of the service; errors come back in full.
+
+The server speaks the language of whoever started it, as all commands do: it has one client, and
+what it says of itself is read in each conversation, by the assistant, and by the person who allows
+a tool to be called. An answer may be asked for in the other language.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Final, Literal, ParamSpec, TypeVar
+from inspect import signature
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import Field
 
 from essgraph import formats, names
-from essgraph.catalog import Question
+from essgraph.catalog import Parameter, Question
 from essgraph.engine import Dataset
-from essgraph.errors import EssgraphError, LimitExceeded, QueryError, SyntaxFault, Text, UnknownName
+from essgraph.errors import (
+    EssgraphError,
+    LimitExceeded,
+    Position,
+    QueryError,
+    SyntaxFault,
+    Text,
+    UnknownName,
+)
 from essgraph.query import inspect
 from essgraph.search import Entity, Index, Kind, fold
 from essgraph.service import asking, claims, finding, supports
@@ -31,37 +46,86 @@ MOST_ROWS: Final = 500
 #: Where no answer has a row any more, and the engine still counts to.
 _FARTHEST: Final = 2**31 - 1
 
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
+_INSTRUCTIONS: Final = Text(
+    "Un graphe de connaissances de l'économie sociale et solidaire, relevé à la main dans cinq "
+    "textes en français. Chaque fait nomme le passage qui l'énonce. Ne dites rien de ces textes "
+    "qu'un outil n'ait répondu : appelez check_claim avant d'affirmer quelque chose, donnez les "
+    "passages, et dites quand les sources se taisent.",
+    "A knowledge graph of the social and solidarity economy, mapped by hand from five French "
+    "texts. Every fact names the passage that states it. Say nothing of these texts that a tool "
+    "has not answered: use check_claim before you assert something, give the passages, and say so "
+    "where the sources are silent.",
+)
+_LANGUAGE: Final = Text(
+    "Langue de la réponse : celle de la personne à qui vous parlez",
+    "Language of the answer: that of the person you speak to",
+)
 
-INSTRUCTIONS: Final = """\
-A knowledge graph of the social and solidarity economy, mapped by hand from five French texts. Every
-fact names the passage that states it. Say nothing of these texts that a tool has not answered: use
-check_claim before you assert something, give the passages, and say so where the sources are silent.
-"""
+Tool = Callable[..., Awaitable[dict[str, Any]]]
+_Told = TypeVar("_Told", bound=Tool)
 
 
-def _told(tool: Callable[_P, Awaitable[_T]]) -> Callable[_P, Awaitable[_T]]:
-    """The tool, with an error of ours told to the assistant in full."""
+@dataclass(frozen=True)
+class _Said:
+    """What is said of a tool: what it is called, what it does, and what each argument is."""
+
+    title: Text
+    does: Text
+    arguments: Mapping[str, Text]
+
+
+#: By the name of the tool, in the order in which they are listed.
+_SAID: Final[dict[str, _Said]] = {}
+
+
+def _tool(title: Text, does: Text, **arguments: Text) -> Callable[[_Told], _Told]:
+    """Says of a tool what assistants and people read of it."""
+
+    def say(tool: _Told) -> _Told:
+        _SAID[tool.__name__] = _Said(title, does, {**arguments, "language": _LANGUAGE})
+        return tool
+
+    return say
+
+
+def _spoken(tool: Tool, said: _Said, language: str) -> Tool:
+    """The tool as an assistant calls it: its arguments are described, it answers in ``language``
+    unless another is asked for, and an error of ours is told in full."""
+    declared = signature(tool, eval_str=True)
 
     @wraps(tool)
-    async def answer(*arguments: _P.args, **named: _P.kwargs) -> _T:
+    async def answer(**arguments: Any) -> dict[str, Any]:
         try:
-            return await tool(*arguments, **named)
+            return await tool(**arguments)
         except EssgraphError as error:
-            said = error.text.in_language(str(named.get("language", "en")))
             at = error.at if isinstance(error, QueryError | SyntaxFault) else None
-            place = f"line {at.line}, column {at.column}: " if at else ""
-            limit = (
-                f" (limit: {error.limit} {error.value})" if isinstance(error, LimitExceeded) else ""
-            )
-            raise ToolError(f"{place}{said}{limit}") from error
+            text = error.text if at is None else _placed(error.text, at)
+            raise ToolError(text.in_language(arguments.get("language", language))) from error
 
+    answer.__signature__ = declared.replace(  # type: ignore[attr-defined]
+        parameters=[
+            one.replace(
+                annotation=Annotated[
+                    one.annotation, Field(description=said.arguments[name].in_language(language))
+                ],
+                default=language if name == "language" else one.default,
+            )
+            for name, one in declared.parameters.items()
+        ]
+    )
     return answer
 
 
-def create_server(live: Live, version: str = "") -> MCPServer:
-    """The server over the version of the data in service; it starts and stops the workers."""
+def _placed(text: Text, at: Position) -> Text:
+    return Text(
+        f"ligne {at.line}, colonne {at.column} : {text.fr}",
+        f"line {at.line}, column {at.column}: {text.en}",
+    )
+
+
+def create_server(live: Live, language: str, version: str = "") -> MCPServer:
+    """The server over the version of the data in service, in ``fr`` or ``en``; it starts and stops
+    the workers."""
 
     @asynccontextmanager
     async def lifespan(_: MCPServer) -> AsyncIterator[None]:
@@ -72,18 +136,18 @@ def create_server(live: Live, version: str = "") -> MCPServer:
             await live.stop()
 
     server: MCPServer = MCPServer(
-        "essgraph", instructions=INSTRUCTIONS, version=version, lifespan=lifespan
+        "essgraph",
+        instructions=_INSTRUCTIONS.in_language(language),
+        version=version,
+        lifespan=lifespan,
     )
     tools = _Tools(live)
-    for tool in (
-        tools.search,
-        tools.describe_entity,
-        tools.list_questions,
-        tools.run_question,
-        tools.sparql,
-        tools.check_claim,
-    ):
-        server.tool()(_told(tool))
+    for name, said in _SAID.items():
+        server.add_tool(
+            _spoken(getattr(tools, name), said, language),
+            title=said.title.in_language(language),
+            description=said.does.in_language(language),
+        )
     return server
 
 
@@ -91,11 +155,23 @@ class _Tools:
     def __init__(self, live: Live) -> None:
         self._live = live
 
+    @_tool(
+        Text("Chercher", "Search"),
+        Text(
+            "Trouve des entités, documents, passages et questions par leur nom ou leur résumé, en "
+            "français ou en anglais ; accents, casse et fautes de frappe n'y changent rien.",
+            "Find entities, documents, passages and questions by name or summary, in French or "
+            "English; accents, case and typing errors do not matter.",
+        ),
+        text=Text("Ce qui est cherché", "What is sought"),
+        kind=Text(
+            "Un genre seulement : City, Network, Event …", "One kind only: City, Network, Event …"
+        ),
+        limit=Text("Nombre de résultats, 50 au plus", "How many results, 50 at most"),
+    )
     async def search(
-        self, text: str, kind: str = "", language: Language = "en", limit: int = 10
+        self, text: str, kind: str = "", limit: int = 10, *, language: Language
     ) -> dict[str, Any]:
-        """Find entities, documents, passages and questions by name or summary, in French or
-        English; accents, case and typing errors do not matter. `kind` is City, Network, Event …"""
         served = self._live.now
 
         def reading(index: Index) -> dict[str, Any]:
@@ -119,9 +195,19 @@ class _Tools:
 
         return await finding.consult(served, reading)
 
-    async def describe_entity(self, entity: str, language: Language = "en") -> dict[str, Any]:
-        """All that is stated of an entity, given by name, identifier (id:bamako) or IRI: each
-        statement with the passages that make it, both ways."""
+    @_tool(
+        Text("Décrire une entité", "Describe an entity"),
+        Text(
+            "Tout ce qui est énoncé d'une entité, dans les deux sens ; chaque énoncé avec les "
+            "passages qui le font.",
+            "All that is stated of an entity, both ways: each statement with the passages that "
+            "make it.",
+        ),
+        entity=Text(
+            "Un nom, un identifiant (id:bamako) ou un IRI", "A name, identifier (id:bamako) or IRI"
+        ),
+    )
+    async def describe_entity(self, entity: str, *, language: Language) -> dict[str, Any]:
         served = self._live.now
         it = await claims.resolve(served, entity, language)
         rows = await claims.rows(
@@ -164,9 +250,18 @@ class _Tools:
             "incoming": [fact for (way, *_), fact in facts.items() if way == "in"],
         }
 
-    async def list_questions(self, about: str = "", language: Language = "en") -> dict[str, Any]:
-        """The library of tested questions, with their parameters; `about` narrows it by a word of
-        the title, description or keywords."""
+    @_tool(
+        Text("Voir les questions", "List the questions"),
+        Text(
+            "La bibliothèque de questions éprouvées, avec leurs paramètres.",
+            "The library of tested questions, with their parameters.",
+        ),
+        about=Text(
+            "Des mots du titre, de la description ou des mots-clés : seulement ces questions-là",
+            "Words of the title, description or keywords: those questions only",
+        ),
+    )
+    async def list_questions(self, about: str = "", *, language: Language) -> dict[str, Any]:
         questions = asking.questions(self._live.now).values()
         wanted = fold(about).split()
         return {
@@ -176,9 +271,7 @@ class _Tools:
                     "title": question.title.in_language(language),
                     "description": question.description.in_language(language),
                     "parameters": {
-                        parameter.name: f"{parameter.type}: "
-                        f"{parameter.description.in_language(language)} "
-                        f"(default {parameter.value})"
+                        parameter.name: _parameter(parameter).in_language(language)
                         for parameter in question.parameters
                         if parameter.name != "lang"
                     },
@@ -188,15 +281,33 @@ class _Tools:
             ]
         }
 
+    @_tool(
+        Text("Poser une question", "Ask a question"),
+        Text(
+            "La réponse à une question de la bibliothèque, chaque ligne avec les passages qui "
+            "l'appuient.",
+            "The answer to a question of the library, each row with the passages that support it.",
+        ),
+        name=Text(
+            "Le nom de la question, que donne list_questions",
+            "The name of the question, which list_questions gives",
+        ),
+        parameters=Text(
+            "Les valeurs de ses paramètres, par nom ; à défaut, les siennes",
+            "The values of its parameters, by name; else its own",
+        ),
+        limit=Text(f"Nombre de lignes, {MOST_ROWS} au plus", f"How many rows, {MOST_ROWS} at most"),
+        offset=Text("Nombre de lignes à passer", "How many rows to skip"),
+    )
     async def run_question(
         self,
         name: str,
         parameters: dict[str, str] | None = None,
-        language: Language = "en",
         limit: int = ROWS,
         offset: int = 0,
+        *,
+        language: Language,
     ) -> dict[str, Any]:
-        """The answer to a question of the library, each row with the passages that support it."""
         it = await asking.asked(self._live.now, name, dict(parameters or {}), language)
         limit, offset = max(1, min(limit, MOST_ROWS)), max(0, min(offset, _FARTHEST))
         found = await supports.of(it, inspect(f"{it.text}\nLIMIT {limit}\nOFFSET {offset}"))
@@ -218,9 +329,24 @@ class _Tools:
             "notes": list(found.notes),
         }
 
+    @_tool(
+        Text("Interroger en SPARQL", "Query by SPARQL"),
+        Text(
+            "Une requête SPARQL 1.1, en lecture seule, dans des limites de temps et de taille. Les "
+            "faits d'un passage sont dans le graphe que nomme le passage.",
+            "A SPARQL 1.1 query, read-only and under limits of time and size. The facts of a "
+            "passage stand in the graph named by the passage.",
+        ),
+        query=Text(
+            "Une requête SELECT, ASK, CONSTRUCT ou DESCRIBE",
+            "A SELECT, ASK, CONSTRUCT or DESCRIBE query",
+        ),
+        limit=Text(
+            f"Nombre de lignes montrées, {MOST_ROWS} au plus",
+            f"How many rows to show, {MOST_ROWS} at most",
+        ),
+    )
     async def sparql(self, query: str, limit: int = ROWS) -> dict[str, Any]:
-        """A SPARQL 1.1 query (SELECT, ASK, CONSTRUCT or DESCRIBE), read-only and under limits of
-        time and size. The facts of a passage stand in the graph named by the passage."""
         asked = inspect(query)
         form = formats.JSON if asked.form in ("SELECT", "ASK") else formats.TURTLE
         answer = (await self._live.now.answers.ask(asked, Dataset(), {}, form)).answer
@@ -246,22 +372,32 @@ class _Tools:
             "total": len(bindings),
         }
 
+    @_tool(
+        Text("Vérifier une affirmation", "Check a claim"),
+        Text(
+            "Dit si les sources appuient une affirmation : `supported` (elles l'énoncent), "
+            "`contradicted` (elles l'excluent) ou `not in the sources` (elles n'en disent rien), "
+            "avec les passages. Donnez soit object, soit text.",
+            "Whether the sources bear out a claim: `supported` (they state it), `contradicted` "
+            "(they rule it out) or `not in the sources` (they say nothing of it), with passages. "
+            "Give either object or text.",
+        ),
+        subject=Text("Une entité : nom, identifiant ou IRI", "An entity: name, identifier or IRI"),
+        property=Text(
+            "Une propriété : nom (« membre de », « est un ») ou identifiant",
+            'A property: name ("member of", "is a") or identifier',
+        ),
+        object=Text(
+            "Une entité ou, pour « est un », une classe", 'An entity or, for "is a", a class'
+        ),
+        text=Text("Une valeur : une date, un nombre, un nom", "A value: a date, a number, a name"),
+    )
     async def check_claim(
-        self,
-        subject: str,
-        property: str,
-        object: str = "",
-        text: str = "",
-        language: Language = "en",
+        self, subject: str, property: str, object: str = "", text: str = "", *, language: Language
     ) -> dict[str, Any]:
-        """Whether the sources bear out a claim: `supported`, `contradicted` or `not in the
-        sources`, with passages. Give the subject and the property by name or identifier, and
-        either an object (an entity or, for "is a", a class) or a text (a date, number, name)."""
         served = self._live.now
         if bool(object) == bool(text):
-            raise QueryError(
-                Text("donnez object ou text, et un seul des deux", "give either object or text")
-            )
+            raise QueryError(Text("donnez soit object, soit text", "give either object or text"))
         prop = await claims.property_of(served, property)
         try:
             it = await claims.resolve(served, subject, language)
@@ -303,6 +439,13 @@ def _kind(index: Index, name: str) -> Kind:
             f"aucun genre ne s'appelle « {name[:80]} » (il y a : {known})",
             f'no kind is named "{name[:80]}" (there are: {known})',
         )
+    )
+
+
+def _parameter(it: Parameter) -> Text:
+    return Text(
+        f"{it.type} : {it.description.fr} (par défaut {it.value})",
+        f"{it.type}: {it.description.en} (default {it.value})",
     )
 
 

@@ -132,6 +132,12 @@ class Parameter:
         """The default as a value that one would give for it."""
         return self.default.rpartition('"')[0][1:] if self.default[0] == '"' else self.default
 
+    @property
+    def meaning(self) -> Text:
+        """What it is, and how its value is written."""
+        said, kind = self.description, TYPES[self.type]
+        return Text(f"{said.fr} : {kind.fr}", f"{said.en}: {kind.en}")
+
     def term(self, value: str) -> str:
         """``value`` as an N-Triples term. Raises QueryError if it is not of the type."""
         kind = TYPES[self.type]

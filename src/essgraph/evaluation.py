@@ -13,6 +13,7 @@ from essgraph.engine import Dataset
 from essgraph.errors import EngineError, Position, QueryError, SnapshotError, SyntaxFault, Text
 from essgraph.formats import Format
 from essgraph.names import BASE
+from essgraph.paths import divide
 from essgraph.query import explain, tokens
 from essgraph.reader import position
 from essgraph.results import Writer
@@ -122,7 +123,7 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
             custom_functions=functions or None,  # type: ignore[arg-type]
         )
 
-    text = as_evaluated(query)
+    text = as_evaluated(divide(query))
     refused: SyntaxFault | None = None
     while True:
         try:
@@ -141,7 +142,7 @@ def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out:
             if words is None:
                 raise refused from error
             query = words
-            text = as_evaluated(query)
+            text = as_evaluated(divide(query))
         except OSError as error:  # of the store: ``out`` has errors of its own
             raise EngineError(
                 Text(

@@ -14,7 +14,6 @@ import pyoxigraph as ox
 from essgraph import names
 from essgraph.catalog import TYPES, Parameter, Question
 from essgraph.dataset import about, both
-from essgraph.errors import Text
 
 _TYPE: Final = names.RDF + "type"
 _TRUE: Final = ox.Literal("true", datatype=ox.NamedNode(names.XSD + "boolean"))
@@ -42,7 +41,6 @@ def described(questions: Iterable[Question]) -> Iterator[ox.Triple]:
 
 def _parameter(question: str, node: str, parameter: Parameter) -> Iterator[ox.Triple]:
     kind = TYPES[parameter.type]
-    said = parameter.description
     yield from about(
         node,
         (_TYPE, names.SH + "Parameter"),
@@ -50,11 +48,8 @@ def _parameter(question: str, node: str, parameter: Parameter) -> Iterator[ox.Tr
         (names.SH + "datatype", names.XSD + kind.datatype if kind.datatype else None),
         (names.SH + "nodeKind", None if kind.datatype else names.SH + "IRI"),
         (names.SH + "optional", _TRUE),
-        *both(names.SH + "name", said),
-        *both(
-            names.SH + "description",
-            Text(f"{said.fr} : {kind.fr}", f"{said.en}: {kind.en}"),
-        ),
+        *both(names.SH + "name", parameter.description),
+        *both(names.SH + "description", parameter.meaning),
     )
     default = f"<{node}> <{names.SH}defaultValue> {parameter.term(parameter.value)} ."
     yield from (quad.triple for quad in ox.parse(default, ox.RdfFormat.N_TRIPLES))

@@ -1,4 +1,7 @@
-"""Property paths (SPARQL 1.1 Query, 9) unfolded, for an engine that does not follow them right.
+"""Property paths (SPARQL 1.1 Query, 9) in other words, for engines that do not follow them right.
+
+Our own gives each pair of ends of ``p|q`` once, where both may join it: a path with alternatives
+becomes a union of paths without.
 
 Virtuoso 7.2.5 loses solutions along ``p*``, ``p+`` and ``p?``, gives others twice, and leaves the
 graph (OpenLink's issues 704, 1078, 895). What it does right are joins, unions and sub-SELECTs: so
@@ -16,12 +19,14 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import count, pairwise
+from itertools import chain, count, pairwise, product
+from math import prod
 from typing import Final, NamedTuple
 
 from essgraph import names
-from essgraph.errors import NotOffered, Text
+from essgraph.errors import EssgraphError, NotOffered, Text
 from essgraph.query import Query, tokens
+from essgraph.reader import Reader
 
 #: The most steps that are unfolded.
 MAX_STEPS: Final = 12
@@ -29,6 +34,9 @@ MAX_STEPS: Final = 12
 MAX_WAYS: Final = 27
 #: What an unfolded query may have in characters; each step adds to it.
 MAX_SIZE: Final = 128 * 1024
+
+#: How many paths without alternatives one with them may become.
+MAX_ALTERNATIVES: Final = 64
 
 #: Whether a query has a solution.
 Ask = Callable[[str], Awaitable[bool]]
@@ -44,19 +52,48 @@ _LITERAL: Final = re.compile(r"[\"'+.0-9-]|(?:true|false)$", re.IGNORECASE)
 
 
 class _Path(NamedTuple):
-    """A path: ``iri`` (with its text), ``^``, ``/``, ``|``, ``!`` or one of the repeats."""
+    """A path: ``iri``, ``^``, ``/``, ``|``, ``!`` or one of the repeats, and its text, without
+    the brackets around it."""
 
     kind: str
-    parts: tuple[_Path, ...] = ()
-    text: str = ""
+    parts: tuple[_Path, ...]
+    text: str
 
     @property
     def repeats(self) -> bool:
         return self.kind in _REPEATS or any(part.repeats for part in self.parts)
 
+    @property
+    def ways(self) -> int:
+        """Of how many paths without alternatives it is the union (18.2.2.4). What repeats counts
+        as one, for it gives each pair of ends once."""
+        match self.kind:
+            case "|":
+                return sum(part.ways for part in self.parts)
+            case "/" | "^":
+                return prod(part.ways for part in self.parts)
+            case "!":
+                return len({part.kind for part in self.parts}) or 1
+        return 1
 
-@dataclass(frozen=True)
-class _Link:
+    def divided(self) -> Iterator[str]:
+        """These paths."""
+        if self.ways == 1:
+            yield self.text
+        elif self.kind == "|":
+            yield from chain.from_iterable(part.divided() for part in self.parts)
+        elif self.kind == "/":
+            for texts in product(*(part.divided() for part in self.parts)):
+                yield "/".join(f"({text})" for text in texts)
+        elif self.kind == "^":
+            yield from (f"^({text})" for text in self.parts[0].divided())
+        else:
+            for sign in ("", "^"):
+                parts = [sign + p.text for p in self.parts if p.kind == (sign or "iri")]
+                yield f"!({'|'.join(parts)})"
+
+
+class _Link(NamedTuple):
     """A path between two terms, the graph it is sought in (of GRAPH), and whether it matters how
     often a solution comes."""
 
@@ -84,11 +121,11 @@ async def unfold(query: Query, ask: Ask) -> Query:
     NotOffered for what is not unfolded: more than MAX_STEPS, a blank node or literal at the end
     of such a path, SPARQL 1.2 beside it; and what ``ask`` raises.
     """
-    reader = _Reader(query)
+    reader = _Reader(query.text, _REPEATS, lambda path, counted: path.repeats)
     blocks = reader.blocks()
     if not blocks:
         return query
-    writer = _Writer(reader, ask)
+    writer = _Writer(reader, query, ask)
     pieces, at = [], 0
     for block in blocks:
         groups = [await writer.link(link) for link in block.links]
@@ -103,6 +140,33 @@ async def unfold(query: Query, ask: Ask) -> Query:
     return query._replace(text=text)
 
 
+def divide(text: str) -> str:
+    """The query with its paths of alternatives as unions, where it matters how often a solution
+    comes (18.4): the same where that is not so, or where it is no SPARQL 1.1.
+
+    They stay where one has more than MAX_ALTERNATIVES ways or stands between square brackets, and
+    where the query names a blank node: it may stand in one group only (4.1.4).
+    """
+    if "|" not in text.replace("||", "") or "_:" in text:
+        return text
+    try:
+        Reader(text).query()
+        blocks = _Reader(text, ("|",), _may_divide).blocks()
+    except EssgraphError:
+        return text
+    pieces, at = [], 0
+    for block in blocks:
+        pieces += [text[at : block.start], block.kept]
+        for start, path, end, *_ in block.links:
+            pieces.append(_union([f"{start} {way} {end}" for way in path.divided()]))
+        at = block.end
+    return " ".join([*pieces, text[at:]])
+
+
+def _may_divide(path: _Path, counted: bool) -> bool:
+    return counted and 1 < path.ways <= MAX_ALTERNATIVES
+
+
 def _refused(french: str, english: str) -> NotOffered:
     return NotOffered(
         Text(
@@ -115,11 +179,16 @@ def _refused(french: str, english: str) -> NotOffered:
 
 
 class _Reader:
-    """Finds the blocks of triples with paths that repeat. The query is one by the grammar."""
+    """Finds the blocks of triples with paths that are wanted, which hold one of the signs. The
+    query is one by the grammar."""
 
-    def __init__(self, query: Query) -> None:
-        self.query = query
-        self._tokens = [*tokens(query.text), ("end", "", len(query.text))]
+    def __init__(
+        self, text: str, signs: Sequence[str], wanted: Callable[[_Path, bool], bool]
+    ) -> None:
+        self.text = text
+        self._signs = signs
+        self._wanted = wanted  # by a path, and whether it matters how often a solution comes
+        self._tokens = [*tokens(text), ("end", "", len(text))]
         self._at = 0
         self._found: list[_Block] = []
         self._first = 0
@@ -129,7 +198,7 @@ class _Reader:
     @property
     def prologue(self) -> str:
         """What stands before the form of the query."""
-        return self.query.text[: self._tokens[self._first][2]]
+        return self.text[: self._tokens[self._first][2]]
 
     def variable(self) -> str:
         """The beginning of variables that the query has not."""
@@ -147,7 +216,7 @@ class _Reader:
         return any(a[1] in heads and b[1] == "*" for a, b in pairwise(self._tokens))
 
     def blocks(self) -> list[_Block]:
-        if not any(kind == "op" and text in _REPEATS for kind, text, _ in self._tokens):
+        if not any(kind == "op" and text in self._signs for kind, text, _ in self._tokens):
             return []
         forms = ("SELECT", "ASK", "CONSTRUCT", "DESCRIBE")
         while self._tokens[self._first][1] not in forms:
@@ -176,7 +245,7 @@ class _Reader:
     def _span(self, start: int) -> str:
         """The text from one token to the one before this."""
         _, text, offset = self._tokens[self._at - 1]
-        return self.query.text[self._tokens[start][2] : offset + len(text)]
+        return self.text[self._tokens[start][2] : offset + len(text)]
 
     # --- what holds triples -----------------------------------------------------------------
 
@@ -285,8 +354,7 @@ class _Reader:
             path = None if self._kind() == "var" else self._path()
             if path is None:
                 self._next()
-            elif path.repeats:
-                counted = self._counted and not self._tested
+            elif self._wanted(path, counted := self._counted and not self._tested):
                 links += [_Link(subject, path, end, graph, counted) for end in self._objects()]
                 continue
             list(self._objects())
@@ -305,7 +373,7 @@ class _Reader:
         if self._text() in ("(", "["):
             self._skip()
             inside = self._tokens[start + 1 : self._at - 1]
-            if any(kind == "op" and text in _REPEATS for kind, text, _ in inside):
+            if any(kind == "op" and text in self._signs for kind, text, _ in inside):
                 raise _refused(
                     "nommez par une variable ce qui est entre crochets",
                     "name what is between brackets with a variable",
@@ -325,16 +393,17 @@ class _Reader:
 
     def _between(self, sign: str, part: Callable[[], _Path]) -> _Path:
         """Parts with a sign between them."""
-        parts = [part()]
+        start, parts = self._at, [part()]
         while self._text() == sign:
             self._next()
             parts.append(part())
-        return parts[0] if len(parts) == 1 else _Path(sign, tuple(parts))
+        return parts[0] if len(parts) == 1 else _Path(sign, tuple(parts), self._span(start))
 
     def _step(self) -> _Path:
+        start = self._at
         if self._text() == "^":
             self._next()
-            return _Path("^", (self._step(),))
+            return _Path("^", (self._step(),), self._span(start))
         if self._text() == "!":
             path = self._negated()
         elif self._text() == "(":
@@ -344,10 +413,11 @@ class _Reader:
         else:
             path = _Path("iri", (), self._next())
         if self._kind() == "op" and self._text() in _REPEATS:
-            path = _Path(self._next(), (path,))
+            path = _Path(self._next(), (path,), self._span(start))
         return path
 
     def _negated(self) -> _Path:
+        start = self._at
         self._next()
         several = self._text() == "("
         if several:
@@ -359,22 +429,22 @@ class _Reader:
                 self._next()
             found.append(_Path("^" if inverse else "iri", (), self._next()))
             if not several:
-                return _Path("!", tuple(found))
+                return _Path("!", tuple(found), self._span(start))
             if self._text() == "|":
                 self._next()
         self._next()
-        return _Path("!", tuple(found))
+        return _Path("!", tuple(found), self._span(start))
 
 
 class _Writer:
     """Writes paths as joins, unions and sub-SELECTs."""
 
-    def __init__(self, reader: _Reader, ask: Ask) -> None:
+    def __init__(self, reader: _Reader, query: Query, ask: Ask) -> None:
         self._ask = ask
         self._prologue = reader.prologue
         self._star = reader.star
-        self._graphs = "".join(f"FROM <{iri}> " for iri in reader.query.default_graphs) + "".join(
-            f"FROM NAMED <{iri}> " for iri in reader.query.named_graphs
+        self._graphs = "".join(f"FROM <{iri}> " for iri in query.default_graphs) + "".join(
+            f"FROM NAMED <{iri}> " for iri in query.named_graphs
         )
         self._name = reader.variable()
         self._numbers = count()

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from essgraph import workers
+from essgraph.cores import Cores
 from essgraph.engine import (
     CLIENT,
     FUNCTIONS,
@@ -113,6 +114,7 @@ class Pool:
         self._clients: dict[str, int] = {}
         self._spools = Spools()
         self._claims = Claims(limits.crowded)
+        self._cores = Cores()
         self._queue: Queue[Worker] = Queue(self._claims)
         self._anew: Queue[Worker] = Queue(self._claims)  # for the slow lane
         self._waiting = 0
@@ -218,6 +220,7 @@ class Pool:
                 await self._pause(error)
             else:
                 self._refused = False
+                self._cores.place(worker.pid)
                 self._spawn(self._watch(worker))
                 return worker
         return None
@@ -500,6 +503,7 @@ class Pool:
 
     def _look(self) -> None:
         now = time.monotonic()
+        self._cores.look(w.pid for w in (*self._idle, *self._running) if w.usable)
         for worker in [*self._running]:
             if not worker.asked:
                 continue  # its answer is here, and its client about to see it
@@ -550,6 +554,7 @@ class Pool:
 
     def _slow_down(self, worker: Worker) -> None:
         worker.slow = True
+        self._cores.free(worker.pid)
         with suppress(OSError):  # it may be gone
             os.setpriority(os.PRIO_PROCESS, worker.pid, 15)
 

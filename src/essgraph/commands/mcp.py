@@ -34,7 +34,7 @@ def run(arguments: Namespace, language: str) -> int:
     from essgraph.service.live import Live
 
     live = Live(folders.out(arguments, project), Limits(timeout=arguments.timeout), workers=1)
-    server = create_server(live, snapshot.version[:16])
+    server = create_server(live, language, snapshot.version[:16])
     # Ctrl-C ends this as SIGTERM does: the thread that waits for input would not hear of it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:

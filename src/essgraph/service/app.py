@@ -16,13 +16,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from essgraph.errors import EssgraphError, Text
-from essgraph.service import details, openapi, sparql
+from essgraph.service import details, sparql
 from essgraph.service.access import Metrics
 from essgraph.service.collections import Collections
 from essgraph.service.entities import SEGMENTS, Entities
 from essgraph.service.finding import Finding
 from essgraph.service.library import Library
 from essgraph.service.live import Live, tell
+from essgraph.service.openapi import OpenApi
 from essgraph.service.pages.routes import PAGES, Pages
 from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem, not_allowed, nothing_at
@@ -64,20 +65,17 @@ def create_app(
             await live.stop()
 
     app = FastAPI(
-        title="essgraph",
-        summary="A knowledge graph in which every fact names its passage",
         lifespan=lifespan,
         redirect_slashes=False,
-        # Their pages load from other hosts; /docs is a page of ours.
-        docs_url=None,
-        redoc_url=None,
+        # Its description has one language, and its pages load from other hosts: ours are below.
+        openapi_url=None,
     )
 
-    @app.get("/health", summary="Whether the service is alive, and the version it serves")
+    @app.get("/health")
     async def health() -> JSONResponse:
         return JSONResponse({"status": "ok", "version": live.now.snapshot.version})
 
-    @app.get("/ready", summary="Whether a query would be answered now")
+    @app.get("/ready")
     async def ready() -> JSONResponse:
         served = live.now
         free = served.pool.alive
@@ -85,11 +83,10 @@ def create_app(
             {"ready": free, "version": served.snapshot.version}, 200 if free else 503
         )
 
-    @app.get("/metrics", summary="Prometheus metrics")
+    @app.get("/metrics")
     async def measured() -> Response:
         return Response(generate_latest(metrics.registry), 200, None, CONTENT_TYPE_LATEST)
 
-    app.openapi = lambda: openapi.document(live)  # type: ignore[method-assign]
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
@@ -97,6 +94,7 @@ def create_app(
     paths: dict[str, ASGIApp] = dict.fromkeys(site.paths, site)
     paths |= {
         "/id/": Collections(live, url),
+        "/openapi.json": OpenApi(live),
         "/search": finding,
         "/sparql": sparql.SparqlEndpoint(live, url),
         "/suggest": finding,

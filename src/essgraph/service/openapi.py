@@ -1,4 +1,5 @@
-"""``/openapi.json``: the service described (OpenAPI 3.1), each question of the library by itself.
+"""``/openapi.json``: the service described (OpenAPI 3.1), each question of the library by itself,
+in French or in English as the pages are.
 
 Written from the library of the version in service, so that a question is described as soon as it
 is served. What is listed here is what may be answered: the tests ask whatever it allows.
@@ -6,19 +7,24 @@ is served. What is listed here is what may be answered: the tests ask whatever i
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Final
+
+from starlette.types import Receive, Scope, Send
 
 from essgraph import catalog, formats
 from essgraph.catalog import Question
+from essgraph.errors import Text
 from essgraph.search import MAX_TEXT
-from essgraph.service import addresses, asking, reconciliation
-from essgraph.service.live import Live
+from essgraph.service import addresses, api, asking, reconciliation
+from essgraph.service.api import Api
+from essgraph.service.live import Served
 from essgraph.service.operations import (
+    INSTEAD_OF_ACCEPT,
     JSON_ONLY,
     LANGUAGE,
     OBJECT,
     STRING,
+    TAGS,
     array,
     in_query,
     integer,
@@ -27,19 +33,46 @@ from essgraph.service.operations import (
     record,
     ref,
 )
+from essgraph.service.pages import wording
+from essgraph.service.reply import send_kept
+from essgraph.service.resource import CACHING
 
 _PROBLEMS: Final = {
-    400: "A parameter is wrong: `detail` says which, and why",
-    403: "Updates and federation are refused",
-    404: "There is nothing of that name, or the version is no longer kept",
-    406: "None of the accepted formats is available",
-    410: "It is no longer here; `Link` leads to what replaced it",
-    413: "The answer or the body is too large",
-    414: "The URL is too long",
-    415: "The body is of another type than those named in `Accept-Post`",
-    429: "Too many requests at once from one client",
-    501: "The snapshot was made without an index of names",
-    503: "A limit was reached, or the service is busy: see `Retry-After`",
+    400: Text(
+        "Un paramètre est incorrect : `detail` dit lequel, et pourquoi",
+        "A parameter is wrong: `detail` says which, and why",
+    ),
+    403: Text(
+        "Les mises à jour et la fédération sont refusées", "Updates and federation are refused"
+    ),
+    404: Text(
+        "Rien ne porte ce nom, ou la version n'est plus gardée",
+        "There is nothing of that name, or the version is no longer kept",
+    ),
+    406: Text(
+        "Aucun des formats acceptés n'est disponible", "None of the accepted formats is available"
+    ),
+    410: Text(
+        "Ce n'est plus ici ; `Link` mène à ce qui l'a remplacé",
+        "It is no longer here; `Link` leads to what replaced it",
+    ),
+    413: Text("La réponse ou le corps est trop volumineux", "The answer or the body is too large"),
+    414: Text("L'adresse est trop longue", "The URL is too long"),
+    415: Text(
+        "Le corps est d'un autre type que ceux que nomme `Accept-Post`",
+        "The body is of another type than those named in `Accept-Post`",
+    ),
+    429: Text(
+        "Trop de requêtes à la fois d'un même client", "Too many requests at once from one client"
+    ),
+    501: Text(
+        "L'instantané a été fait sans index des noms",
+        "The snapshot was made without an index of names",
+    ),
+    503: Text(
+        "Une limite a été atteinte, ou le service est occupé : voir `Retry-After`",
+        "A limit was reached, or the service is busy: see `Retry-After`",
+    ),
 }
 #: What is asked in examples.
 _QUERY: Final = "SELECT * WHERE { ?s a ?class } LIMIT 5"
@@ -101,13 +134,18 @@ _SCHEMAS: Final[dict[str, Any]] = {
             "title": STRING,
             "status": _INTEGER,
             "detail": STRING,
-            "message": {**_TEXTS, "description": "The detail in both languages"},
+            "message": {
+                **_TEXTS,
+                "description": Text(
+                    "Le détail dans les deux langues", "The detail in both languages"
+                ),
+            },
             "instance": STRING,
             "position": record({"line": _INTEGER, "column": _INTEGER}),
             "limit": OBJECT,
         },
         "type title status detail",
-        description="RFC 9457, problem details",
+        description=Text("Détails d'un problème (RFC 9457)", "Problem details (RFC 9457)"),
     ),
     "Results": record(
         {
@@ -125,8 +163,12 @@ _SCHEMAS: Final[dict[str, Any]] = {
             "notes": array(STRING),
         },
         "head",
-        description="SPARQL 1.1 Query Results JSON; with `evidence=1` also `evidence` (one "
-        "entry for each row), `passages` and `notes`",
+        description=Text(
+            "SPARQL 1.1 Query Results JSON ; avec `evidence=1`, aussi `evidence` (une entrée pour "
+            "chaque ligne), `passages` et `notes`",
+            "SPARQL 1.1 Query Results JSON; with `evidence=1` also `evidence` (one entry for each "
+            "row), `passages` and `notes`",
+        ),
     ),
     "Questions": record({"version": STRING, "questions": array(_QUESTION)}, "version questions"),
     "Changes": record(
@@ -160,31 +202,75 @@ _SCHEMAS: Final[dict[str, Any]] = {
 }
 
 
-def document(live: Live) -> dict[str, Any]:
-    """The description of the service over the version in service."""
-    return _document(live.now.snapshot.version, live)
+class OpenApi(Api):
+    """The description of the version in service, in the language asked for."""
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        values = api.once(api.parameters(scope["query_string"]), ("lang",))
+        language = api.language(values, scope)
+        served = self._live.now
+
+        async def make() -> bytes:
+            return api.encode(_told(_document(served), language))
+
+        kept = await served.answers.make(f"openapi {language}", make)
+        headers = [
+            (b"content-type", b"application/json"),
+            (b"content-language", language.encode()),
+            (b"vary", b"Accept-Language, Accept-Encoding"),
+            CACHING,
+        ]
+        await send_kept(scope, send, kept, headers)
 
 
-@lru_cache(maxsize=2)
-def _document(_: str, live: Live) -> dict[str, Any]:
-    questions = asking.questions(live.now)
+def _told(part: Any, language: str) -> Any:
+    """A part of the description in one language: as pages say it, for viewers make pages of it."""
+    if isinstance(part, Text):
+        return wording.typographic(part.in_language(language), language)
+    if isinstance(part, dict):
+        return {name: _told(inside, language) for name, inside in part.items()}
+    return [_told(inside, language) for inside in part] if isinstance(part, list) else part
+
+
+def _document(served: Served) -> dict[str, Any]:
+    questions = asking.questions(served)
+    version = served.snapshot.version[:16]
     return {
         "openapi": "3.1.0",
         "info": {
             "title": "essgraph",
-            "summary": "A knowledge graph in which every fact names its passage",
-            "version": live.now.snapshot.version[:16],
-            "license": {"name": "CC-BY-4.0 (data), Apache-2.0 (code)"},
+            "summary": Text(
+                "Un graphe de connaissances où chaque fait nomme son passage",
+                "A knowledge graph in which every fact names its passage",
+            ),
+            "description": Text(
+                "Tout se lit sans clé. [Les mêmes adresses, avec des exemples](/docs?lang=fr). "
+                "[In English](/openapi.json?lang=en).",
+                "All is read without a key. [The same addresses, with examples](/docs?lang=en). "
+                "[En français](/openapi.json?lang=fr).",
+            ),
+            "version": version,
+            "license": {
+                "name": Text(
+                    "CC-BY-4.0 (données), Apache-2.0 (code)", "CC-BY-4.0 (data), Apache-2.0 (code)"
+                )
+            },
         },
+        # A name is for programs, which make theirs of it: the same in both languages.
+        "tags": [
+            {"name": name, "x-displayName": said, "description": said}
+            for name, said in TAGS.items()
+        ],
         "paths": {
             **_health(),
             "/sparql": _sparql(),
             "/queries": _list(),
             **{f"/queries/{name}": _question(question) for name, question in questions.items()},
-            "/queries/{name}/changes": _changes(list(questions), live.now.snapshot.version),
+            "/queries/{name}/changes": _changes(list(questions), version),
             **_finding(),
             **_reconciliation(),
             **addresses.paths(),
+            "/openapi.json": _itself(),
         },
         "components": {
             "schemas": _SCHEMAS,
@@ -200,34 +286,79 @@ def _document(_: str, live: Live) -> dict[str, Any]:
 
 
 def _health() -> dict[str, Any]:
-    ready = operation("Whether a query would be answered now", "service", JSON_ONLY, ())
-    ready["responses"]["503"] = {"description": "Not now", "content": JSON_ONLY}
+    ready = operation(
+        Text(
+            "Dit si une requête aurait sa réponse maintenant",
+            "Whether a query would be answered now",
+        ),
+        "service",
+        JSON_ONLY,
+        (),
+    )
+    not_now = Text("Pas maintenant", "Not now")
+    ready["responses"]["503"] = {"description": not_now, "content": JSON_ONLY}
     return {
         "/health": {
             "get": operation(
-                "Whether the service is alive, and its version", "service", JSON_ONLY, ()
+                Text(
+                    "Dit si le service est en marche, et sa version",
+                    "Whether the service is alive, and its version",
+                ),
+                "service",
+                JSON_ONLY,
+                (),
             )
         },
         "/ready": {"get": ready},
         "/metrics": {
             "get": operation(
-                "Prometheus metrics", "service", {"text/plain": {"schema": STRING}}, ()
+                Text("Mesures pour Prometheus", "Prometheus metrics"),
+                "service",
+                {"text/plain": {"schema": STRING}},
+                (),
             )
         },
     }
+
+
+def _itself() -> dict[str, Any]:
+    summary = Text(
+        "Cette description, en français ou en anglais", "This description, in French or English"
+    )
+    return {"get": operation(summary, "discovery", JSON_ONLY, (400,), [LANGUAGE])}
 
 
 def _sparql() -> dict[str, Any]:
     content = media((*formats.RESULTS, *formats.GRAPHS))
     problems = (400, 403, 406, 413, 415, 429, 503)
     more = [
-        in_query("query", STRING, "A SPARQL 1.1 query", example=_QUERY),
-        in_query("default-graph-uri", STRING, "A graph of the default graph"),
-        in_query("named-graph-uri", STRING, "A graph that GRAPH may reach"),
-        in_query("timeout", {"type": "number"}, "Seconds, below the limit of the service"),
-        in_query("format", STRING, "Instead of `Accept`"),
+        in_query(
+            "query", STRING, Text("Une requête SPARQL 1.1", "A SPARQL 1.1 query"), example=_QUERY
+        ),
+        in_query(
+            "default-graph-uri",
+            STRING,
+            Text("Un graphe du graphe par défaut", "A graph of the default graph"),
+        ),
+        in_query(
+            "named-graph-uri",
+            STRING,
+            Text("Un graphe que GRAPH peut atteindre", "A graph that GRAPH may reach"),
+        ),
+        in_query(
+            "timeout",
+            {"type": "number"},
+            Text(
+                "En secondes, au-dessous de la limite du service",
+                "Seconds, below the limit of the service",
+            ),
+        ),
+        in_query("format", STRING, INSTEAD_OF_ACCEPT),
     ]
-    summary = "SPARQL 1.1 Protocol, query operation; without a query, the service description"
+    summary = Text(
+        "Protocole SPARQL 1.1, opération de requête ; sans requête, la description du service",
+        "SPARQL 1.1 Protocol, query operation; without a query, the service description",
+    )
     get = operation(summary, "SPARQL", content, problems, more)
     post = operation(summary, "SPARQL", content, problems)
     post["requestBody"] = {
@@ -249,11 +380,10 @@ def _one_or_none(names: list[str]) -> dict[str, Any]:
 
 
 def _list() -> dict[str, Any]:
-    form = in_query("format", _one_or_none(["json"]), "Instead of `Accept`")
+    summary = Text("La bibliothèque de questions", "The question library")
+    form = in_query("format", _one_or_none(["json"]), INSTEAD_OF_ACCEPT)
     content = {"application/json": {"schema": ref("schemas", "Questions")}}
-    return {
-        "get": operation("The question library", "questions", content, (400, 406), [LANGUAGE, form])
-    }
+    return {"get": operation(summary, "questions", content, (400, 406), [LANGUAGE, form])}
 
 
 _OF_TYPE: Final[dict[str, dict[str, Any]]] = {
@@ -276,7 +406,7 @@ def _question(question: Question) -> dict[str, Any]:
         in_query(
             parameter.name,
             _OF_TYPE[parameter.type],
-            f"{parameter.description.en} ({catalog.TYPES[parameter.type].en})",
+            parameter.meaning,
             example=parameter.value,
         )
         for parameter in question.parameters
@@ -284,33 +414,66 @@ def _question(question: Question) -> dict[str, Any]:
     ]
     common = [
         LANGUAGE,
-        in_query("limit", integer(1, asking.MAX_LIMIT), "Rows on a page"),
-        in_query("offset", integer(0, asking.MAX_OFFSET, 0), "Rows before the page"),
+        in_query(
+            "limit",
+            integer(1, asking.MAX_LIMIT),
+            Text("Nombre de lignes de la page", "Rows on a page"),
+        ),
+        in_query(
+            "offset",
+            integer(0, asking.MAX_OFFSET, 0),
+            Text("Nombre de lignes avant la page", "Rows before the page"),
+        ),
         in_query(
             "format",
             _one_or_none([f.name for f in (*offers, *formats.GRAPHS)]),
-            "Instead of `Accept`; `bibtex` and `csl` cite the answer, RDF describes the question",
+            Text(
+                f"{INSTEAD_OF_ACCEPT.fr} ; `bibtex` et `csl` citent la réponse, RDF décrit la "
+                "question",
+                f"{INSTEAD_OF_ACCEPT.en}; `bibtex` and `csl` cite the answer, RDF describes the "
+                "question",
+            ),
         ),
         in_query(
             "evidence",
             {"type": "string", "enum": ["0", "1"]},
-            "`1`: with the passages of each row (JSON and CSV)",
+            Text(
+                "`1` : avec les passages de chaque ligne (JSON et CSV)",
+                "`1`: with the passages of each row (JSON and CSV)",
+            ),
         ),
-        in_query("version", STRING, "A version of the data: how its digest begins"),
-        in_query("answer", STRING, "With `version`: the digest of a cited answer"),
+        in_query(
+            "version",
+            STRING,
+            Text(
+                "Une version des données : le début de son empreinte",
+                "A version of the data: how its digest begins",
+            ),
+        ),
+        in_query(
+            "answer",
+            STRING,
+            Text(
+                "Avec `version` : l'empreinte d'une réponse citée",
+                "With `version`: the digest of a cited answer",
+            ),
+        ),
     ]
     get = operation(
-        question.title.en,
+        question.title,
         "questions",
         content,
         (400, 404, 406, 410, 413, 429, 501, 503),
         own + common,
-        description=f"{question.description.en}\n\n{question.title.fr} {question.description.fr}",
+        description=question.description,
         operationId=question.name,
     )
     get["responses"]["200"]["headers"] = {
         "Link": {
-            "description": "`cite-as`; `next`, `prev`, `latest-version`, `version-history` if any",
+            "description": Text(
+                "`cite-as` ; `next`, `prev`, `latest-version`, `version-history` s'il y en a",
+                "`cite-as`; `next`, `prev`, `latest-version`, `version-history` if any",
+            ),
             "schema": STRING,
         }
     }
@@ -319,7 +482,10 @@ def _question(question: Question) -> dict[str, Any]:
 
 def _changes(questions: list[str], version: str) -> dict[str, Any]:
     get = operation(
-        "What has changed in an answer since a version",
+        Text(
+            "Ce qui a changé dans une réponse depuis une version",
+            "What has changed in an answer since a version",
+        ),
         "questions",
         {"application/json": {"schema": ref("schemas", "Changes")}},
         (400, 404, 406, 413, 429, 503),
@@ -328,14 +494,24 @@ def _changes(questions: list[str], version: str) -> dict[str, Any]:
                 "name": "name",
                 "in": "path",
                 "required": True,
+                "description": Text("La question", "The question"),
                 "schema": {"type": "string", "enum": questions},
                 "example": questions[0],
             },
-            in_query("since", STRING, "The version", required=True, example=version[:16]),
-            in_query("answer", STRING, "The digest of the answer then"),
+            in_query(
+                "since", STRING, Text("La version", "The version"), required=True, example=version
+            ),
+            in_query(
+                "answer",
+                STRING,
+                Text("L'empreinte de la réponse d'alors", "The digest of the answer then"),
+            ),
             LANGUAGE,
         ],
-        description="Besides these, the parameters of the question itself.",
+        description=Text(
+            "Outre ces paramètres, ceux de la question elle-même.",
+            "Besides these, the parameters of the question itself.",
+        ),
     )
     return {"get": get}
 
@@ -344,48 +520,75 @@ def _finding() -> dict[str, Any]:
     q = in_query(
         "q",
         {"type": "string", "minLength": 1, "maxLength": MAX_TEXT},
-        "What is sought",
+        Text("Ce qui est cherché", "What is sought"),
         required=True,
         example="economie",
     )
     content = {"application/json": {"schema": ref("schemas", "Found")}}
     search = operation(
-        "Entities, documents, passages and questions by name",
+        Text(
+            "Des entités, documents, passages et questions par leur nom",
+            "Entities, documents, passages and questions by name",
+        ),
         "search",
         content,
         (400, 406, 501),
         [
             q,
-            in_query("kind", STRING, "Kinds, separated by commas", example="City,Network"),
-            in_query("limit", integer(1, 100, 20), "Results on a page"),
-            in_query("offset", integer(0, 100_000, 0), "Results before the page"),
+            in_query(
+                "kind",
+                STRING,
+                Text("Des genres, séparés par des virgules", "Kinds, separated by commas"),
+                example="City,Network",
+            ),
+            in_query(
+                "limit",
+                integer(1, 100, 20),
+                Text("Nombre de résultats de la page", "Results on a page"),
+            ),
+            in_query(
+                "offset",
+                integer(0, 100_000, 0),
+                Text("Nombre de résultats avant la page", "Results before the page"),
+            ),
             LANGUAGE,
-            in_query("format", _one_or_none(["json"]), "Instead of `Accept`"),
+            in_query("format", _one_or_none(["json"]), INSTEAD_OF_ACCEPT),
         ],
     )
-    limit = in_query("limit", integer(1, 50, 10), "Completions")
+    limit = in_query(
+        "limit", integer(1, 50, 10), Text("Nombre de propositions", "How many completions")
+    )
     suggest = operation(
-        "Completions of a name", "search", content, (400, 406, 501), [q, limit, LANGUAGE]
+        Text("Des noms qui complètent la saisie", "Completions of a name"),
+        "search",
+        content,
+        (400, 406, 501),
+        [q, limit, LANGUAGE],
     )
     return {"/search": {"get": search}, "/suggest": {"get": suggest}}
 
 
 def _reconciliation() -> dict[str, Any]:
     tag, problems = "reconciliation", (400, 413, 429, 501, 503)
-    queries = {**STRING, "description": "JSON: a batch of queries (5)"}
-    extend = {**STRING, "description": "JSON: a data extension query (7)"}
+    queries = Text("JSON : un lot de requêtes (5)", "JSON: a batch of queries (5)")
+    extend = Text("JSON : une demande de propriétés (7)", "JSON: a data extension query (7)")
     get = operation(
-        "Reconciliation Service API 0.2: the manifest; `queries`; `extend`",
+        Text(
+            "Reconciliation Service API 0.2 : le manifeste ; `queries` ; `extend`",
+            "Reconciliation Service API 0.2: the manifest; `queries`; `extend`",
+        ),
         tag,
         JSON_ONLY,
         problems,
         [
-            in_query("queries", queries, "", example=_BATCH),
-            in_query("extend", extend, ""),
+            in_query("queries", STRING, queries, example=_BATCH),
+            in_query("extend", STRING, extend),
             LANGUAGE,
         ],
     )
-    post = operation("The same by POST", tag, JSON_ONLY, (*problems, 415))
+    post = operation(
+        Text("La même chose par POST", "The same by POST"), tag, JSON_ONLY, (*problems, 415)
+    )
     post["requestBody"] = {
         "content": {
             "application/x-www-form-urlencoded": {
@@ -394,27 +597,43 @@ def _reconciliation() -> dict[str, Any]:
             }
         }
     }
-    prefix = in_query("prefix", STRING, "What is typed", example="bam")
+    prefix = in_query("prefix", STRING, Text("Ce qui est saisi", "What is typed"), example="bam")
     paths: dict[str, Any] = {"/reconcile": {"get": get, "post": post}}
-    for name in ("entity", "type", "property"):
+    for name, completed in (
+        ("entity", Text("Des entités qui complètent la saisie", "Completions: entities")),
+        ("type", Text("Des types qui complètent la saisie", "Completions: types")),
+        ("property", Text("Des propriétés qui complètent la saisie", "Completions: properties")),
+    ):
         paths[f"/reconcile/suggest/{name}"] = {
-            "get": operation(f"Completions: {name}", tag, JSON_ONLY, problems, [prefix, LANGUAGE])
+            "get": operation(completed, tag, JSON_ONLY, problems, [prefix, LANGUAGE])
         }
-    identifier = in_query("id", STRING, "An entity", required=True, example="bamako")
+    identifier = in_query(
+        "id", STRING, Text("Une entité", "An entity"), required=True, example="bamako"
+    )
     page = {"text/html": {"schema": STRING}}
     paths["/reconcile/preview"] = {
-        "get": operation("A small page", tag, page, (*problems, 404), [identifier, LANGUAGE])
+        "get": operation(
+            Text("Une petite page", "A small page"),
+            tag,
+            page,
+            (*problems, 404),
+            [identifier, LANGUAGE],
+        )
     }
-    kind = in_query("type", STRING, "A type", example="City")
+    kind = in_query("type", STRING, Text("Un type", "A type"), example="City")
     paths["/reconcile/properties"] = {
         "get": operation(
-            "Properties to fetch for a type",
+            Text("Les propriétés à demander pour un type", "Properties to fetch for a type"),
             tag,
             JSON_ONLY,
             problems,
             [
                 kind,
-                in_query("limit", integer(0, reconciliation.MAX_BATCH), "At most"),
+                in_query(
+                    "limit",
+                    integer(0, reconciliation.MAX_BATCH),
+                    Text("Combien, au plus", "How many, at most"),
+                ),
                 LANGUAGE,
             ],
         )

@@ -1,18 +1,28 @@
-"""The parts of an OpenAPI description (3.1): parameters, types of answers, operations."""
+"""The parts of an OpenAPI description (3.1): parameters, types of answers, operations.
+
+What it says to people stands in it in both languages, as a ``Text``, until it is sent.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
+from essgraph.errors import Text
 from essgraph.formats import HTML, Format
 
 STRING: Final = {"type": "string"}
-LANGUAGE: Final = {
-    "name": "lang",
-    "in": "query",
-    "schema": {"type": "string", "enum": ["fr", "en"]},
-    "description": "Language of labels and messages; without it, by `Accept-Language`",
+#: The groups of operations.
+TAGS: Final = {
+    "service": Text("État du service", "State of the service"),
+    "SPARQL": Text("Requêtes SPARQL", "SPARQL queries"),
+    "questions": Text("Bibliothèque de questions", "Question library"),
+    "search": Text("Recherche", "Search"),
+    "reconciliation": Text("Rapprochement (OpenRefine)", "Reconciliation (OpenRefine)"),
+    "linked data": Text("Données liées", "Linked data"),
+    "vocabulary and dataset": Text("Vocabulaire et jeu de données", "Vocabulary and dataset"),
+    "discovery": Text("Ce que cherchent les robots", "What crawlers look for"),
 }
+INSTEAD_OF_ACCEPT: Final = Text("Remplace `Accept`", "Instead of `Accept`")
 OBJECT: Final = {"type": "object"}
 JSON_ONLY: Final = {"application/json": {"schema": OBJECT}}
 
@@ -31,8 +41,18 @@ def ref(kind: str, name: str) -> dict[str, str]:
     return {"$ref": f"#/components/{kind}/{name}"}
 
 
-def in_query(name: str, schema: dict[str, Any], text: str, **more: Any) -> dict[str, Any]:
+def in_query(name: str, schema: dict[str, Any], text: Text, **more: Any) -> dict[str, Any]:
     return {"name": name, "in": "query", "schema": schema, "description": text, **more}
+
+
+LANGUAGE: Final = in_query(
+    "lang",
+    {"type": "string", "enum": ["fr", "en"]},
+    Text(
+        "Langue des libellés et des messages ; sans ce paramètre, selon `Accept-Language`",
+        "Language of labels and messages; without it, by `Accept-Language`",
+    ),
+)
 
 
 def integer(low: int, high: int, default: int | None = None) -> dict[str, Any]:
@@ -55,14 +75,15 @@ def media(offers: tuple[Format, ...], schema: str | None = None) -> dict[str, An
 
 
 def operation(
-    summary: str,
+    summary: Text,
     tag: str,
     content: dict[str, Any],
     problems: tuple[int, ...],
     parameters: list[dict[str, Any]] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    responses: dict[str, Any] = {"200": {"description": "The answer", "content": content}}
+    answer = Text("La réponse", "The answer")
+    responses: dict[str, Any] = {"200": {"description": answer, "content": content}}
     responses |= {str(status): ref("responses", str(status)) for status in problems}
     return {
         "summary": summary,

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
@@ -27,6 +27,7 @@ from essgraph.service.answers import Kept
 from essgraph.service.links import link, page_of
 from essgraph.service.live import Live, Served
 from essgraph.service.pages import frame
+from essgraph.service.problems import LANGUAGES
 from essgraph.service.reply import send_kept
 from essgraph.service.resource import CACHING, Resource
 
@@ -188,7 +189,7 @@ class Site:
     async def _catalog(self, scope: Scope, send: Send, served: Served) -> None:
         """RFC 9727: a linkset (RFC 9264) of our interfaces and what describes them."""
 
-        def to(path: str, media_type: str) -> dict[str, str]:
+        def to(path: str, media_type: str) -> dict[str, Any]:
             return {"href": self._url + path, "type": media_type}
 
         linkset = [
@@ -213,7 +214,10 @@ class Site:
             },
             {
                 "anchor": f"{self._url}/search",
-                "service-desc": [to("/openapi.json", "application/json")],
+                "service-desc": [
+                    to(f"/openapi.json?lang={known}", "application/json") | {"hreflang": [known]}
+                    for known in LANGUAGES
+                ],
                 "service-doc": [to("/docs", "text/html")],
                 "status": [to("/health", "application/json")],
             },

@@ -102,6 +102,14 @@ ADDRESSES: Final = (
         Text("ce que cherchent les robots", "what crawlers look for"),
         "/sitemap.xml",
     ),
+    (
+        "/openapi.json",
+        Text(
+            "la description de ces adresses pour les programmes (OpenAPI 3.1)",
+            "the description of these addresses for programs (OpenAPI 3.1)",
+        ),
+        "/openapi.json",
+    ),
     ("/health, /ready, /metrics", Text("l'état du service", "the state of the service"), "/health"),
 )
 
