@@ -31,7 +31,7 @@ PATHS = [
     "/page/theme/finance",
     "/page/gsef-global-virtual-forum",
     "/doc/aimf-article-2019",
-    "/passage/aimf-article-2019/14",
+    "/passage/aimf-article-2019/22",
     "/recommendations",
     "/recommendations?by=theme",
     "/queries",
@@ -527,7 +527,7 @@ def test_every_fact_shows_its_evidence(client: httpx.Client) -> None:
 
 def test_without_the_text_a_page_has_no_more_than_its_anchors(client: httpx.Client) -> None:
     assert "<mark>" not in client.get("/page/remcess").text
-    assert "<mark>" not in client.get("/passage/aimf-article-2019/14").text
+    assert "<mark>" not in client.get("/passage/aimf-article-2019/22").text
 
 
 def test_with_the_text_the_words_stand_in_their_context(
@@ -545,13 +545,13 @@ def test_with_the_text_the_words_stand_in_their_context(
         httpx.Client(base_url=running.url) as client,
     ):
         pages = [
-            client.get(f"/passage/aimf-article-2019/14{suffix}", headers={"Accept": BROWSER})
+            client.get(f"/passage/aimf-article-2019/22{suffix}", headers={"Accept": BROWSER})
             for suffix in ("", "", "?lang=en")
         ]
         pages += [
-            client.get(path) for path in ("/page/remcess", "/page/passage/aimf-article-2019/14")
+            client.get(path) for path in ("/page/remcess", "/page/passage/aimf-article-2019/22")
         ]
-        other = client.get("/passage/aimf-article-2019/14", headers={"Accept": "text/turtle"})
+        other = client.get("/passage/aimf-article-2019/22", headers={"Accept": "text/turtle"})
         # A name that somebody else has led to this machine, so that his scripts may read here.
         led = client.get("/page/remcess", headers={"Host": "elsewhere.example"})
         pages += [
@@ -620,7 +620,7 @@ def test_markup_in_data_shows_as_text(tmp_path: Path) -> None:
             "/page/senegal",
             "/search",
             "/search?q=%3Cscript%3Ealert(1)",
-            "/passage/aimf-colloquium-2013/27",
+            "/passage/aimf-colloquium-2013/32",
             '/sparql?query=SELECT ("<script>alert(1)</script>" AS ?x) '
             "(IRI('javascript:alert(1)') AS ?y) {}",
             "/sparql?query=</textarea></script><script>alert(1)</script>",
@@ -653,7 +653,7 @@ STATED = f"""
 <{names.BASE}id/dakar> <{names.BASE}ontology#about> <{names.BASE}id/turned>
 """.strip().splitlines()
 #: In the default graph, and in the one of a passage.
-BIDI = "".join(f"{s} .\n{s} <{names.BASE}passage/aimf-article-2019/14> .\n" for s in STATED)
+BIDI = "".join(f"{s} .\n{s} <{names.BASE}passage/aimf-article-2019/22> .\n" for s in STATED)
 
 
 class Isolation(HTMLParser):
@@ -700,7 +700,7 @@ def test_text_of_another_direction_turns_nothing_around_it(built: Path, tmp_path
             ("/search?q=turned", 0),
             ("/search?q=DLRW", 0),
             ("/id/?class=City", 1),
-            ("/passage/aimf-article-2019/14", 1),
+            ("/passage/aimf-article-2019/22", 1),
             ("/doc/aimf-article-2019", 1),
             (f"/sparql?query={query}", 2),
             (f"/sparql?query={query}&view=graph", 0),

@@ -162,7 +162,7 @@ OTHERWISE: dict[str, list[tuple[dict[str, str], list[str]]]] = {
     "evidence": [
         (
             {"entity": "id:nantes"},
-            ["passage:aimf-article-2019/11", "passage:aimf-colloquium-2013/29"],
+            ["passage:aimf-article-2019/13", "passage:aimf-colloquium-2013/35"],
         ),
     ],
     "members": [
@@ -195,8 +195,8 @@ OTHERWISE: dict[str, list[tuple[dict[str, str], list[str]]]] = {
             {"document": "doc:coop-coter-ess"},
             [
                 f"passage:coop-coter-ess/{n}"
-                for n in range(4, 32)
-                if n not in (15, 21)  # arguments, set aside
+                for n in range(4, 41)
+                if n not in (19, 28)  # arguments, set aside
             ],
         ),
     ],
@@ -247,7 +247,7 @@ OTHERWISE: dict[str, list[tuple[dict[str, str], list[str]]]] = {
     "recommendations-on": [
         (
             {"theme": "theme:training"},
-            ["id:rec-2-aimf-1", "id:rec-2-aimf-5", "id:rec-2-mayors-5-2", "id:rec-3-aimf-2"],
+            ["id:rec-2-aimf-1", "id:rec-2-mayors-5-2", "id:rec-3-aimf-2"],
         ),
     ],
     "recommendations-under": [
