@@ -72,6 +72,12 @@ def test_the_tools_answer_from_the_graph(built: Path) -> None:
         listed = await call(client, "list_questions")
         questions = catalog.load(sorted((ROOT / "queries").glob("*.rq")))
         assert {question["name"] for question in listed["questions"]} == set(questions)
+        # Under their subjects, so that an assistant sees what can be asked.
+        subjects = [question["subject"] for question in listed["questions"]]
+        assert list(dict.fromkeys(subjects)) == [words.en for words in catalog.SUBJECTS.values()]
+        assert subjects == sorted(subjects, key=list(dict.fromkeys(subjects)).index)
+        narrowed = await call(client, "list_questions", about="Villes et pays", language="fr")
+        assert {q["subject"] for q in narrowed["questions"]} == {"Villes et pays"}
         narrowed = await call(client, "list_questions", about="membership")
         assert "members" in {question["name"] for question in narrowed["questions"]}
 
@@ -118,7 +124,11 @@ def test_errors_are_told_in_full(built: Path) -> None:
         assert "the time limit of 2 s" in await refused(client, "sparql", query=slow)
         wrong = await refused(client, "run_question", name="members", parameters={"body": "3"})
         assert "nothing is named" in wrong
-        assert "there are: " in await refused(client, "run_question", name="nothing")
+        for name, said in (
+            ("nothing", '"nothing" (all questions: list_questions)'),
+            ("membres", '"membres"; did you mean members? (all questions: list_questions)'),
+        ):
+            assert said in await refused(client, "run_question", name=name)
         assert "no property is named" in await refused(
             client, "check_claim", subject="id:bamako", property="colour", text="blue"
         )

@@ -148,8 +148,26 @@ def test_a_fault_speaks_one_language_at_a_time(
 
 
 def test_an_unknown_question_is_an_unknown_name(built: Path) -> None:
-    with pytest.raises(UnknownName):
-        essgraph.connect(built).query("nothing")
+    with pytest.raises(UnknownName) as left:
+        essgraph.connect(built).query("membres")
+    text = left.value.text
+    assert "vouliez-vous dire members ? (toutes les questions : graph.questions())" in text.fr
+    assert "did you mean members? (all questions: graph.questions())" in text.en
+
+
+def test_the_questions_are_listed_by_subject(graph: Graph) -> None:
+    listed = graph.questions()
+    assert {row["name"] for row in listed} == set(QUESTIONS)
+    assert list(dict.fromkeys(row["subject"] for row in listed)) == [
+        words.en for words in catalog.SUBJECTS.values()
+    ]
+    (members,) = (row for row in graph.questions("fr") if row["name"] == "members")
+    assert members == {
+        "subject": "Personnes et organisations",
+        "name": "members",
+        "title": QUESTIONS["members"].title.fr,
+        "parameters": "body, lang",
+    }
 
 
 def test_the_notebook_runs_and_shows_its_findings(built: Path, tmp_path: Path) -> None:

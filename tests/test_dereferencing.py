@@ -32,7 +32,7 @@ def test_rdflib_parses_the_address_of_a_thing(server: str, path: str, format: st
 def test_rdflib_parses_named_graphs(server: str) -> None:
     dataset = rdflib.Dataset()
     dataset.parse(f"{server}/id/remcess", format="trig")
-    passage = URIRef(BASE + "passage/aimf-article-2019/14")
+    passage = URIRef(BASE + "passage/aimf-article-2019/22")
     assert (
         URIRef(BASE + "id/founding-of-remcess"),
         URIRef(BASE + "ontology#resultedIn"),

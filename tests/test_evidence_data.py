@@ -48,9 +48,54 @@ ABSENT = {
         "id:nouvelle-aquitaine-regional-scheme ess:status status:planned",
     "a theme that the title of the talk on Geneva does not give":
         "id:talk-geneva-policy ess:theme ?x",
-    "a year of Véron's post in a passage that is explicit":
-        "GRAPH ?p { id:pauline-veron-deputy-mayor-of-paris ess:attestedOn ?x } "
-        "?p ess:evidenceLevel ev:explicit",
+    "what kind of centres the regional ones are": "id:daress ess:organizationType ?x",
+    "the summit citing the manifesto":
+        "id:pact-for-impact-summit-2019 ess:mentions id:pact-for-impact-manifesto",
+    "the session naming Seoul": "id:gsef-forum-session ess:mentions ?x",
+    "the recommendations dealing with the workshops":
+        "id:workshop-recommendations-2013 ess:about ?x",
+    "training by a guide": "id:rec-2-aimf-5 ess:theme theme:training",
+}  # fmt: skip
+
+#: What a reader concludes: a part of it stands in another sentence, a heading or another document.
+CONCLUDED = {
+    "the year of the summit": "id:pact-for-impact-summit-2019 schema:startDate ?x",
+    "by when the meeting of the RTES ended": "id:rtes-international-meeting-2019 ess:edtfDate ?x",
+    "the meeting that Bocher opened": "id:statement-of-rachel-bocher-2019 ess:partOfEvent ?x",
+    "the year of the gatherings": "id:aict-gatherings-2019 schema:startDate ?x",
+    "the year of the visit": "id:visit-of-remcess-delegation-2019 schema:startDate ?x",
+    "members, told by « du Réseau »": "id:remcess-delegation-2019 ess:memberOf ?x",
+    "the country of the REMCESS": "id:remcess ess:locatedIn ?x",
+    "by when the Cameroonian law was adopted": "id:adoption-of-cameroon-sse-law ess:edtfDate ?x",
+    "the colloquium within the congress": "id:aimf-colloquium-2013 ess:partOfEvent ?x",
+    "the workshops of the colloquium": "?x ess:partOfEvent id:aimf-colloquium-2013",
+    "the country of the federation": "id:federation-of-canadian-municipalities ess:locatedIn ?x",
+    "the city of the committee": "id:bordeaux-sse-committee ess:locatedIn ?x",
+    "the kind of the fund": "id:dakar-municipal-solidarity-fund ess:organizationType ?x",
+    "whose member cities": "id:aimf-member-cities ess:memberOf ?x",
+    "whose standing commissions": "id:aimf-standing-commissions ess:partOf ?x",
+    "which website": "id:rec-3-aimf-1 ess:mentions ?x",
+    "the days of the congress in the page of the RTES":
+        'id:aimf-congress-2013 schema:startDate ?x FILTER(CONTAINS(STR(?p), "coop-coter"))',
+    "what 2012 dates": "id:onzus-2012 dcterms:date ?x",
+    "clauses in use": "id:integration-clauses-in-urban-renewal ess:status ?x",
+    "the kind of the month": "id:month-of-the-sse ess:eventType ?x",
+    "the pages clipped": "doc:coop-coter-ess prov:hadPrimarySource ?x",
+    "the nation of the DIES": "id:dies ess:locatedIn ?x",
+    "the years of the secretariat":
+        "id:secretariat-of-state-for-solidarity-economy schema:endDate ?x",
+    "the forum of the session": "id:gsef-forum-session ess:partOfEvent ?x",
+    "the session of its talks": "?x ess:partOfEvent id:gsef-forum-session",
+    "the offset of the hours": "id:gsef-forum-session schema:startTime ?x",
+    "the place of the CRESS, told by its name": "id:cress-mayotte ess:locatedIn id:mayotte",
+    "a hub being built": "id:mayotte-sse-hub ess:status ?x",
+    "Mayotte in the cluster with four countries":
+        "id:indian-ocean-cluster ess:locatedIn id:mayotte",
+    "the place of the centre": "id:international-resource-centre-in-tunis ess:locatedIn ?x",
+    "how far the centre has come": "id:international-resource-centre-in-tunis ess:status ?x",
+    "the place of the forum": "id:mediterranean-blue-economy-forum ess:locatedIn ?x",
+    "when a post is attested, but for the one whose caption says the year":
+        "?x ess:attestedOn ?date FILTER(?x != id:chiara-barberis-head-of-geneva-agenda-21)",
 }  # fmt: skip
 
 PRESENT = {
@@ -85,6 +130,14 @@ def test_what_no_text_states_is_absent(store: ox.Store, pattern: str) -> None:
 @pytest.mark.parametrize("pattern", PRESENT.values(), ids=PRESENT.keys())
 def test_what_a_text_states_is_there(store: ox.Store, pattern: str) -> None:
     assert asks(store, pattern)
+
+
+@pytest.mark.parametrize("pattern", CONCLUDED.values(), ids=CONCLUDED.keys())
+def test_what_a_reader_concludes_is_implied(store: ox.Store, pattern: str) -> None:
+    """docs/mapping.md: a fact of which a part comes from elsewhere is never explicit."""
+    stated = f"?p ess:evidenceLevel ?level . GRAPH ?p {{ {pattern} }}"
+    rows = select(store, f"SELECT DISTINCT ?level {{ {stated} }}")
+    assert [row["level"].value for row in rows] == [names.PREFIXES["ev"] + "implied"]
 
 
 def test_counts_of_the_texts(store: ox.Store) -> None:

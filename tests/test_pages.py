@@ -16,7 +16,7 @@ import httpx
 import pytest
 from conftest import ROOT, copy_project, serving, with_quads
 
-from essgraph import names
+from essgraph import catalog, names
 from essgraph.build import build
 from essgraph.project import Project
 from essgraph.service.pages import dates, outcome
@@ -31,7 +31,7 @@ PATHS = [
     "/page/theme/finance",
     "/page/gsef-global-virtual-forum",
     "/doc/aimf-article-2019",
-    "/passage/aimf-article-2019/14",
+    "/passage/aimf-article-2019/22",
     "/recommendations",
     "/recommendations?by=theme",
     "/queries",
@@ -421,10 +421,47 @@ def test_pages_of_an_answer_go_from_the_first_to_the_last(client: httpx.Client) 
     assert visited > 1
 
 
+@pytest.mark.parametrize("lang", ["fr", "en"])
+def test_the_questions_are_listed_by_subject(client: httpx.Client, lang: str) -> None:
+    page = client.get(f"/queries?lang={lang}").text
+    subjects = [words.in_language(lang) for words in catalog.SUBJECTS.values()]
+    assert re.findall(r"<h2[^>]*>(.*?)</h2>", page) == [html.escape(s) for s in subjects]
+    # What the texts say comes before what they do not.
+    assert page.index('"/queries/roles?') < page.index('"/queries/people-without-post?')
+    # From the top each is one step away, and its questions stand below it.
+    reader = Reader(page)
+    parts = [link[1:] for link in reader.links() if link in {f"#{s}" for s in catalog.SUBJECTS}]
+    assert parts == list(catalog.SUBJECTS)
+    for name, subject in (("members", "people"), ("versions", "doubts")):
+        section = page.partition(f'<section id="{subject}"')[2].partition("</section>")[0]
+        assert f'href="/queries/{name}?lang={lang}"' in section
+        # And a question leads back to those beside it.
+        question = client.get(f"/queries/{name}?lang={lang}").text
+        assert f'href="/queries?lang={lang}#{subject}"' in question
+    editor = client.get(f"/sparql?lang={lang}").text
+    assert re.findall('<optgroup label="([^"]*)"', editor) == subjects
+
+
+@pytest.mark.parametrize("lang", ["fr", "en"])
+def test_a_page_says_a_name_once_in_each_row(client: httpx.Client, lang: str) -> None:
+    """An answer has names beside identifiers for those who take it as a table; the page shows what
+    is identified by its name."""
+    page = client.get(f"/queries/talks?lang={lang}").text
+    columns = re.findall(r'<th scope="col">(\w+)</th>', page)
+    assert columns == ["talk", "event", "speakerLabel", "aboutLabel"]
+    assert client.get("/queries/talks?format=csv").text.startswith(
+        "talk,talkLabel,event,eventLabel,"
+    )
+    # Whoever writes a query sees all that it asks for.
+    query = f"SELECT ?s ?sLabel {{ ?s a <{names.ESS}City> ; <{names.RDFS}label> ?sLabel }}"
+    asked = client.get("/sparql", params={"query": query, "lang": lang}).text
+    assert re.findall(r'<th scope="col">(\w+)</th>', asked) == ["s", "sLabel"]
+
+
 @pytest.mark.parametrize(
     ("path", "first", "second"),
     [
-        ("/queries", ">À quelles heures", ">Combien de mandats"),
+        ("/queries", ">À quelles heures", ">Combien d’événements"),
         ("/page/answer-of-honore-quantchi", ">économie circulaire<", ">engagement politique<"),
         ("/ontology", "<h3>événement", "<h3>groupe"),
     ],
@@ -457,6 +494,26 @@ def test_a_page_answers_304_to_who_has_it(client: httpx.Client) -> None:
         assert again.status_code == 304, path
 
 
+@pytest.mark.parametrize(
+    ("slug", "lang", "said", "about"),
+    [
+        ("note-fodem", "fr", "sans doute un seul fonds", "/page/dakar-municipal-solidarity-fund"),
+        ("note-fodem", "en", "in all likelihood one fund", "/page/fodem"),
+        ("note-founding-of-remcess", "fr", "Le document dit 2016", "/passage/aimf-article-2019/14"),
+    ],
+)
+def test_the_page_of_a_note_says_what_the_note_says(
+    client: httpx.Client, slug: str, lang: str, said: str, about: str
+) -> None:
+    page = client.get(f"/page/{slug}?lang={lang}").text
+    reader = Reader(page)
+    assert said in " ".join(reader.text.split())
+    assert about in {href.partition("?")[0] for href in reader.links()}
+    # A note is ours, and no fact: neither passage nor register states it.
+    assert "registre" not in page
+    assert "register" not in page
+
+
 def test_every_fact_shows_its_evidence(client: httpx.Client) -> None:
     text = client.get("/page/remcess").text
     pieces = set(re.findall(r'class="piece [a-z]+" id="(p-[a-z0-9-]+)"', text))
@@ -470,7 +527,7 @@ def test_every_fact_shows_its_evidence(client: httpx.Client) -> None:
 
 def test_without_the_text_a_page_has_no_more_than_its_anchors(client: httpx.Client) -> None:
     assert "<mark>" not in client.get("/page/remcess").text
-    assert "<mark>" not in client.get("/passage/aimf-article-2019/14").text
+    assert "<mark>" not in client.get("/passage/aimf-article-2019/22").text
 
 
 def test_with_the_text_the_words_stand_in_their_context(
@@ -488,13 +545,13 @@ def test_with_the_text_the_words_stand_in_their_context(
         httpx.Client(base_url=running.url) as client,
     ):
         pages = [
-            client.get(f"/passage/aimf-article-2019/14{suffix}", headers={"Accept": BROWSER})
+            client.get(f"/passage/aimf-article-2019/22{suffix}", headers={"Accept": BROWSER})
             for suffix in ("", "", "?lang=en")
         ]
         pages += [
-            client.get(path) for path in ("/page/remcess", "/page/passage/aimf-article-2019/14")
+            client.get(path) for path in ("/page/remcess", "/page/passage/aimf-article-2019/22")
         ]
-        other = client.get("/passage/aimf-article-2019/14", headers={"Accept": "text/turtle"})
+        other = client.get("/passage/aimf-article-2019/22", headers={"Accept": "text/turtle"})
         # A name that somebody else has led to this machine, so that his scripts may read here.
         led = client.get("/page/remcess", headers={"Host": "elsewhere.example"})
         pages += [
@@ -563,7 +620,7 @@ def test_markup_in_data_shows_as_text(tmp_path: Path) -> None:
             "/page/senegal",
             "/search",
             "/search?q=%3Cscript%3Ealert(1)",
-            "/passage/aimf-colloquium-2013/27",
+            "/passage/aimf-colloquium-2013/32",
             '/sparql?query=SELECT ("<script>alert(1)</script>" AS ?x) '
             "(IRI('javascript:alert(1)') AS ?y) {}",
             "/sparql?query=</textarea></script><script>alert(1)</script>",
@@ -596,7 +653,7 @@ STATED = f"""
 <{names.BASE}id/dakar> <{names.BASE}ontology#about> <{names.BASE}id/turned>
 """.strip().splitlines()
 #: In the default graph, and in the one of a passage.
-BIDI = "".join(f"{s} .\n{s} <{names.BASE}passage/aimf-article-2019/14> .\n" for s in STATED)
+BIDI = "".join(f"{s} .\n{s} <{names.BASE}passage/aimf-article-2019/22> .\n" for s in STATED)
 
 
 class Isolation(HTMLParser):
@@ -643,7 +700,7 @@ def test_text_of_another_direction_turns_nothing_around_it(built: Path, tmp_path
             ("/search?q=turned", 0),
             ("/search?q=DLRW", 0),
             ("/id/?class=City", 1),
-            ("/passage/aimf-article-2019/14", 1),
+            ("/passage/aimf-article-2019/22", 1),
             ("/doc/aimf-article-2019", 1),
             (f"/sparql?query={query}", 2),
             (f"/sparql?query={query}&view=graph", 0),

@@ -95,6 +95,20 @@ def test_names_come_before_what_tells_of_an_entity(http: httpx.Client) -> None:
     assert scores == sorted(scores, reverse=True)
 
 
+@pytest.mark.parametrize(
+    ("q", "lang"), [("senegalnews.sn", "fr"), ("acronym programme 2013 fund", "en")]
+)
+def test_a_note_is_found_by_its_words_after_what_has_that_name(
+    http: httpx.Client, q: str, lang: str
+) -> None:
+    hit = search(http, q, lang=lang, kind="EditorialNote")["results"][0]
+    assert (hit["prefixed"], hit["matched"]["role"]) == ("id:note-fodem", "note")
+    assert "<mark>" in hit["highlight"]
+    # The label tells what it is about, the text what it says.
+    assert hit["description"] == hit["matched"]["text"]
+    assert first(http, "FODEM") == "fodem"
+
+
 def test_kinds_are_counted_and_chosen(http: httpx.Client) -> None:
     whole = search(http, "forum", limit="100")
     assert sum(whole["kinds"].values()) == whole["total"] == len(whole["results"])

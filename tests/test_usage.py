@@ -21,7 +21,7 @@ WRONG = [
         "argument --out: expected one argument",
         "--out : une valeur",
     ),
-    (("query",), "required: NAME|FILE|-\n", "il manque : NOM|FICHIER|-\n"),
+    (("query",), "NAME|FILE|- --list is required\n", "l'un de : NOM|FICHIER|- --list\n"),
     (("validate", "--lang", "de"), "invalid choice: 'de'", "« de » n'est pas possible ici"),
     (
         ("serve", "--port", "x"),

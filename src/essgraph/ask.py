@@ -36,6 +36,8 @@ PATIENCE: Final = 60
 _PAGES: Final = ("text/html", "application/xhtml+xml")
 #: A variable in the head of SPARQL results in XML.
 _VARIABLE: Final = re.compile(r"""<(?:\w+:)?variable\s[^>]*?\bname\s*=\s*["']([^"']*)""")
+#: What stands in queries, and in no name.
+_QUERY: Final = re.compile(r"[{}<>?]")
 #: What reading SPARQL results from a text raises where they are none.
 NO_RESULTS: Final = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
@@ -44,16 +46,24 @@ def read(name: str, values: bool, project: Project, stdin: IO[bytes]) -> Questio
     """What a name of the library, a file or ``-`` stands for: a query, and where it is of the
     library or has ``values``, as a question.
 
-    Raises UnknownName, ProjectError for a file that cannot be read, SyntaxFault for what is not
-    UTF-8.
+    Raises UnknownName, QueryError for the text of a query, ProjectError for a file that cannot be
+    read, SyntaxFault for what is not UTF-8.
     """
     path = Path(name)
     if name == "-":
         text, file = decode(stdin.read(), "-"), "-"
     elif path.suffix == ".rq" or os.path.isfile(name):  # noqa: PTH113 - of any length
         text, file = decode(project.read(path), name), name
+    elif _QUERY.search(name):
+        raise QueryError(
+            Text(
+                "une requête se donne dans un fichier, ou par l'entrée standard : "
+                "essgraph query - < requête.rq",
+                "a query is given in a file, or from standard input: essgraph query - < query.rq",
+            )
+        )
     else:
-        return catalog.find(catalog.load(project.queries), name)
+        return catalog.find(catalog.load(project.queries), name, "essgraph query --list")
     return catalog.read(path.stem, text, file) if values else text
 
 

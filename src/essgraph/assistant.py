@@ -22,8 +22,8 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 
-from essgraph import formats, names
-from essgraph.catalog import Parameter, Question
+from essgraph import catalog, formats, names
+from essgraph.catalog import Parameter, Question, by_subject
 from essgraph.engine import Dataset
 from essgraph.errors import (
     EssgraphError,
@@ -257,8 +257,9 @@ class _Tools:
             "The library of tested questions, with their parameters.",
         ),
         about=Text(
-            "Des mots du titre, de la description ou des mots-clés : seulement ces questions-là",
-            "Words of the title, description or keywords: those questions only",
+            "Des mots du titre, de la description, des mots-clés ou du sujet : seulement ces "
+            "questions-là",
+            "Words of the title, description, keywords or subject: those questions only",
         ),
     )
     async def list_questions(self, about: str = "", *, language: Language) -> dict[str, Any]:
@@ -268,6 +269,7 @@ class _Tools:
             "questions": [
                 {
                     "name": question.name,
+                    "subject": words.in_language(language),
                     "title": question.title.in_language(language),
                     "description": question.description.in_language(language),
                     "parameters": {
@@ -276,8 +278,9 @@ class _Tools:
                         if parameter.name != "lang"
                     },
                 }
-                for question in questions
-                if all(word in fold(_told_of(question)) for word in wanted)
+                for _, words, grouped in by_subject(questions)
+                for question in grouped
+                if all(word in fold(" ".join((*words, _told_of(question)))) for word in wanted)
             ]
         }
 
@@ -308,7 +311,9 @@ class _Tools:
         *,
         language: Language,
     ) -> dict[str, Any]:
-        it = await asking.asked(self._live.now, name, dict(parameters or {}), language)
+        served = self._live.now
+        question = catalog.find(asking.questions(served), name, "list_questions")
+        it = await asking.asked(served, question, dict(parameters or {}), language)
         limit, offset = max(1, min(limit, MOST_ROWS)), max(0, min(offset, _FARTHEST))
         found = await supports.of(it, inspect(f"{it.text}\nLIMIT {limit}\nOFFSET {offset}"))
         rows = [

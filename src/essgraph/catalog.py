@@ -6,6 +6,7 @@
     # title@en: Which members …?
     # description@fr: …
     # description@en: …
+    # subject: people
     # keywords: networks, membership
     # parameter: body iri | l'organisme | the body
     SELECT … WHERE {
@@ -31,9 +32,10 @@ from typing import Final
 
 from essgraph import names
 from essgraph.errors import Position, QueryError, SyntaxFault, Text, UnknownName
+from essgraph.findings import nearest, perhaps
 from essgraph.project import decode, no_slug, read_bytes
 
-_HEAD = re.compile(r"#\s*(title|description|keywords|parameter)(?:@(fr|en))?:\s*(.+)")
+_HEAD = re.compile(r"#\s*(title|description|subject|keywords|parameter)(?:@(fr|en))?:\s*(.+)")
 _PARAMETER = re.compile(r"(\w+)\s+(\w+)\s*\|\s*([^|]+?)\s*\|\s*([^|]+)")
 _VALUES = re.compile(r"^(\s*VALUES \?(\w+) \{) (\S.*?) (\}\s*)$", re.MULTILINE)
 _UCS = r"\u00a0-\ud7ff\uf900-\ufdcf\ufdf0-\uffef" + "".join(
@@ -45,6 +47,22 @@ _IRI = (
     rf"[A-Za-z][A-Za-z0-9+.-]*:(//([A-Za-z0-9_.~!$&'()*+,;=@\-{_UCS}]|%[0-9A-Fa-f]{{2}})+"
     rf"(:[0-9]{{1,5}})?(?=[/?#]|\Z)|(?!//))({_ICHAR}|/)*(\?({_ICHAR}|[/?])*)?(#({_ICHAR}|[/?])*)?"
 )
+
+#: What questions are about, in the order in which they are listed.
+SUBJECTS: Final[dict[str, Text]] = {
+    "people": Text("Personnes et organisations", "People and organisations"),
+    "events": Text("Événements", "Events"),
+    "talks": Text("Interventions", "Talks"),
+    "recommendations": Text("Recommandations", "Recommendations"),
+    "initiatives": Text("Initiatives et soutiens", "Initiatives and support"),
+    "places": Text("Villes et pays", "Cities and countries"),
+    "themes": Text("Thèmes et recoupements", "Themes and connections"),
+    "texts": Text("Textes et chiffres cités", "Texts and figures cited"),
+    "evidence": Text("Documents et preuves", "Documents and evidence"),
+    "doubts": Text("Doutes, désaccords, graphies", "Doubts, disagreements, spellings"),
+}
+#: Where a question stands whose file is of a version that had no subjects, or others.
+OTHER: Final = Text("Autres questions", "Other questions")
 
 #: Controls but tab and line ends, and halves of pairs: no text that anybody writes.
 _NOT_TEXT = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -159,6 +177,7 @@ class Question:
     name: str
     title: Text
     description: Text
+    subject: str  # of SUBJECTS, else none
     keywords: tuple[str, ...]
     parameters: tuple[Parameter, ...]
     query: str
@@ -250,6 +269,7 @@ def read(name: str, text: str, file: str) -> Question:
         name=name,
         title=Text(head["title@fr"], head["title@en"]),
         description=Text(head["description@fr"], head["description@en"]),
+        subject=head.get("subject", ""),
         keywords=tuple(word.strip() for word in head["keywords"].split(",")),
         parameters=tuple(parameters),
         query=text,
@@ -288,10 +308,55 @@ def _parameter(value: str, text: str, file: str, line: int) -> Parameter:
     return parameter
 
 
+def require_subject(question: Question, file: str) -> None:
+    """Raises SyntaxFault, with its place, for a question without a subject that is known.
+
+    Only the build asks for it: the versions that are kept answer as they did.
+    """
+    if question.subject in SUBJECTS:
+        return
+    given, listed = question.subject, ", ".join(SUBJECTS)
+    if not given:
+        raise SyntaxFault(
+            Text(
+                "l'en-tête de la question n'a pas de « # subject: »",
+                'the header of the question has no "# subject:"',
+            ),
+            file=file,
+            at=Position(1),
+            mend=Text(
+                f"ajoutez une ligne « # subject: » et l'un de : {listed}",
+                f'add a line "# subject:" with one of: {listed}',
+            ),
+        )
+    lines = question.query.splitlines()
+    heads = (_HEAD.fullmatch(line.strip()) for line in lines)
+    at = next(n for n, head in enumerate(heads, 1) if head and head[1] == "subject")
+    near = nearest(given, SUBJECTS)
+    raise SyntaxFault(
+        Text(f"aucun sujet ne s'appelle « {given[:80]} »", f'no subject is named "{given[:80]}"'),
+        file=file,
+        at=Position(at, lines[at - 1].index(given) + 1),
+        mend=perhaps(near)
+        if near
+        else Text(f"écrivez l'un de : {listed}", f"write one of: {listed}"),
+    )
+
+
+def by_subject(questions: Iterable[Question]) -> list[tuple[str, Text, list[Question]]]:
+    """The questions under the name and the words of each subject, in the order given, but that
+    what the texts do not say comes after what they say."""
+    grouped = {name: (words, list[Question]()) for name, words in SUBJECTS.items()}
+    grouped[""] = (OTHER, [])
+    for question in sorted(questions, key=lambda question: "negative" in question.keywords):
+        grouped[question.subject if question.subject in SUBJECTS else ""][1].append(question)
+    return [(name, words, them) for name, (words, them) in grouped.items() if them]
+
+
 def load(files: list[Path]) -> dict[str, Question]:
     """The questions of a folder's ``.rq`` files by name. Raises SyntaxFault."""
     questions = {}
-    for path in files:
+    for path in sorted(files, key=lambda path: path.stem):
         file = f"queries/{path.name}"
         if not names.SLUG.fullmatch(path.stem):
             raise no_slug(file)
@@ -299,13 +364,30 @@ def load(files: list[Path]) -> dict[str, Question]:
     return questions
 
 
-def find(questions: Mapping[str, Question], name: str) -> Question:
-    """The question of that name. Raises UnknownName."""
-    if name not in questions:
-        raise UnknownName(
-            Text(
-                f"aucune question ne s'appelle « {name} » (il y a : {', '.join(questions)})",
-                f'no question is named "{name}" (there are: {", ".join(questions)})',
-            )
+def find(questions: Mapping[str, Question], name: str, listed: str) -> Question:
+    """The question of that name; ``listed`` is how one gets the list of all.
+
+    Raises UnknownName, which tells that, and the questions that may be meant.
+    """
+    if name in questions:
+        return questions[name]
+    said = Text(
+        f"aucune question ne s'appelle « {name[:80]} »", f'no question is named "{name[:80]}"'
+    )
+    meant = _meant(questions, name)
+    near = perhaps(", ".join(meant)) if meant else None
+    raise UnknownName(
+        Text(
+            f"{said.fr}{f' ; {near.fr}' if near else ''} (toutes les questions : {listed})",
+            f"{said.en}{f'; {near.en}' if near else ''} (all questions: {listed})",
         )
-    return questions[name]
+    )
+
+
+def _meant(questions: Mapping[str, Question], name: str) -> list[str]:
+    """The question that is spelt most like a name; else some of which it is a keyword."""
+    typed = name[:80].casefold()
+    if near := nearest(typed, questions):
+        return [near]
+    word = nearest(typed, dict.fromkeys(w for q in questions.values() for w in q.keywords))
+    return [q.name for q in questions.values() if word in q.keywords][:3]

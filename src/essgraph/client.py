@@ -3,6 +3,7 @@
 ::
 
     graph = essgraph.connect("http://127.0.0.1:8000")   # or a project's folder, or a snapshot's
+    graph.questions()                     # what can be asked, by subject
     rows = graph.query("members", body="id:aimf", lang="en")
     rows = graph.query("SELECT ?s WHERE { ?s a ess:City }")   # our prefixes are known
     rows[0]["s"], rows.to_pandas(), rows.to_polars()
@@ -21,7 +22,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, overload
 from urllib.parse import urlencode
 
 from essgraph import catalog, formats, mention, names
@@ -146,6 +147,15 @@ class Entity(Mapping[str, list[Any]]):
         return f"<{names.shorten(self.iri)} {self.label()!r}>"
 
 
+class _Listed(NamedTuple):
+    """A question, as a list of the library tells it."""
+
+    subject: Text
+    name: str
+    title: Text
+    parameters: list[str]
+
+
 class Graph:
     """The graph at an address or in a folder: see ``connect``."""
 
@@ -169,6 +179,19 @@ class Graph:
         if inspect(text).form in ("SELECT", "ASK"):
             return self._read(_rows, self._ask(text, formats.JSON.media_type))
         return self._read(_triples, self._ask(text, formats.NTRIPLES.media_type))
+
+    def questions(self, language: str = "en") -> Rows:
+        """The questions of the library, by subject: what ``query`` takes, and what each asks."""
+        rows = [
+            {
+                "subject": it.subject.in_language(language),
+                "name": it.name,
+                "title": it.title.in_language(language),
+                "parameters": ", ".join(it.parameters),
+            }
+            for it in self._listed()
+        ]
+        return Rows(["subject", "name", "title", "parameters"], rows)
 
     def entity(self, name: str) -> Entity:
         """What is stated of an entity, by prefixed name, identifier or IRI; empty if nothing is."""
@@ -194,6 +217,9 @@ class Graph:
         raise NotImplementedError
 
     def _ask_library(self, name: str, values: Mapping[str, str]) -> bytes:
+        raise NotImplementedError
+
+    def _listed(self) -> list[_Listed]:
         raise NotImplementedError
 
 
@@ -225,13 +251,20 @@ class _Local(Graph):
         return out.getvalue()
 
     def _ask_library(self, name: str, values: Mapping[str, str]) -> bytes:
-        question = catalog.find(self._questions, name)
+        question = catalog.find(self._questions, name, "graph.questions()")
         values = mention.of_snapshot(question, values, self._snapshot)
         text = question.ask(values)
         question.require(
             values, lambda existence: holds(self._ask(existence, formats.JSON.media_type), None)
         )
         return self._ask(text, formats.JSON.media_type)
+
+    def _listed(self) -> list[_Listed]:
+        return [
+            _Listed(words, question.name, question.title, [p.name for p in question.parameters])
+            for _, words, grouped in catalog.by_subject(self._questions.values())
+            for question in grouped
+        ]
 
     def __repr__(self) -> str:
         return f"<essgraph {self._snapshot.version[:12]}>"
@@ -248,6 +281,9 @@ class _Remote(Graph):
 
     def _ask_library(self, name: str, values: Mapping[str, str]) -> bytes:
         return send(f"{self._url}/queries/{name}?{urlencode(values)}", formats.JSON.media_type)
+
+    def _listed(self) -> list[_Listed]:
+        return self._read(_library, send(f"{self._url}/queries", "application/json"))
 
     def __repr__(self) -> str:
         return f"<essgraph {self._url}>"
@@ -269,6 +305,24 @@ def connect(where: str | Path) -> Graph:
             )
         )
     return _Local(open_snapshot(folder / "build" if (folder / "build").is_dir() else folder))
+
+
+def _library(body: bytes) -> list[_Listed]:
+    """What ``/queries`` answers, in the order of the subjects."""
+    order = [*catalog.SUBJECTS, ""]
+    told = [
+        (it.get("subject", {"name": "", **catalog.OTHER._asdict()}), it)
+        for it in json.loads(body)["questions"]
+    ]
+    return [
+        _Listed(
+            Text(subject["fr"], subject["en"]),
+            it["name"],
+            Text(it["title"]["fr"], it["title"]["en"]),
+            [parameter["name"] for parameter in it["parameters"]],
+        )
+        for subject, it in sorted(told, key=lambda pair: order.index(pair[0]["name"]))
+    ]
 
 
 def _with_prefixes(text: str) -> str:

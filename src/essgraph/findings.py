@@ -86,6 +86,14 @@ def perhaps(name: str) -> Text:
     return Text(f"vouliez-vous dire {name} ?", f"did you mean {name}?")
 
 
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is spelt most like this one, if any is alike."""
+    from rapidfuzz import fuzz, process  # only here: most of what is checked is well spelt
+
+    near = process.extractOne(name, list(known), scorer=fuzz.ratio, score_cutoff=75)
+    return near[0] if near else None
+
+
 #: The first that speaks of a term says what is wrong with it; shapes come last.
 _RANK = ("syntax", "O1", "E9", "EDTF", "E2", "E1", "E3", "E4", "E5", "E6", "E8")
 

@@ -12,14 +12,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 
 import pyoxigraph as ox
-from rapidfuzz import fuzz, process
 
 from essgraph import formats
 from essgraph.catalog import Question
 from essgraph.engine import Dataset, dataset_of
 from essgraph.errors import Text
 from essgraph.evaluation import evaluate
-from essgraph.findings import Finding, Place, perhaps
+from essgraph.findings import Finding, Place, nearest, perhaps
 from essgraph.project import Project
 from essgraph.query import inspect
 
@@ -55,13 +54,13 @@ def check(
 
 
 def _of_no_question(name: str, file: str, questions: Iterable[str]) -> Finding:
-    near = process.extractOne(name, list(questions), scorer=fuzz.ratio, score_cutoff=75)
+    near = nearest(name, questions)
     return Finding(
         RULE,
         Text(f"aucune question ne s'appelle {name}", f"no question is named {name}"),
         Place(file),
         focus=name,
-        mend=perhaps(near[0])
+        mend=perhaps(near)
         if near
         else Text("renommez ce fichier, ou ôtez-le", "rename this file, or remove it"),
     )

@@ -1,7 +1,8 @@
 """The question library as RDF, so that it can itself be queried.
 
 Each question is a ``sh:SPARQLExecutable`` as in SHACL-SPARQL 1.1, its parameters as in SHACL
-Advanced Features, 5.2: the local name of ``sh:path`` is the variable.
+Advanced Features, 5.2: the local name of ``sh:path`` is the variable. Its
+``dcterms:subject`` is the part of the page that lists it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Final
 import pyoxigraph as ox
 
 from essgraph import names
-from essgraph.catalog import TYPES, Parameter, Question
+from essgraph.catalog import SUBJECTS, TYPES, Parameter, Question, by_subject
 from essgraph.dataset import about, both
 
 _TYPE: Final = names.RDF + "type"
@@ -21,9 +22,14 @@ _TRUE: Final = ox.Literal("true", datatype=ox.NamedNode(names.XSD + "boolean"))
 
 def described(questions: Iterable[Question]) -> Iterator[ox.Triple]:
     """The triples about each question."""
-    for question in questions:
+    listed = list(questions)
+    for name, words, _ in by_subject(listed):
+        if name:
+            yield from about(names.SUBJECT + name, *both(names.RDFS + "label", words))
+    for question in listed:
         iri = names.QUERY + question.name
         form = _form(question.query)
+        subject = names.SUBJECT + question.subject if question.subject in SUBJECTS else None
         nodes = {p: f"{iri}#parameter-{p.name}" for p in question.parameters}
         yield from about(
             iri,
@@ -32,6 +38,7 @@ def described(questions: Iterable[Question]) -> Iterator[ox.Triple]:
             (names.SH + form.lower(), ox.Literal(question.query)),
             *both(names.RDFS + "label", question.title),
             *both(names.RDFS + "comment", question.description),
+            (names.DCTERMS + "subject", subject),
             *((names.SCHEMA + "keywords", ox.Literal(keyword)) for keyword in question.keywords),
             *((names.SH + "parameter", node) for node in nodes.values()),
         )

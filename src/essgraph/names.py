@@ -14,6 +14,8 @@ PASSAGE: Final = BASE + "passage/"
 GRAPH: Final = BASE + "graph/"
 DATASET: Final = BASE + "dataset"
 QUERY: Final = BASE + "queries/"
+#: The subject of a question: the part of the page that lists it.
+SUBJECT: Final = BASE + "queries#"
 
 REGISTER: Final = GRAPH + "register"
 PROVENANCE: Final = GRAPH + "provenance"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pyoxigraph as ox
-from rapidfuzz import fuzz, process
 
-from essgraph import names
+from essgraph import findings, names
 from essgraph.errors import Text
 from essgraph.findings import Finding, perhaps
 from essgraph.statements import Part, Statement, Term
@@ -51,10 +50,8 @@ def nearest(iri: str, known: Iterable[str]) -> Text | None:
     """The known IRI of the same namespace that is spelt most like this one."""
     space, name = _split(iri)
     names_there = [there for other, there in map(_split, known) if other == space]
-    near = process.extractOne(name, names_there, scorer=fuzz.ratio, score_cutoff=75)
-    if near is None:
-        return None
-    return perhaps(written(ox.NamedNode(space + near[0])))
+    near = findings.nearest(name, names_there)
+    return perhaps(written(ox.NamedNode(space + near))) if near else None
 
 
 def _split(iri: str) -> tuple[str, str]:

@@ -43,6 +43,7 @@ ROLES: Final = {
     names.ESS + "summary": "summary",
     names.RDFS + "comment": "description",
     names.SCHEMA + "keywords": "keyword",
+    names.OA + "bodyValue": "note",
 }
 NAMES: Final = ("label", "variant", "misspelling", "acronym", "title")
 
@@ -279,8 +280,8 @@ def _add(
             kind,
             first("fr", "label", "title") or short,
             first("en", "label", "title") or short,
-            first("fr", "summary", "definition", "description"),
-            first("en", "summary", "definition", "description"),
+            first("fr", "summary", "definition", "description", "note"),
+            first("en", "summary", "definition", "description", "note"),
             passages,
         ),
     )

@@ -5,19 +5,26 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Iterable, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from essgraph.commands import environment, folders, snapshots
 from essgraph.commands.options import Say
 from essgraph.errors import ProjectError, Text
 from essgraph.project import Project
 
+if TYPE_CHECKING:
+    from essgraph.catalog import Question
+
 FORMATS = ("table", "csv", "tsv", "json", "xml", "turtle", "nt", "jsonld")
 
 
 def options(parser: ArgumentParser, say: Say) -> None:
-    parser.add_argument(
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument(
         "query",
+        nargs="?",
         metavar=say("NOM|FICHIER|-", "NAME|FILE|-"),
         help=say(
             "question de la bibliothèque, fichier, ou entrée standard",
@@ -30,6 +37,14 @@ def options(parser: ArgumentParser, say: Say) -> None:
         default=[],
         metavar=say("nom=valeur", "name=value"),
         help=say("paramètres de la question", "parameters of the question"),
+    )
+    asked.add_argument(
+        "--list",
+        action="store_true",
+        help=say(
+            "liste les questions de la bibliothèque, par sujet, avec leurs paramètres",
+            "list the questions of the library by subject, with their parameters",
+        ),
     )
     parser.add_argument(
         "--format",
@@ -47,8 +62,12 @@ def options(parser: ArgumentParser, say: Say) -> None:
 
 def run(arguments: Namespace, language: str) -> int:
     """0. Raises QueryError or SyntaxFault where the query cannot be answered."""
-    from essgraph import ask, mention
+    from essgraph import ask, catalog, mention
 
+    if arguments.list:
+        questions = catalog.load(folders.project(arguments).queries)
+        print("\n".join(_listed(questions.values(), language)))
+        return 0
     values = dict(_pair(argument) for argument in arguments.parameters)
     endpoint: str | None = arguments.endpoint
     project = _project(arguments)
@@ -68,6 +87,20 @@ def run(arguments: Namespace, language: str) -> int:
         read.require(given, lambda existence: ask.holds(asked(existence, "json"), endpoint))
     sys.stdout.buffer.write(asked(text, arguments.format))
     return 0
+
+
+def _listed(questions: Iterable[Question], language: str) -> Iterator[str]:
+    from essgraph.catalog import by_subject
+
+    asked = {
+        q: " ".join([q.name, *(f"{p.name}=" for p in q.parameters if p.name != "lang")])
+        for q in questions
+    }
+    width = max(map(len, asked.values()), default=0)
+    for number, (_, words, grouped) in enumerate(by_subject(asked)):
+        yield f"{chr(10) * (number > 0)}{words.in_language(language)}"
+        for question in grouped:
+            yield f"  {asked[question]:{width}}  {question.title.in_language(language)}"
 
 
 def _project(arguments: Namespace) -> Project:

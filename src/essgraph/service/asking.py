@@ -43,6 +43,11 @@ def questions(served: Served) -> Mapping[str, Question]:
     return _questions(served.snapshot.directory)
 
 
+def question(served: Served, name: str) -> Question:
+    """The question of that name, for who asks over HTTP. Raises UnknownName."""
+    return catalog.find(questions(served), name, "/queries")
+
+
 @dataclass(frozen=True)
 class Asked:
     """A question with the values it is asked with, over one version of the data.
@@ -98,14 +103,13 @@ async def meant(served: Served, question: Question, given: Mapping[str, str]) ->
 
 
 async def asked(
-    served: Served, name: str, values: dict[str, str], language: str, client: str = ""
+    served: Served, question: Question, values: dict[str, str], language: str, client: str = ""
 ) -> Asked:
     """A question with its values, checked.
 
-    Raises UnknownName for a question there is not, QueryError for a parameter that it does not
-    have, a value of the wrong type, and an IRI of ours that names nothing.
+    Raises QueryError for a parameter that it does not have, a value of the wrong type, and an IRI
+    of ours that names nothing.
     """
-    question = catalog.find(questions(served), name)
     declared = {parameter.name: parameter for parameter in question.parameters}
     for key in values:
         if key not in declared:

@@ -17,13 +17,13 @@ from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
 
-from essgraph import catalog, formats, names
-from essgraph.catalog import Question
+from essgraph import formats, names
+from essgraph.catalog import SUBJECTS, Question
 from essgraph.engine import CLIENT
 from essgraph.errors import QueryError, Text
 from essgraph.formats import Format
 from essgraph.query import inspect
-from essgraph.service import api, citations, supports, versions
+from essgraph.service import api, asking, citations, supports, versions
 from essgraph.service.api import Api, Parameters
 from essgraph.service.asking import Asked, Page, asked, offers, offers_of, questions
 from essgraph.service.problems import nothing_at
@@ -81,11 +81,11 @@ class Library(Api):
         form = values.pop("format", "")
         version, digest = values.pop("version", None), values.pop("answer", None)
         served = await versions.at(self._live, version, digest)
-        question = catalog.find(questions(served or self._live.now), name)
+        question = asking.question(served or self._live.now, name)
         evidence = api.is_true(values, "evidence")
         page = Page.of(values, question)
         language = api.language(values, scope)
-        it = await asked(served or self._live.now, name, values, language, CLIENT.get())
+        it = await asked(served or self._live.now, question, values, language, CLIENT.get())
         if served is None:
             await versions.require_unchanged(it, str(version), str(digest))
         query = inspect(page.of_query(it.text))
@@ -144,7 +144,8 @@ class Library(Api):
             raise QueryError(Text("il manque le paramètre since", "the parameter since is missing"))
         api.choose(values.pop("format", ""), scope, (api.JSON,))
         language = api.language(values, scope)
-        now = await asked(self._live.now, name, values, language)
+        question = asking.question(self._live.now, name)
+        now = await asked(self._live.now, question, values, language)
         found = await versions.changes(self._live, now, since, digest)
         await api.send_made(
             scope,
@@ -163,6 +164,7 @@ def describe(question: Question) -> dict[str, Any]:
         "url": f"/queries/{question.name}",
         "title": question.title._asdict(),
         "description": question.description._asdict(),
+        **_subject(question),
         "keywords": list(question.keywords),
         "parameters": [
             {
@@ -175,3 +177,8 @@ def describe(question: Question) -> dict[str, Any]:
         ],
         "formats": [f.name for f in (*offers_of(question), *formats.CITATIONS)],
     }
+
+
+def _subject(question: Question) -> dict[str, Any]:
+    words = SUBJECTS.get(question.subject)
+    return {"subject": {"name": question.subject, **words._asdict()}} if words else {}

@@ -104,6 +104,9 @@ _QUESTION: Final = record(
         "url": STRING,
         "title": _TEXTS,
         "description": _TEXTS,
+        "subject": record(
+            {"name": {"enum": list(catalog.SUBJECTS)}, "fr": STRING, "en": STRING}, "name fr en"
+        ),
         "keywords": array(STRING),
         "parameters": array(_PARAMETER),
         "formats": array(STRING),

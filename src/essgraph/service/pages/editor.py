@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from essgraph import names
-from essgraph.catalog import Question
+from essgraph.catalog import Question, by_subject
 from essgraph.search import fold
 from essgraph.service import sparql
 from essgraph.service.live import Served
@@ -71,12 +71,10 @@ async def page(
     context = {
         "query": query or FIRST[v.language],
         "outcome": gained,
-        "questions": [
-            (question, in_language(question, v.language))
-            for question in sorted(
-                questions.values(), key=lambda q: fold(q.title.in_language(v.language))
-            )
-        ],
+        "subjects": by_subject(
+            sorted(questions.values(), key=lambda q: fold(q.title.in_language(v.language)))
+        ),
+        "in_language": in_language,
         "settings": await _settings(served, v),
     }
     status = gained.fault.status if gained and gained.fault else 200

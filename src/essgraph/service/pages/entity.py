@@ -81,7 +81,7 @@ SELECT DISTINCT ?note ?label ?text ?target ?retained WHERE {{ {choosing}
 
 
 NOTES: Final = notes("""
-  { ?note oa:hasTarget ?entity } UNION
+  { BIND (?entity AS ?note) } UNION { ?note oa:hasTarget ?entity } UNION
   { GRAPH ?passage { { ?entity ?p ?o } UNION { ?s ?p ?entity } } ?note oa:hasTarget ?passage }""")
 PLACE: Final = """
 SELECT DISTINCT ?place ?lat ?long WHERE {

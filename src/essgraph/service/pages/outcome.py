@@ -77,6 +77,26 @@ class Outcome:
     def code(self) -> str:
         return shorten(self.query)
 
+    def telling(self, language: str) -> list[str]:
+        """The variables of the table but those that hold, in each row, only the name by which the
+        page shows the thing of another: ``cityLabel`` beside ``city``."""
+        table = self.table or Table((), ())
+
+        def called(thing: Term | None) -> str | None:
+            return self.known.labels.get(thing.value, {}).get(language) if thing else None
+
+        def repeats(name: str) -> bool:
+            thing = name.removesuffix("Label")
+            return (
+                thing != name
+                and thing in table.variables
+                and all(
+                    row[name].value == called(row.get(thing)) for row in table.rows if name in row
+                )
+            )
+
+        return [name for name in table.variables if not repeats(name)]
+
 
 async def ask(served: Served, query: str, wanted: str, v: View) -> Outcome:
     """The outcome of a query as it stands; a fault of the query is an outcome too."""

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from essgraph import mention, names
-from essgraph.catalog import Parameter, Question, find
+from essgraph.catalog import SUBJECTS, Parameter, Question, by_subject
 from essgraph.engine import CLIENT
 from essgraph.errors import QueryError
 from essgraph.query import inspect
@@ -32,11 +32,11 @@ _SHOWN: Final = 50
 
 
 async def listing(request: Request, served: Served) -> Response:
-    """All questions in plain words, under their first keyword."""
+    """All questions in plain words, under their subjects."""
     v = frame.view(request)
     questions = asking.questions(served).values()
     ordered = sorted(questions, key=lambda q: fold(q.title.in_language(v.language)))
-    return frame.html(request, served, "queries.html", v, {"questions": ordered})
+    return frame.html(request, served, "queries.html", v, {"subjects": by_subject(ordered)})
 
 
 def value_of(parameter: Parameter, given: str | None, v: View) -> str:
@@ -135,7 +135,7 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
     version, digest = (request.query_params.get(key) for key in ("version", "answer"))
     found = await versions.at(live, version, digest)
     served = found or live.now
-    question = find(asking.questions(served), name)
+    question = asking.question(served, name)
     given = _given(request, question, v)
     paging = _present(request, "limit", "offset")
     view = frame.choice(request, "view", outcome.VIEWS, "table")
@@ -148,7 +148,7 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
         query = question.ask(given)
         part = Page.of(dict(paging), question)
         own = {key: value for key, value in given.items() if key != "lang"}
-        it = await asking.asked(served, name, own, v.language, CLIENT.get())
+        it = await asking.asked(served, question, own, v.language, CLIENT.get())
         shown = part.of_query(query)
         gained = await outcome.ask(served, shown, view, v)
     except QueryError as error:
@@ -168,6 +168,7 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
     shown_values = {p.name: value_of(p, given.get(p.name), v) for p in question.parameters}
     context = {
         "question": question,
+        "subject": SUBJECTS.get(question.subject),
         "values": shown_values,
         "entities": await _entities(served, question, shown_values),
         "iri_of": mention.iri,
