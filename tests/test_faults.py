@@ -69,8 +69,6 @@ FAULTS = [
     Fault("question that is not SPARQL", "queries/chronology.rq", "SELECT ", "SELCT ", "syntax"),
     Fault("question without a title", "queries/cities.rq", "# title@en:", "# titel@en:", "syntax",
           "# "),
-    Fault("question without a subject", "queries/cities.rq", "# subject:", "# sujet:", "syntax",
-          "# "),
     Fault("question with a subject that there is not", "queries/cities.rq", "subject: places",
           "subject: place", "syntax", "place\n"),
     Fault("shape that is not well-formed", "shapes/person.ttl", "sh:targetClass ess:Person",

@@ -120,7 +120,7 @@ def test_subjects_can_be_queried(http: httpx.Client) -> None:
 def test_a_version_of_before_there_were_subjects_answers_as_it_did(
     built: Path, tmp_path: Path
 ) -> None:
-    """What was cited stays where it was; only the build asks for the subject."""
+    """What was cited stays where it was."""
     former = open_snapshot(built)
     files = {name: (former.directory / name).read_bytes() for name in former.sizes}
     for name in files:
@@ -137,6 +137,14 @@ def test_a_version_of_before_there_were_subjects_answers_as_it_did(
         page = httpx.get(f"{server.url}/queries?lang=en", headers={"Accept": "text/html"}).text
         assert ">Other questions</h2>" in page
         assert len(essgraph.connect(server.url).questions()) == len(QUESTIONS)
+
+
+def test_a_question_may_be_without_a_subject(project: Path, run: Run, tmp_path: Path) -> None:
+    path = project / "queries" / "networks.rq"
+    path.write_text(re.sub("(?m)^# subject:.*\n", "", path.read_text("utf-8")), "utf-8")
+    assert run("build", "--project", project, "--out", tmp_path / "out").code == 0
+    listed = run("query", "--list", "--project", project).out
+    assert "networks" in listed.partition("Other questions")[2]
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])

@@ -499,7 +499,7 @@ def test_a_page_answers_304_to_who_has_it(client: httpx.Client) -> None:
     [
         ("note-fodem", "fr", "sans doute un seul fonds", "/page/dakar-municipal-solidarity-fund"),
         ("note-fodem", "en", "in all likelihood one fund", "/page/fodem"),
-        ("note-founding-of-remcess", "fr", "Le document dit 2016", "/passage/aimf-article-2019/14"),
+        ("note-founding-of-remcess", "fr", "Le document dit 2016", "/passage/aimf-article-2019/22"),
     ],
 )
 def test_the_page_of_a_note_says_what_the_note_says(

@@ -650,7 +650,7 @@ def _questions(project: Project) -> tuple[dict[str, Question], list[SyntaxFault]
     for path in project.queries:
         try:
             (question,) = catalog.load([path]).values()
-            catalog.require_subject(question, project.name(path))
+            catalog.check_subject(question, project.name(path))
             _parse(question, project.name(path))
             questions[question.name] = question
         except SyntaxFault as fault:

@@ -61,7 +61,7 @@ SUBJECTS: Final[dict[str, Text]] = {
     "evidence": Text("Documents et preuves", "Documents and evidence"),
     "doubts": Text("Doutes, désaccords, graphies", "Doubts, disagreements, spellings"),
 }
-#: Where a question stands whose file is of a version that had no subjects, or others.
+#: Where a question stands whose file names no subject, or is of a version that had others.
 OTHER: Final = Text("Autres questions", "Other questions")
 
 #: Controls but tab and line ends, and halves of pairs: no text that anybody writes.
@@ -308,31 +308,18 @@ def _parameter(value: str, text: str, file: str, line: int) -> Parameter:
     return parameter
 
 
-def require_subject(question: Question, file: str) -> None:
-    """Raises SyntaxFault, with its place, for a question without a subject that is known.
+def check_subject(question: Question, file: str) -> None:
+    """Raises SyntaxFault, with its place, for a subject that there is not.
 
     Only the build asks for it: the versions that are kept answer as they did.
     """
-    if question.subject in SUBJECTS:
+    given = question.subject
+    if not given or given in SUBJECTS:
         return
-    given, listed = question.subject, ", ".join(SUBJECTS)
-    if not given:
-        raise SyntaxFault(
-            Text(
-                "l'en-tête de la question n'a pas de « # subject: »",
-                'the header of the question has no "# subject:"',
-            ),
-            file=file,
-            at=Position(1),
-            mend=Text(
-                f"ajoutez une ligne « # subject: » et l'un de : {listed}",
-                f'add a line "# subject:" with one of: {listed}',
-            ),
-        )
     lines = question.query.splitlines()
     heads = (_HEAD.fullmatch(line.strip()) for line in lines)
     at = next(n for n, head in enumerate(heads, 1) if head and head[1] == "subject")
-    near = nearest(given, SUBJECTS)
+    near, listed = nearest(given, SUBJECTS), ", ".join(SUBJECTS)
     raise SyntaxFault(
         Text(f"aucun sujet ne s'appelle « {given[:80]} »", f'no subject is named "{given[:80]}"'),
         file=file,
