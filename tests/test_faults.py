@@ -346,7 +346,6 @@ IN_FRENCH = {
     "graph not closed": "graphe non fermé",
     "question that is not SPARQL": "question qui n'est pas du SPARQL",
     "question without a title": "question sans titre",
-    "question without a subject": "question sans sujet",
     "question with a subject that there is not": "question dont le sujet n'existe pas",
     "shape that is not well-formed": "forme mal formée",
     "graph without a passage": "graphe sans passage",
@@ -575,6 +574,7 @@ def test_what_the_parser_says_is_said_in_french_too(project: Path, run: Run) -> 
 
 def test_there_are_faults_of_many_kinds() -> None:
     assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 60
+    assert {fault.name for fault in FAULTS} == set(IN_FRENCH)
     assert len({fault.rule for fault in FAULTS}) >= 20
 
 
