@@ -27,6 +27,7 @@ from essgraph import names
 from essgraph.errors import EssgraphError, NotOffered, Text
 from essgraph.query import Query, tokens
 from essgraph.reader import Reader
+from essgraph.terminals import IRIREF, STRING, compiled
 
 #: The most steps that are unfolded.
 MAX_STEPS: Final = 12
@@ -37,6 +38,9 @@ MAX_SIZE: Final = 128 * 1024
 
 #: How many paths without alternatives one with them may become.
 MAX_ALTERNATIVES: Final = 64
+
+#: What may hold the sign of alternatives, and is no path.
+_BESIDE: Final = rf"{IRIREF}|{STRING}|#[^\r\n]*+"
 
 #: Whether a query has a solution.
 Ask = Callable[[str], Awaitable[bool]]
@@ -147,7 +151,10 @@ def divide(text: str) -> str:
     They stay where one has more than MAX_ALTERNATIVES ways or stands between square brackets, and
     where the query names a blank node: it may stand in one group only (4.1.4).
     """
-    if "|" not in text.replace("||", "") or "_:" in text:
+    if "|" not in text or "_:" in text:
+        return text
+    bare = compiled(_BESIDE, text.isascii()).sub("", text)
+    if "|" not in bare.replace("||", ""):
         return text
     try:
         Reader(text).query()
