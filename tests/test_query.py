@@ -315,6 +315,15 @@ def test_a_select_in_a_graph_is_of_that_graph(server: str, inside: str, inner: s
             "GRAPH ?z { { ?x ess:speaker ?y } UNION { ?y ess:speaker ?x } }",
         ),
         ("?x (ess:partOf|ess:partOfEvent)* ?y", "?x (ess:partOfEvent|ess:partOf)* ?y"),
+        # What has no name is one thing, however often it is spoken of.
+        (
+            "[] a ess:Event ; ess:partOf|ess:none ?y ; ess:eventType ?z",
+            "?w a ess:Event ; ess:partOf ?y ; ess:eventType ?z",
+        ),
+        (
+            "?x ess:none|ess:partOfEvent [ a ess:Event ] , ?y",
+            "?x ess:partOfEvent ?w , ?y . ?w a ess:Event",
+        ),
     ],
 )
 def test_alternatives_are_a_union(server: str, path: str, union: str) -> None:

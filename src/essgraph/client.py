@@ -309,7 +309,7 @@ def connect(where: str | Path) -> Graph:
 
 def _library(body: bytes) -> list[_Listed]:
     """What ``/queries`` answers, in the order of the subjects."""
-    order = [*catalog.SUBJECTS, ""]
+    order = {name: place for place, name in enumerate(catalog.SUBJECTS)}
     told = [
         (it.get("subject", {"name": "", **catalog.OTHER._asdict()}), it)
         for it in json.loads(body)["questions"]
@@ -321,7 +321,7 @@ def _library(body: bytes) -> list[_Listed]:
             Text(it["title"]["fr"], it["title"]["en"]),
             [parameter["name"] for parameter in it["parameters"]],
         )
-        for subject, it in sorted(told, key=lambda pair: order.index(pair[0]["name"]))
+        for subject, it in sorted(told, key=lambda pair: order.get(pair[0]["name"], len(order)))
     ]
 
 

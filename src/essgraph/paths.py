@@ -148,8 +148,9 @@ def divide(text: str) -> str:
     """The query with its paths of alternatives as unions, where it matters how often a solution
     comes (18.4): the same where that is not so, or where it is no SPARQL 1.1.
 
-    They stay where one has more than MAX_ALTERNATIVES ways or stands between square brackets, and
-    where the query names a blank node: it may stand in one group only (4.1.4).
+    They stay where one has more than MAX_ALTERNATIVES ways, stands between square brackets or ends
+    at what has no name, and where the query names a blank node, which may stand in one group only
+    (4.1.4).
     """
     if "|" not in text or "_:" in text:
         return text
@@ -362,12 +363,22 @@ class _Reader:
             if path is None:
                 self._next()
             elif self._wanted(path, counted := self._counted and not self._tested):
-                links += [_Link(subject, path, end, graph, counted) for end in self._objects()]
+                links += [self._link(subject, path, end, graph, counted) for end in self._objects()]
                 continue
             list(self._objects())
             verbs.append(self._span(start))
         if verbs or alone:
             kept.append(f"{subject} {' ; '.join(verbs)}")
+
+    def _link(self, start: str, path: _Path, end: str, graph: str, counted: bool) -> _Link:
+        """What has no name would be another thing in each of the groups that it is written in."""
+        for term in (start, end):
+            if term.startswith(("_:", "[", "(")):
+                raise _refused(
+                    f"nommez par une variable ce que désigne « {term[:40]} »",
+                    f'name what "{term[:40]}" stands for with a variable',
+                )
+        return _Link(start, path, end, graph, counted)
 
     def _objects(self) -> Iterator[str]:
         yield self._node()
@@ -463,12 +474,6 @@ class _Writer:
 
     async def link(self, link: _Link) -> str:
         """A group with the solutions of a path between two terms."""
-        for end in (link.start, link.end):
-            if end.startswith(("_:", "[", "(")):
-                raise _refused(
-                    f"nommez par une variable ce que désigne « {end[:40]} »",
-                    f'name what "{end[:40]}" stands for with a variable',
-                )
         if self._star and not any(end[0] in "?$" for end in (link.start, link.end)):
             raise _refused(
                 "pas de SELECT * avec un chemin entre deux termes : nommez les variables",
