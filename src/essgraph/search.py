@@ -12,6 +12,7 @@ import math
 import re
 import sqlite3
 import unicodedata
+import weakref
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -363,6 +364,7 @@ class Index:
             uri=True,
             check_same_thread=False,
         )
+        weakref.finalize(self, self._database.close)  # Python 3.13 warns of one left open
         self.kinds = {row[0]: Kind(*row) for row in self._database.execute(
             "SELECT name, iri, fr, en FROM kind WHERE name IN (SELECT kind FROM entity) "
             "OR iri IN (SELECT class FROM type) ORDER BY name")}  # fmt: skip
