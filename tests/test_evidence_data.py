@@ -102,6 +102,8 @@ CONCLUDED = {
     "the place of the forum": "id:mediterranean-blue-economy-forum ess:locatedIn ?x",
     "whom the opening makes a speaker of the meeting":
         "id:rtes-international-meeting-2019 ess:speaker id:rachel-bocher",
+    "what came some days before the summit":
+        "id:pact-for-impact-summit-2019 ess:follows ?x",
     "the documents of the colloquium's page": "?x ess:partOf id:aimf-colloquium-web-page",
     "whose forum it is, told by its name": "id:gsef-global-virtual-forum ess:participant ?x",
     "the kind of the forum, told by its name": "id:gsef-global-virtual-forum ess:eventType ?x",
@@ -130,7 +132,8 @@ PRESENT = {
         "id:sse-workshop-of-aimf-congress-2013 ess:speaker id:christiane-bouchart , "
         "id:nancy-neamtan , id:antonio-marquez-camacho",
     "a speaker of the congress": "id:aimf-congress-2013 ess:speaker id:chiara-barberis",
-    "whose inclusion": "id:rec-3-mayors-6 ess:mentions id:women , id:young-people , id:disabled-people",
+    "whose inclusion":
+        "id:rec-3-mayors-6 ess:mentions id:women , id:young-people , id:disabled-people",
     "the cities of the South":
         "id:rec-1-aimf-2 ess:mentions id:cities-of-the-south . "
         "id:rec-2-aimf-4 ess:mentions id:cities-of-the-south , id:cities-of-the-north",
@@ -141,10 +144,17 @@ PRESENT = {
     "both figures by their neighbourhoods":
         "id:poverty-rate-in-priority-neighbourhoods ess:about/ess:locatedIn "
         "id:priority-neighbourhoods",
+    "the meeting that the one of the RTES follows":
+        "id:rtes-international-meeting-2019 ess:follows id:aict-africa-meeting-2019",
+    "the body created after the DIES":
+        "id:founding-of-secretariat-of-state ess:follows id:founding-of-dies",
+    "the elections after which officials were designated":
+        "id:designation-of-officials-for-sse ess:follows id:municipal-elections-of-the-2000s , "
+        "id:cantonal-elections-of-the-2000s , id:regional-elections-of-the-2000s",
     "what Covid set off":
         "id:economic-reconciliation-hub ess:theme theme:covid . "
         "id:shared-remote-work-place ess:theme theme:covid",
-}
+}  # fmt: skip
 
 
 def select(store: ox.Store, query: str) -> list[ox.QuerySolution]:
