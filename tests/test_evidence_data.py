@@ -55,6 +55,12 @@ ABSENT = {
     "the recommendations dealing with the workshops":
         "id:workshop-recommendations-2013 ess:about ?x",
     "training by a guide": "id:rec-2-aimf-5 ess:theme theme:training",
+    "a policy of Yamoussoukro, whose « démarches » are no plan":
+        "?x a ess:Initiative ; ess:carriedBy id:yamoussoukro",
+    "who spoke at the session from the audience":
+        "id:gsef-forum-session ess:speaker id:honore-quantchi",
+    "the territories of the road map, counted":
+        "id:authorities-of-nouvelle-aquitaine-road-map ess:size ?x",
 }  # fmt: skip
 
 #: What a reader concludes: a part of it stands in another sentence, a heading or another document.
@@ -94,6 +100,15 @@ CONCLUDED = {
     "the place of the centre": "id:international-resource-centre-in-tunis ess:locatedIn ?x",
     "how far the centre has come": "id:international-resource-centre-in-tunis ess:status ?x",
     "the place of the forum": "id:mediterranean-blue-economy-forum ess:locatedIn ?x",
+    "whom the opening makes a speaker of the meeting":
+        "id:rtes-international-meeting-2019 ess:speaker id:rachel-bocher",
+    "what came some days before the summit":
+        "id:pact-for-impact-summit-2019 ess:follows ?x",
+    "the documents of the colloquium's page": "?x ess:partOf id:aimf-colloquium-web-page",
+    "whose forum it is, told by its name": "id:gsef-global-virtual-forum ess:participant ?x",
+    "the kind of the forum, told by its name": "id:gsef-global-virtual-forum ess:eventType ?x",
+    "the speakers of the session": "id:gsef-forum-session ess:speaker ?x",
+    "who makes the road map": "id:nouvelle-aquitaine-road-map ess:carriedBy ?x",
     "when a post is attested, but for the one whose caption says the year":
         "?x ess:attestedOn ?date FILTER(?x != id:chiara-barberis-head-of-geneva-agenda-21)",
 }  # fmt: skip
@@ -109,7 +124,37 @@ PRESENT = {
     "the unemployment rate": "?s schema:value 22.7 ; dcterms:source id:onzus-2012",
     "a talk known by two documents": "id:talk-quebec ess:speaker id:nancy-neamtan",
     "the year of Véron's post": "id:pauline-veron-deputy-mayor-of-paris ess:attestedOn ?x",
-}
+    "the policy of Geneva": "id:talk-geneva-policy ess:about/ess:carriedBy id:geneva",
+    "the policy of Paris": "id:talk-paris-policy ess:about/ess:carriedBy id:paris",
+    "the policy of Nantes": "id:talk-nantes-policy ess:about/ess:carriedBy id:nantes",
+    "the strategy of Namur": "id:talk-namur-strategy ess:about/ess:carriedBy id:namur",
+    "the speakers of the workshop":
+        "id:sse-workshop-of-aimf-congress-2013 ess:speaker id:christiane-bouchart , "
+        "id:nancy-neamtan , id:antonio-marquez-camacho",
+    "a speaker of the congress": "id:aimf-congress-2013 ess:speaker id:chiara-barberis",
+    "whose inclusion":
+        "id:rec-3-mayors-6 ess:mentions id:women , id:young-people , id:disabled-people",
+    "the cities of the South":
+        "id:rec-1-aimf-2 ess:mentions id:cities-of-the-south . "
+        "id:rec-2-aimf-4 ess:mentions id:cities-of-the-south , id:cities-of-the-north",
+    "whom the Commission is to fund": "id:rec-1-commission-1 ess:mentions id:local-authorities",
+    "whose knowledge states are to use": "id:rec-3-states-1 ess:mentions id:municipalities",
+    "who sits on the joint commissions":
+        "id:rec-3-mayors-4 ess:mentions id:chambers , id:civil-society-associations",
+    "both figures by their neighbourhoods":
+        "id:poverty-rate-in-priority-neighbourhoods ess:about/ess:locatedIn "
+        "id:priority-neighbourhoods",
+    "the meeting that the one of the RTES follows":
+        "id:rtes-international-meeting-2019 ess:follows id:aict-africa-meeting-2019",
+    "the body created after the DIES":
+        "id:founding-of-secretariat-of-state ess:follows id:founding-of-dies",
+    "the elections after which officials were designated":
+        "id:designation-of-officials-for-sse ess:follows id:municipal-elections-of-the-2000s , "
+        "id:cantonal-elections-of-the-2000s , id:regional-elections-of-the-2000s",
+    "what Covid set off":
+        "id:economic-reconciliation-hub ess:theme theme:covid . "
+        "id:shared-remote-work-place ess:theme theme:covid",
+}  # fmt: skip
 
 
 def select(store: ox.Store, query: str) -> list[ox.QuerySolution]:

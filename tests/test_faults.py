@@ -87,8 +87,8 @@ FAULTS = [
           "a ess:Event ; ess:partner id:aimf ,", "E2", "a ess:Event ; ess:partner"),
     Fault("label in a passage", ARTICLE, "ess:partner id:aimf ,",
           'rdfs:label "x"@fr ; ess:partner id:aimf ,', "E2", 'rdfs:label "x"@fr'),
-    Fault("link in a passage", COLLOQUIUM, "id:talk-namur-strategy\n        ess:about id:namur .",
-          "id:talk-namur-strategy\n        ess:about id:namur .\n"
+    Fault("link in a passage", COLLOQUIUM, "        ess:carriedBy id:namur .",
+          "        ess:carriedBy id:namur .\n"
           "    id:namur schema:sameAs <http://www.wikidata.org/entity/Q134121> .",
           "E2", "schema:sameAs"),
     Fault("fact in the register", PEOPLE, 'rdfs:label "Kevin Ossah"@fr',

@@ -97,6 +97,7 @@ schema:endDate | time | fin | end
 schema:startTime | time | heure de début | start time
 schema:endTime | time | heure de fin | end time
 schema:duration | time | durée | duration
+ess:follows | time | fait suite à | follows | suivi de | followed by
 ess:edtfDate | time | date approchée | approximate date
 ess:attestedOn | time | attesté en date du | attested on
 dcterms:date | time | date | date
