@@ -115,7 +115,7 @@ def test_each_row_of_an_answer_has_its_place(name: str) -> None:
     assert len(set(places)) == len(places)
 
 
-#: Columns whose things another column of the row tells: the text of the note, the title, the summary.
+#: Columns whose things another column of the row tells: the text of a note, a title, a summary.
 TOLD_OTHERWISE = {
     ("conflicts", "note"),
     ("documents", "document"),
