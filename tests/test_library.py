@@ -168,6 +168,17 @@ def test_a_question_that_there_is_not_is_told_with_the_nearest(
             assert answer.status_code == 404
             told = html.unescape(answer.text).replace("\u202f", " ").replace("\u00a0", " ")
             assert said in told
+            # What it names can be followed, by its title in the language of the reader.
+            title = getattr(QUESTIONS["members"].title, language)
+            every = {"fr": "Toutes les questions", "en": "All questions"}[language]
+            if accept == "text/html":
+                assert f'<a href="/queries/members">{title}</a>' in told
+                assert f'<a href="/queries">{every}</a>' in told
+            else:
+                assert answer.json()["links"] == [
+                    {"href": "/queries/members", "title": title},
+                    {"href": "/queries", "title": every},
+                ]
 
 
 def test_parameters_can_be_queried(http: httpx.Client) -> None:
