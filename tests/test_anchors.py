@@ -132,6 +132,62 @@ def test_a_text_that_is_not_there(note: Path, run: Run) -> None:
     assert "--texts DIR" in outcome.err
 
 
+@pytest.fixture
+def other(note: Path) -> Path:
+    """The file of a second document of the project, whose text is not at hand."""
+    path = note / "data/documents/autre.trig"
+    path.write_text(mapped(PIECES).replace("note", "autre"), "utf-8")
+    path.with_name("autre.anchors.ttl").write_text("# left as it is\n", "utf-8")
+    return path
+
+
+def test_of_several_documents_one_alone(note: Path, other: Path, run: Run) -> None:
+    """Whoever maps a new text has that text, and need not have the others."""
+    at = ["--project", note, "--texts", note / "texts"]
+    mine, derived = note / "data/documents/note.trig", note / "data/documents/note.anchors.ttl"
+    assert run("anchor", "--check", mine, *at).code == 1
+    done = run("anchor", mine, *at)
+    assert (done.code, done.out) == (0, "data/documents/note.anchors.ttl\n")
+    assert run("anchor", "--check", mine, *at).code == 0
+    assert other.with_name("autre.anchors.ttl").read_text("utf-8") == "# left as it is\n"
+    (covered,) = json.loads(run("coverage", mine, *at, "--format", "json").out)
+    assert covered["document"] == "note"
+    # What stands in the others, well or badly, is no matter.
+    other.write_text("<", "utf-8")
+    assert run("anchor", mine, mine, *at).code == 0
+    mine.write_text("<", "utf-8")
+    broken = run("anchor", mine, *at)
+    assert broken.code in (1, 2)
+    assert "data/documents/note.trig:1" in broken.err
+    assert derived.exists()
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_text_that_is_asked_for_is_not_passed_over(
+    note: Path, other: Path, run: Run, named: bool
+) -> None:
+    """Nothing is written before all that is wanted is at hand."""
+    at = ["--project", note, "--texts", note / "texts"]
+    mine, last = note / "data/documents/note.trig", note / "data/documents/zzz.trig"
+    other.rename(last)
+    last.write_text(last.read_text("utf-8").replace("autre", "zzz"), "utf-8")
+    outcome = run("anchor", *([mine, last] if named else []), *at)
+    assert outcome.code == 2
+    assert "the text zzz.txt of zzz is not at hand" in outcome.err
+    assert ("name the files of the documents whose" in outcome.err) != named
+    assert not (note / "data/documents/note.anchors.ttl").exists()
+
+
+def test_a_file_that_is_no_document(note: Path, run: Run) -> None:
+    at = ["--project", note, "--texts", note / "texts"]
+    for named in ("note", note / "data/documents/nota.trig", note / "data/dataset.ttl"):
+        outcome = run("anchor", named, *at)
+        assert outcome.code == 2
+        assert "is no document of this project" in outcome.err
+    outcome = run("coverage", note / "data/documents/nota.trig", *at)
+    assert "did you mean data/documents/note.trig?" in outcome.err
+
+
 def test_signs_that_are_written_otherwise(note: Path, run: Run) -> None:
     (note / "texts/note.txt").write_text("L'élu dit « peut-être ».\n", "utf-8")
     words = "L’élu dit « peut‑être »"

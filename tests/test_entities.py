@@ -223,6 +223,20 @@ def test_a_near_name_is_proposed(client: httpx.Client) -> None:
     assert 'href="/id/bamako"' in page.text
 
 
+@pytest.mark.parametrize(("language", "called"), [("fr", "Genève"), ("en", "Geneva")])
+def test_a_near_name_is_told_in_the_language_of_the_reader(
+    server: str, language: str, called: str
+) -> None:
+    for accept, told in (
+        ("application/json", {"href": "/id/geneva", "title": called}),
+        ("text/html", f'<a href="/id/geneva">{called}</a>'),
+    ):
+        headers = {"Accept": accept, "Accept-Language": language}
+        answer = httpx.get(f"{server}/id/genevaa", headers=headers)
+        assert answer.status_code == 404
+        assert told in (answer.json()["links"] if isinstance(told, dict) else answer.text)
+
+
 def test_methods(client: httpx.Client) -> None:
     for path in ("/id/bamako", "/data/bamako.ttl", "/page/bamako", "/doc/coop-coter-ess"):
         got, head = client.get(path), client.head(path)

@@ -126,12 +126,16 @@ def test_a_version_of_before_there_were_subjects_answers_as_it_did(
     for name in files:
         if name.endswith(".rq"):
             files[name] = re.sub(rb"(?m)^# subject:.*\n", b"", files[name])
+        if name.endswith("versions.rq"):
+            files[name] = re.sub(rb"(?m)^# parameter: lang.*\n", b"", files[name])
     write_snapshot(tmp_path, files, former.sources)
     graph = essgraph.connect(tmp_path)
     assert {row["subject"] for row in graph.questions()} == {"Other questions"}
     assert list(graph.query("networks")) == list(essgraph.connect(built).query("networks"))
     with serving(tmp_path) as server:
         assert httpx.get(f"{server.url}/queries/networks?format=csv").status_code == 200
+        # A question without labels answers the same in both languages, and claims none.
+        assert "content-language" not in httpx.get(f"{server.url}/queries/versions").headers
         listed = httpx.get(f"{server.url}/queries").json()["questions"]
         assert not [question for question in listed if "subject" in question]
         page = httpx.get(f"{server.url}/queries?lang=en", headers={"Accept": "text/html"}).text
@@ -164,6 +168,17 @@ def test_a_question_that_there_is_not_is_told_with_the_nearest(
             assert answer.status_code == 404
             told = html.unescape(answer.text).replace("\u202f", " ").replace("\u00a0", " ")
             assert said in told
+            # What it names can be followed, by its title in the language of the reader.
+            title = getattr(QUESTIONS["members"].title, language)
+            every = {"fr": "Toutes les questions", "en": "All questions"}[language]
+            if accept == "text/html":
+                assert f'<a href="/queries/members">{title}</a>' in told
+                assert f'<a href="/queries">{every}</a>' in told
+            else:
+                assert answer.json()["links"] == [
+                    {"href": "/queries/members", "title": title},
+                    {"href": "/queries", "title": every},
+                ]
 
 
 def test_parameters_can_be_queried(http: httpx.Client) -> None:
@@ -330,8 +345,6 @@ def test_the_language_is_as_asked_or_as_accepted(http: httpx.Client) -> None:
     french = http.get(path, params={"lang": "fr"}, headers={"Accept-Language": "en"})
     assert french.headers["content-language"] == "fr"
     assert french.content != english.content
-    # A question without labels answers the same in both, and claims no language.
-    assert "content-language" not in http.get("/queries/versions").headers
 
 
 # --- HTTP -------------------------------------------------------------------------------------

@@ -449,6 +449,12 @@ def test_a_page_says_a_name_once_in_each_row(client: httpx.Client, lang: str) ->
     page = client.get(f"/queries/talks?lang={lang}").text
     columns = re.findall(r'<th scope="col">(\w+)</th>', page)
     assert columns == ["talk", "event", "speakerLabel", "aboutLabel"]
+    page = client.get(f"/queries/evidence-levels?lang={lang}").text
+    assert re.findall(r'<th scope="col">(\w+)</th>', page) == ["document", "levelLabel", "passages"]
+    page = client.get(f"/queries/places?lang={lang}").text
+    assert "kindLabel" not in re.findall(r'<th scope="col">(\w+)</th>', page)
+    page = client.get(f"/queries/participants?lang={lang}").text
+    assert "capacityLabel" not in re.findall(r'<th scope="col">(\w+)</th>', page)
     assert client.get("/queries/talks?format=csv").text.startswith(
         "talk,talkLabel,event,eventLabel,"
     )

@@ -363,12 +363,14 @@ def find(questions: Mapping[str, Question], name: str, listed: str) -> Question:
     )
     meant = _meant(questions, name)
     near = perhaps(", ".join(meant)) if meant else None
-    raise UnknownName(
+    unknown = UnknownName(
         Text(
             f"{said.fr}{f' ; {near.fr}' if near else ''} (toutes les questions : {listed})",
             f"{said.en}{f'; {near.en}' if near else ''} (all questions: {listed})",
         )
     )
+    unknown.near = tuple(meant)
+    raise unknown
 
 
 def _meant(questions: Mapping[str, Question], name: str) -> list[str]:

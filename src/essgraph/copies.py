@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -20,6 +21,8 @@ from essgraph.processes import die_with
 
 #: What goes on beside is mostly waited for last: those that share work leave it the cores.
 _YIELD = 5
+#: How long what goes on beside may take to put its things away, in seconds.
+_PUT_AWAY = 10
 _Item = TypeVar("_Item")
 _Done = TypeVar("_Done")
 
@@ -54,7 +57,8 @@ def spread(work: Callable[[_Item], _Done], items: Iterable[_Item]) -> Iterator[_
 @contextmanager
 def beside(work: Callable[[], _Done]) -> Iterator[Callable[[], _Done]]:
     """Does some work in a process of its own, a copy of this one as it is now, which ends with the
-    block; gives what waits for its result. That raises what the work raised."""
+    block; gives what waits for its result. That raises what the work raised. Work that is cut
+    short puts its things away first, if that does not take long."""
     fork = get_context("fork")
     ours, its = fork.Pipe(duplex=False)
     process = fork.Process(target=_alone, args=(os.getpid(), work, its))
@@ -73,6 +77,8 @@ def beside(work: Callable[[], _Done]) -> Iterator[Callable[[], _Done]]:
     try:
         yield wait
     finally:
+        process.terminate()
+        process.join(_PUT_AWAY)
         process.kill()
         process.join()
         ours.close()
@@ -87,6 +93,9 @@ def _collect_less() -> None:
 
 def _alone(parent: int, work: Callable[[], object], control: Connection) -> None:
     die_with(parent)
+    # The keys of a terminal interrupt all its processes: the one that waits for this one ends it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
     _collect_less()
     try:
         done = work()
@@ -96,12 +105,18 @@ def _alone(parent: int, work: Callable[[], object], control: Connection) -> None
     control.send((done, None))
 
 
+def _end(*_: object) -> None:
+    raise SystemExit(1)
+
+
 _work: Callable[[Any], Any]
 
 
 def _begin(parent: int, work: Callable[[Any], Any]) -> None:
     global _work
     die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _collect_less()
     os.nice(_YIELD)
     _work = work

@@ -105,7 +105,9 @@ class NotOffered(QueryError):
 
 
 class UnknownName(QueryError):
-    """No question, parameter or entity of that name."""
+    """No question, parameter or entity of that name; ``near`` are those that may be meant."""
+
+    near: tuple[str, ...] = ()
 
 
 class NotRepresentable(QueryError):

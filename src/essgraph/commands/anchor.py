@@ -11,7 +11,7 @@ from essgraph.project import replace
 
 
 def options(parser: ArgumentParser, say: Say) -> None:
-    folders.add_texts(parser, say)
+    texts.options(parser, say)
     parser.add_argument(
         "--check",
         action="store_true",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def options(parser: ArgumentParser, say: Say) -> None:
-    folders.add_texts(parser, say)
+    texts.options(parser, say)
     parser.add_argument(
         "--format",
         choices=("text", "json"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from essgraph.commands import console, folders, report
@@ -29,12 +31,22 @@ def current(arguments: Namespace, project: Project, language: str) -> Snapshot:
     except SnapshotError:
         if arguments.out is not None and snapshot.holds(out):
             raise
-    # Imported here: a service whose snapshot is fresh never loads the build side.
-    from essgraph.build import build
+    from essgraph.copies import beside
 
     console.say(Text("construction de l'instantané", "building the snapshot"), language)
+    # In a process of its own, so that a service does not keep the build side in memory.
+    with beside(partial(_built, project, out, language)) as wait:
+        built = wait()
+    if built is None:
+        raise SnapshotError(Text("le graphe n'est pas valide", "the graph is not valid"))
+    return built
+
+
+def _built(project: Project, out: Path, language: str) -> Snapshot | None:
+    """A new snapshot; None where the graph is not valid, and the findings are shown."""
+    from essgraph.build import build
+
     built = build(project, out, None, console.bar(language))
     if built.snapshot is None:
         report.write(built.checked.findings, "text", language, sys.stderr)
-        raise SnapshotError(Text("le graphe n'est pas valide", "the graph is not valid"))
     return built.snapshot

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from argparse import Namespace
-from collections.abc import Iterator
+from argparse import ArgumentParser, Namespace
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from essgraph.commands import folders
+from essgraph.commands.options import Say
 from essgraph.errors import ProjectError, Text
 from essgraph.project import Project
 
@@ -17,12 +18,28 @@ if TYPE_CHECKING:
     from essgraph.sources import Document
 
 
+def options(parser: ArgumentParser, say: Say) -> None:
+    """Which documents, and where their texts are."""
+    parser.add_argument(
+        "files",
+        nargs="*",
+        type=Path,
+        metavar=say("FICHIER", "FILE"),
+        help=say(
+            "fichiers TriG de documents (tous par défaut)",
+            "TriG files of documents (default: all)",
+        ),
+    )
+    folders.add_texts(parser, say)
+
+
 def located(
     arguments: Namespace, project: Project, language: str
 ) -> Iterator[tuple[Document, str, Located]]:
-    """Each document with its text and where its pieces lie; what is not found is said.
+    """Each document asked for, with its text and where its pieces lie; what is not found is said.
 
-    Raises ProjectError where a text is missing, the first fault of the project's files.
+    Raises, before the first, ProjectError where a file is no document or a text is missing, and
+    the first fault of the files that are read.
     """
     from essgraph import anchors
 
@@ -35,14 +52,10 @@ def located(
         yield document, text, found
 
 
-def _texts(arguments: Namespace, project: Project) -> Iterator[tuple[Document, str]]:
-    from essgraph import sources
-
+def _texts(arguments: Namespace, project: Project) -> list[tuple[Document, str]]:
     folder = folders.texts(arguments, project)
-    found, faults = sources.read(project)
-    if faults:
-        raise faults[0]
-    for document in found.documents:
+    texts: list[tuple[Document, str]] = []
+    for document in _documents(arguments.files, project):
         if document.text_name is None:
             file = f"data/documents/{document.slug}.trig"
             raise ProjectError(
@@ -55,11 +68,43 @@ def _texts(arguments: Namespace, project: Project) -> Iterator[tuple[Document, s
             )
         text = document.text(folder)
         if text is None:
-            raise _not_at_hand(document, folder)
-        yield document, text
+            raise _not_at_hand(document, folder, bool(arguments.files))
+        texts.append((document, text))
+    return texts
 
 
-def _not_at_hand(document: Document, folder: Path | None) -> ProjectError:
+def _documents(files: Sequence[Path], project: Project) -> Sequence[Document]:
+    """The documents of these files, which need no other file; those of the project if none."""
+    from essgraph import sources
+
+    if files:
+        own = {project.name(path): path.stem for path in project.documents}
+        asked = {own[_own(project.name(file), own)] for file in files}
+        found, faults = sources.read_some(sources.layout(project), sorted(asked), frame=False)
+    else:
+        found, faults = sources.read(project)
+    if faults:
+        raise faults[0]
+    return found.documents
+
+
+def _own(name: str, own: Collection[str]) -> str:
+    from essgraph.findings import nearest
+
+    if name in own:
+        return name
+    near = nearest(name, own)
+    raise ProjectError(
+        Text(
+            f"{name} n'est pas un document de ce projet (data/documents/*.trig)"
+            + (f" ; vouliez-vous dire {near} ?" if near else ""),
+            f"{name} is no document of this project (data/documents/*.trig)"
+            + (f"; did you mean {near}?" if near else ""),
+        )
+    )
+
+
+def _not_at_hand(document: Document, folder: Path | None, named: bool) -> ProjectError:
     from rapidfuzz import process
 
     name = document.text_name or ""
@@ -71,6 +116,13 @@ def _not_at_hand(document: Document, folder: Path | None) -> ProjectError:
             f"{folder} n'a pas de fichier de ce nom"
             + (f" ; vouliez-vous dire {near[0]} ?" if near else ""),
             f"{folder} has no file of that name" + (f"; did you mean {near[0]}?" if near else ""),
+        )
+    if folder is not None and not named:
+        why = Text(
+            f"{why.fr} ; sans tous les textes, donnez les fichiers des documents dont vous avez "
+            "le texte (data/documents/…)",
+            f"{why.en}; without all texts, name the files of the documents whose texts you have "
+            "(data/documents/…)",
         )
     return ProjectError(
         Text(

@@ -17,13 +17,14 @@ from urllib.parse import urlencode
 from essgraph import catalog, formats, mention, names
 from essgraph.catalog import Question, existence, nothing_named, unknown_parameter
 from essgraph.engine import Dataset
-from essgraph.errors import QueryError, Text
+from essgraph.errors import QueryError, Text, UnknownName
 from essgraph.formats import Format
 from essgraph.query import Query, inspect
 from essgraph.service import api
 from essgraph.service.answers import Kept
 from essgraph.service.finding import consult
 from essgraph.service.live import Served
+from essgraph.service.problems import HttpProblem
 
 MAX_LIMIT: Final = 10_000
 MAX_OFFSET: Final = 999_999_999
@@ -44,8 +45,15 @@ def questions(served: Served) -> Mapping[str, Question]:
 
 
 def question(served: Served, name: str) -> Question:
-    """The question of that name, for who asks over HTTP. Raises UnknownName."""
-    return catalog.find(questions(served), name, "/queries")
+    """The question of that name, for who asks over HTTP. Raises HttpProblem (404), which leads to
+    those that may be meant."""
+    known = questions(served)
+    try:
+        return catalog.find(known, name, "/queries")
+    except UnknownName as error:
+        links = [(f"/queries/{near}", known[near].title) for near in error.near]
+        every = ("/queries", Text("Toutes les questions", "All questions"))
+        raise HttpProblem(404, error.text, links=[*links, every]) from error
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from starlette.responses import Response
 from starlette.types import Scope
 
-from essgraph.errors import EssgraphError, LimitExceeded, Overloaded
+from essgraph.errors import EssgraphError, LimitExceeded, Overloaded, Text
 from essgraph.formats import HTML, Format, negotiate
 from essgraph.service.encodings import fields
 from essgraph.service.pages import frame
@@ -53,7 +53,10 @@ def respond(error: EssgraphError, scope: Scope) -> Response:
         body["position"] = {"line": at.line, "column": at.column}
     if isinstance(error, LimitExceeded):
         body["limit"] = {"name": error.limit, "value": error.value}
-    links = getattr(error, "links", ())
+    links = [
+        (href, called.in_language(language) if isinstance(called, Text) else called)
+        for href, called in getattr(error, "links", ())
+    ]
     if links:
         body["links"] = [{"href": href, "title": called} for href, called in links]
     headers = dict(getattr(error, "headers", {}))

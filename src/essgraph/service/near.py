@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from essgraph import names
+from essgraph.errors import Text
 from essgraph.query import inspect
 from essgraph.service.answers import Answers
 from essgraph.service.documents import rows
@@ -14,9 +15,9 @@ from essgraph.service.documents import rows
 _MOST = 20_000
 _LABELS = inspect(
     f"""PREFIX rdfs: <{names.RDFS}>
-SELECT ?named ?label WHERE {{
-  ?named rdfs:label ?label
-  FILTER (LANG(?label) = "fr" && STRSTARTS(STR(?named), "{names.BASE}"))
+SELECT ?named ?fr ?en WHERE {{
+  ?named rdfs:label ?fr , ?en
+  FILTER (LANG(?fr) = "fr" && LANG(?en) = "en" && STRSTARTS(STR(?named), "{names.BASE}"))
   FILTER (STRSTARTS(STR(?named), "{names.ID}") || STRSTARTS(STR(?named), "{names.DOC}"))
 }}
 ORDER BY ?named LIMIT {_MOST}"""
@@ -26,7 +27,7 @@ ORDER BY ?named LIMIT {_MOST}"""
 class Near:
     """The names of one version of the data."""
 
-    def __init__(self, labels: Mapping[str, str]) -> None:
+    def __init__(self, labels: Mapping[str, Text]) -> None:
         self._labels = labels
         self._holding: dict[str, list[str]] = {}
         self._lengths: dict[str, int] = {}
@@ -41,9 +42,11 @@ class Near:
         """The names that an engine knows."""
         found = await rows(answers, _LABELS, {})
         base = len(names.BASE) - 1
-        return cls({row["named"].value[base:]: row["label"].value for row in found})
+        return cls(
+            {row["named"].value[base:]: Text(row["fr"].value, row["en"].value) for row in found}
+        )
 
-    def to(self, path: str, most: int = 5) -> list[tuple[str, str]]:
+    def to(self, path: str, most: int = 5) -> list[tuple[str, Text]]:
         """Paths near ``path`` with their labels, the nearest first."""
         runs = _runs(path)
         shared = Counter(other for run in runs for other in self._holding.get(run, ()))

@@ -73,7 +73,8 @@ TITLES: Final[dict[int, Text]] = {
 class HttpProblem(EssgraphError):
     """A fault of the HTTP request itself: it knows its status and the header fields it needs.
 
-    ``links`` are addresses that may help, each with what it is called.
+    ``links`` are addresses that may help, each with what it is called, in both languages where
+    these have names for it.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class HttpProblem(EssgraphError):
         status: int,
         text: Text,
         headers: Mapping[str, str] | None = None,
-        links: Sequence[tuple[str, str]] = (),
+        links: Sequence[tuple[str, str | Text]] = (),
     ) -> None:
         super().__init__(text)
         self.status = status
