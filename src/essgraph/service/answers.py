@@ -82,7 +82,6 @@ class Answers:
         self._size = 0
         self._flights: dict[str, asyncio.Future[Answer]] = {}
         self._loop = asyncio.get_running_loop()
-        self.hits = 0
 
     def tag(
         self, query: Query, dataset: Dataset, bindings: Mapping[str, str], format: Format
@@ -139,7 +138,6 @@ class Answers:
         kept = self._kept.get(tag)
         if kept is not None:
             self._kept.move_to_end(tag)
-            self.hits += 1
             return kept
         while not volatile and (flight := self._flights.get(key)):
             try:
