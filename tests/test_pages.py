@@ -525,6 +525,21 @@ def test_every_fact_shows_its_evidence(client: httpx.Client) -> None:
     assert all('class="mark ' in fact or 'class="reg"' in fact for fact in facts)
 
 
+def test_a_page_shows_what_the_sources_say_not_how_the_dataset_is_counted(
+    client: httpx.Client,
+) -> None:
+    # The description of the dataset names this network as an example of its class.
+    page = Reader(client.get("/page/aimf").text)
+    assert "←" not in page.text
+    assert not [link for link in page.links() if "dataset#" in link]
+
+
+def test_a_passage_says_how_it_is_cited(client: httpx.Client) -> None:
+    page = client.get("/passage/aimf-article-2019/22?lang=en").text
+    assert "Cite this page" in page
+    assert "url = {https://w3id.org/essgraph/passage/aimf-article-2019/22}" in page
+
+
 def test_without_the_text_a_page_has_no_more_than_its_anchors(client: httpx.Client) -> None:
     assert "<mark>" not in client.get("/page/remcess").text
     assert "<mark>" not in client.get("/passage/aimf-article-2019/22").text
@@ -726,6 +741,8 @@ def test_what_is_not_there_says_so_in_html(client: httpx.Client) -> None:
         assert response.headers["content-type"].startswith("text/html")
         assert "default-src 'none'" in response.headers["content-security-policy"]
         assert "Traceback" not in response.text
+        (said,) = re.findall('<p class="lead">(.)', response.text)
+        assert said.isupper(), path
 
 
 @pytest.mark.parametrize("text", ["montreal", "MONTRÉAL", "Montréal"])

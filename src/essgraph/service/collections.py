@@ -200,16 +200,15 @@ async def _page(request: Request, served: Served, part: Part, counted: dict[str,
     view = frame.view(request)
     members = await _members(served, part)
     labels: dict[str, str] = {}
-    for triple in await documents.labelled(served.answers, {*members, *counted}):
+    for triple in await documents.labelled(served.answers, members):
         said = triple.object
         if isinstance(said, ox.Literal) and said.language == view.language:
             labels.setdefault(triple.subject.value, said.value)  # type: ignore[union-attr]
     parts = [
-        (_local(iri), labels.get(iri, _local(iri)), count, iri == part.iri)
-        for iri, count in counted.items()
+        (_local(iri), view.members(iri), count, iri == part.iri) for iri, count in counted.items()
     ]
     context = {
-        "title": labels.get(part.iri, part.name) if part.iri else view.say(*_TITLE),
+        "title": view.members(part.iri) if part.iri else view.say(*_TITLE),
         "part": part,
         "parts": sorted(parts, key=lambda p: fold(p[1])),
         "members": sorted(

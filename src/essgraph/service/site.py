@@ -265,17 +265,11 @@ async def _page(request: Request, served: Served) -> Response:
     counted = await dataset.figures(served)
     members = [(iri, n) for iri, n in counted.classes.items() if iri.startswith(names.ESS)]
     members.sort(key=lambda pair: (-pair[1], pair[0]))
-    labels = await documents.labelled(served.answers, [iri for iri, _ in members])
-    called = {
-        t.subject.value: t.object.value  # type: ignore[union-attr]
-        for t in labels
-        if isinstance(t.object, ox.Literal) and t.object.language == view.language
-    }
     context = {
         "described": described,
         "embedded": dataset.embedded(described),
         "counted": counted,
-        "classes": [(iri.removeprefix(names.ESS), called.get(iri, iri), n) for iri, n in members],
+        "classes": [(iri.removeprefix(names.ESS), view.members(iri), n) for iri, n in members],
         "formats": formats.DOCUMENTS,
         "files": described["distribution"],
     }

@@ -128,9 +128,13 @@ async def passage(request: Request, served: Served, texts: Texts, rest: str) -> 
     known = Names().add(named)
     ordered = list(pieces.values())
     at = ordered.index(pieces[iri])
+    kind = "passage" if pieces[iri].level else "aside"
+    label = f"{v.kind(kind)} {number}, {v.plain(known, document)}"
     context = {
         "iri": iri,
         "slug": rest,
+        "label": label,
+        "kind": kind,
         "document": document,
         "known": known,
         "piece": pieces[iri],
@@ -139,6 +143,7 @@ async def passage(request: Request, served: Served, texts: Texts, rest: str) -> 
         "before": ordered[at - 1] if at else None,
         "after": ordered[at + 1] if at + 1 < len(ordered) else None,
         "formats": formats.DOCUMENTS,
+        "bibtex": cite_page(label, iri, rest, served.snapshot.version),
     }
     return frame.html(request, served, "passage.html", v, context)
 

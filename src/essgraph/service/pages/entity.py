@@ -45,16 +45,14 @@ _OMITTED: Final = {
 _STARTS: Final = (names.SCHEMA + "startDate", names.ESS + "edtfDate", names.ESS + "attestedOn")
 _ABOUT: Final = (names.ESS + "summary", names.SKOS + "definition", names.DCTERMS + "description")
 
+#: Neither what follows from the statements, nor what is said of the data, is a fact of a source.
+_STATED: Final = (
+    "FILTER (?g NOT IN (graph:description, graph:entailed, graph:ontology, graph:queries))"
+)
 FACTS: Final = f"""
-SELECT ?g ?p ?o WHERE {{
-  GRAPH ?g {{ ?entity ?p ?o }}
-  FILTER (?g NOT IN (graph:entailed, graph:ontology, graph:queries))
-}} LIMIT {LIMIT}"""
+SELECT ?g ?p ?o WHERE {{ GRAPH ?g {{ ?entity ?p ?o }} {_STATED} }} LIMIT {LIMIT}"""
 INCOMING: Final = f"""
-SELECT ?g ?p ?s WHERE {{
-  GRAPH ?g {{ ?s ?p ?entity }}
-  FILTER (?g NOT IN (graph:entailed, graph:ontology, graph:queries))
-}} LIMIT {LIMIT}"""
+SELECT ?g ?p ?s WHERE {{ GRAPH ?g {{ ?s ?p ?entity }} {_STATED} }} LIMIT {LIMIT}"""
 NAMES: Final = """
 SELECT DISTINCT ?named ?label ?type WHERE {
   { { ?entity ?p ?named } UNION { ?named ?p ?entity } UNION
