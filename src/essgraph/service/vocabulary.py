@@ -13,9 +13,10 @@ from starlette.types import Receive, Scope, Send
 from essgraph import formats, jsonld, names
 from essgraph.errors import Text, UnknownName
 from essgraph.formats import Format
-from essgraph.service import documents, reference, resource
+from essgraph.service import documents, resource
 from essgraph.service.links import link
 from essgraph.service.live import Live, Served
+from essgraph.service.pages import reference
 from essgraph.service.resource import Resource
 
 _ONTOLOGY: Final = ox.NamedNode(names.BASE + "ontology")
