@@ -267,7 +267,6 @@ async def _page(request: Request, served: Served) -> Response:
     members.sort(key=lambda pair: (-pair[1], pair[0]))
     context = {
         "described": described,
-        "embedded": dataset.embedded(described),
         "counted": counted,
         "classes": [(iri.removeprefix(names.ESS), view.members(iri), n) for iri, n in members],
         "formats": formats.DOCUMENTS,

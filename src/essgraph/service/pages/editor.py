@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -93,8 +92,8 @@ async def fragment(request: Request, served: Served) -> Response:
     return frame.respond(request, v, body)
 
 
-async def _settings(served: Served, v: View) -> str:
-    """What the editor's script knows of our vocabulary, as JSON."""
+async def _settings(served: Served, v: View) -> dict[str, Any]:
+    """What the editor's script knows of our vocabulary."""
     terms: dict[str, dict[str, str]] = {}
     for row in await select(served, TERMS):
         iri = row["term"].value
@@ -103,5 +102,4 @@ async def _settings(served: Served, v: View) -> str:
         if label is not None and (label.language == v.language or not entry["label"]):
             entry["label"] = label.value
     listed = [terms[iri] | {"short": names.shorten(iri)} for iri in sorted(terms)]
-    # In a script element, "<" could end it.
-    return json.dumps({"prefixes": names.PREFIXES, "terms": listed}).replace("<", "\\u003c")
+    return {"prefixes": names.PREFIXES, "terms": listed}

@@ -39,7 +39,7 @@ _ENVIRONMENT: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-
+_ENVIRONMENT.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
 
 #: The words of the pages by language.
 _WORDS: Final = {

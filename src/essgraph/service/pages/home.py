@@ -129,7 +129,7 @@ async def page(request: Request, served: Served) -> Response:
     dated, undated, line = timeline(events, v)
     figures = {row["class"].value.removeprefix(names.ESS): row["count"].value for row in counted}
     context = {
-        "dataset": dataset.embedded(await dataset.schema(served, v.language)),
+        "dataset": await dataset.schema(served, v.language),
         "known": known,
         "figures": figures,
         "statements": stated[0]["count"].value,
