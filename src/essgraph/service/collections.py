@@ -19,6 +19,7 @@ from essgraph.formats import Format
 from essgraph.query import inspect
 from essgraph.search import fold
 from essgraph.service import documents, resource
+from essgraph.service.documents import DESCRIBED
 from essgraph.service.links import link, page_of
 from essgraph.service.live import Live, Served
 from essgraph.service.pages import frame
@@ -27,16 +28,15 @@ from essgraph.service.resource import Resource
 #: Members on one page.
 SIZE: Final = 100
 
-_SPACE: Final = f'FILTER (REGEX(STR(?s), "^{names.BASE}(id|doc|passage)/[^#]*$"))'
 _CLASSES: Final = inspect(
     f"""SELECT ?class (COUNT(DISTINCT ?s) AS ?count) WHERE {{
-  ?s a ?class {_SPACE}
+  ?s a ?class {DESCRIBED}
   FILTER (STRSTARTS(STR(?class), "{names.ESS}") || STRSTARTS(STR(?class), "{names.SKOS}"))
 }}
 GROUP BY ?class ORDER BY ?class"""
 )
 _ALL: Final = inspect(
-    f"SELECT (COUNT(DISTINCT ?s) AS ?count) WHERE {{ ?s a ?class {_SPACE} }}",
+    f"SELECT (COUNT(DISTINCT ?s) AS ?count) WHERE {{ ?s a ?class {DESCRIBED} }}",
 )
 _MEMBERS: Final = "SELECT DISTINCT ?s WHERE { ?s a %s %s } ORDER BY ?s LIMIT %d OFFSET %d"
 _HYDRA: Final = names.PREFIXES["hydra"]
@@ -147,7 +147,7 @@ def _links(part: Part) -> Iterator[str]:
 
 async def _members(served: Served, part: Part) -> list[str]:
     wanted = f"<{part.iri}>" if part.iri else "?class"
-    query = inspect(_MEMBERS % (wanted, _SPACE, SIZE, (part.page - 1) * SIZE))
+    query = inspect(_MEMBERS % (wanted, DESCRIBED, SIZE, (part.page - 1) * SIZE))
     return [row["s"].value for row in await documents.rows(served.answers, query, {})]
 
 

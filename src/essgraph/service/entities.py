@@ -68,7 +68,7 @@ class Entities:
         if path in ("/id", "/page", "/page/"):
             await redirect(scope, send, 301, "/id/")
             return
-        topic = _topic(rest if segment in ("id", "page") else f"{segment}/{rest}")
+        topic = _named(path)
         if topic is None or not await self._known(served, topic):
             canonical = path.rstrip("/").lower()
             await self._elsewhere(scope, send, served, path, canonical)
@@ -171,12 +171,7 @@ class Entities:
     ) -> None:
         """301 to the canonical spelling of an address that is known, else 404."""
         if canonical != path:
-            key = canonical.split("/", 2)[2] if canonical.count("/") > 1 else ""
-            if not canonical.startswith(("/id/", "/data/", "/page/")):
-                key = canonical[1:]
-            if canonical.startswith("/data/"):
-                key = key.rpartition(".")[0] or key
-            topic = _topic(key)
+            topic = _named(canonical)
             if topic is not None and await self._known(served, topic):
                 await redirect(scope, send, 301, canonical)
                 return
@@ -206,6 +201,14 @@ def _located(path: str) -> tuple[bytes, bytes]:
 
 def _topic(key: str) -> Topic | None:
     return Topic(key) if _KEY.fullmatch(key) else None
+
+
+def _named(path: str) -> Topic | None:
+    """What a path is about, in whatever format."""
+    segment, _, rest = path[1:].partition("/")
+    if segment == "data":
+        return _topic(rest.rpartition(".")[0] or rest)
+    return _topic(rest if segment in ("id", "page") else f"{segment}/{rest}")
 
 
 async def _license(served: Served) -> str:

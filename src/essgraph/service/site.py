@@ -35,10 +35,7 @@ from essgraph.service.resource import CACHING, Resource
 _MOST_URLS: Final = 10_000
 _LINKSET: Final = "https://www.rfc-editor.org/info/rfc9727"
 _NAMES: Final = inspect(
-    f"""SELECT DISTINCT ?s WHERE {{
-  ?s a ?class FILTER (REGEX(STR(?s), "^{names.BASE}(id|doc|passage)/[^#]*$"))
-}}
-ORDER BY ?s"""
+    f"SELECT DISTINCT ?s WHERE {{ ?s a ?class {documents.DESCRIBED} }} ORDER BY ?s"
 )
 #: The pages that are no description of one thing.
 _PAGES: Final = ("/", "/id/", "/dataset", "/ontology", "/shapes")

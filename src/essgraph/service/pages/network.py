@@ -80,16 +80,9 @@ def draw(rows: Iterable[Row], known: Names, v: View, families: Sequence[str] | N
     links = sorted({(r["a"].value, r["link"].value, r["b"].value) for r in rows})
     degree = Counter(end for a, _, b in links for end in (a, b))
     chosen = sorted(degree, key=lambda iri: (-degree[iri], iri))[:LIMIT]
-    pairs = tuple(
-        sorted(
-            {
-                (min(a, b), max(a, b))
-                for a, _, b in links
-                if a in degree and b in degree and a in set(chosen) and b in set(chosen)
-            }
-        )
-    )
-    at = layout(tuple(chosen), pairs)
+    drawn = set(chosen)
+    pairs = {(min(a, b), max(a, b)) for a, _, b in links if a in drawn and b in drawn}
+    at = layout(tuple(chosen), tuple(sorted(pairs)))
     nodes: dict[str, Node] = {}
     # A label covers neither another one nor a thing.
     taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in at.values()]
