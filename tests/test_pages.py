@@ -19,7 +19,7 @@ from conftest import ROOT, copy_project, serving, with_quads
 from essgraph import catalog, names
 from essgraph.build import build
 from essgraph.project import Project
-from essgraph.service.pages import dates, outcome
+from essgraph.service.pages import dates, shortlinks
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 BUILT = ROOT / "src" / "essgraph" / "service" / "static" / "built" / "STAMP"
@@ -753,15 +753,15 @@ def test_search_folds_accents_and_case(client: httpx.Client, text: str) -> None:
 
 def test_a_short_link_is_the_query_with_its_answer(client: httpx.Client) -> None:
     query = "SELECT (1 AS ?one) { }\n# é « »"
-    code = outcome.shorten(query)
-    assert outcome.lengthen(code) == query
+    code = shortlinks.shorten(query)
+    assert shortlinks.lengthen(code) == query
     page = client.get(f"/q/{code}")
     assert page.status_code == 200
     assert "one" in page.text
 
 
 def test_a_short_link_cannot_swell(client: httpx.Client) -> None:
-    bomb = outcome.shorten("#" * 10_000_000)
+    bomb = shortlinks.shorten("#" * 10_000_000)
     assert client.get(f"/q/{bomb}").status_code == 400
 
 

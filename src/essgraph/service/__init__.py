@@ -4,10 +4,10 @@ Never imports the build side (rdflib, pySHACL). Each module, those of ``pages`` 
 those before it:
 clients, connections, dates, encodings, memo, operations, problems, texts → addresses, answers →
 live, reply → access, description, documents, edge, rows, static → dataset, links, naming, near,
-wording → evidence, frame, terms → details, diagram, guide, network, pictures, recommendations →
-home, reference, sparql → outcome → editor, resource → api, collections, site, vocabulary → finding
-→ asking → citations, claims, reconciliation, searching, supports, versions → entity, library,
-openapi, questions → document, routes → entities → app → server.
+shortlinks, wording → evidence, frame, terms → details, diagram, facts, guide, network, pictures,
+recommendations → home, reference, sparql → outcome → editor, resource → api, collections, site,
+vocabulary → finding → asking → citations, claims, reconciliation, searching, supports, versions →
+entity, library, openapi, questions → document, routes → entities → app → server.
 """
 
 from essgraph.service.app import create_app

@@ -14,7 +14,7 @@ from essgraph.errors import Text, UnknownName
 from essgraph.search import fold
 from essgraph.service.citations import cite_page
 from essgraph.service.live import Served
-from essgraph.service.pages import entity, evidence, frame, wording
+from essgraph.service.pages import evidence, facts, frame, wording
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import Row, Term, select
@@ -39,7 +39,7 @@ SELECT DISTINCT ?named ?label ?type WHERE {
   ?named rdfs:label ?label
   OPTIONAL { ?named a ?type . FILTER (STRSTARTS(STR(?type), STR(ess:)) || ?type = skos:Concept) }
 }"""
-NOTES: Final = entity.notes("""
+NOTES: Final = facts.notes("""
   { ?note oa:hasTarget ?document } UNION
   { ?note oa:hasTarget ?passage . ?passage oa:hasSource ?document }""")
 
@@ -81,7 +81,7 @@ async def page(request: Request, served: Served, texts: Texts, slug: str) -> Res
         raise _unknown(slug)
     known = Names().add(named)
     pieces = evidence.pieces(pieces_, texts)
-    notes = entity.read_notes(noted, v.language)
+    notes = facts.read_notes(noted, v.language)
     attached = {piece: [n for n in notes if piece in n.targets] for piece in pieces}
     label = v.plain(known, iri)
     titles = [row["o"] for row in about if row["p"].value == names.DCTERMS + "title"]
@@ -91,8 +91,8 @@ async def page(request: Request, served: Served, texts: Texts, slug: str) -> Res
         "label": label,
         "known": known,
         "title": titles[0] if titles else None,
-        "about": entity.about(about, v.language),
-        "groups": entity.grouped(
+        "about": facts.about(about, v.language),
+        "groups": facts.grouped(
             [row for row in about if row["p"].value != names.DCTERMS + "title"], known, pieces, v
         ),
         "pieces": list(pieces.values()),
@@ -139,7 +139,7 @@ async def passage(request: Request, served: Served, texts: Texts, rest: str) -> 
         "known": known,
         "piece": pieces[iri],
         "statements": statements(stated, known, v).get(iri, []),
-        "notes": [note for note in entity.read_notes(noted, v.language) if iri in note.targets],
+        "notes": [note for note in facts.read_notes(noted, v.language) if iri in note.targets],
         "before": ordered[at - 1] if at else None,
         "after": ordered[at + 1] if at + 1 < len(ordered) else None,
         "formats": formats.DOCUMENTS,
