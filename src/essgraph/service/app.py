@@ -1,4 +1,4 @@
-"""The application: a plain factory over the version in service; each route is one line."""
+"""The application: what answers at which path, over the version of the data in service."""
 
 from __future__ import annotations
 
@@ -71,22 +71,7 @@ def create_app(
         openapi_url=None,
     )
 
-    @app.get("/health")
-    async def health() -> JSONResponse:
-        return JSONResponse({"status": "ok", "version": live.now.snapshot.version})
-
-    @app.get("/ready")
-    async def ready() -> JSONResponse:
-        served = live.now
-        free = served.pool.alive
-        return JSONResponse(
-            {"ready": free, "version": served.snapshot.version}, 200 if free else 503
-        )
-
-    @app.get("/metrics")
-    async def measured() -> Response:
-        return Response(generate_latest(metrics.registry), 200, None, CONTENT_TYPE_LATEST)
-
+    _tell_state(app, live, metrics)
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
@@ -105,12 +90,33 @@ def create_app(
     return Pages(live, _Front(app, paths, folders), url)
 
 
-class _Front:
-    """Before FastAPI's router, whose way costs four times what a query does: the hot paths.
+def _tell_state(app: FastAPI, live: Live, metrics: Metrics) -> None:
+    """What probes and Prometheus ask."""
 
-    ``paths`` are whole; ``folders`` are first segments, without a suffix. A path or page with a
-    slash too many is told where it is. OPTIONS, also of pages
-    and of the server as a whole (RFC 9110, 9.3.7), ends here where none of them answers it.
+    @app.get("/health")
+    async def health() -> JSONResponse:
+        return JSONResponse({"status": "ok", "version": live.now.snapshot.version})
+
+    @app.get("/ready")
+    async def ready() -> JSONResponse:
+        served = live.now
+        free = served.pool.alive
+        return JSONResponse(
+            {"ready": free, "version": served.snapshot.version}, 200 if free else 503
+        )
+
+    @app.get("/metrics")
+    async def measured() -> Response:
+        return Response(generate_latest(metrics.registry), 200, None, CONTENT_TYPE_LATEST)
+
+
+class _Front:
+    """Chooses by the path before FastAPI's router does, which would take four times as long as a
+    query.
+
+    ``paths`` are whole paths; ``folders`` are first segments, without a suffix. A slash too many is
+    redirected. OPTIONS ends here where nothing else answers it: for pages, and for the server as a
+    whole (RFC 9110, 9.3.7).
     """
 
     def __init__(
