@@ -9,13 +9,10 @@ from essgraph import formats
 from essgraph.errors import Text
 from essgraph.service.operations import (
     INSTEAD_OF_ACCEPT,
-    OBJECT,
     STRING,
-    array,
     in_query,
     media,
     operation,
-    record,
 )
 
 _DATA: Final = "linked data"
@@ -252,13 +249,3 @@ def _file(summary: Text, media_type: str, *problems: int) -> dict[str, Any]:
     if media_type == "application/gzip":
         schema = {"type": "string", "contentMediaType": media_type}
     return {"get": operation(summary, _FILES, {media_type: {"schema": schema}}, problems)}
-
-
-#: A JSON-LD document as we write it.
-JSON_LD: Final = record(
-    {
-        "@context": {"oneOf": [{**STRING, "format": "uri"}, OBJECT]},
-        "@graph": array({**OBJECT, "required": ["@id"]}),
-    },
-    "@context @graph",
-)

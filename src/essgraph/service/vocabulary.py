@@ -14,7 +14,7 @@ from essgraph import formats, jsonld, names
 from essgraph.errors import Text, UnknownName
 from essgraph.formats import Format
 from essgraph.service import documents, resource
-from essgraph.service.links import link
+from essgraph.service.links import LICENSE, link
 from essgraph.service.live import Live, Served
 from essgraph.service.pages import reference
 from essgraph.service.resource import Resource
@@ -96,7 +96,7 @@ def _file(served: Served, url: str, path: str, file: str, *, latest: bool = Fals
         return await reference.ontology(request, served, _triples(served, file), version(served))
 
     relations = [
-        link("https://creativecommons.org/licenses/by/4.0/", "license"),
+        link(LICENSE, "license"),
         link(names.BASE + path[1:], "cite-as"),
     ]
     if latest:
