@@ -224,6 +224,48 @@ _OF_TYPE: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+#: What every question has besides its own parameters and a format.
+_PAGE: Final = [
+    LANGUAGE,
+    in_query(
+        "limit",
+        integer(1, asking.MAX_LIMIT),
+        Text("Nombre de lignes de la page", "Rows on a page"),
+    ),
+    in_query(
+        "offset",
+        integer(0, asking.MAX_OFFSET, 0),
+        Text("Nombre de lignes avant la page", "Rows before the page"),
+    ),
+]
+_SUPPORT: Final = [
+    in_query(
+        "evidence",
+        {"type": "string", "enum": ["0", "1"]},
+        Text(
+            "`1` : avec les passages de chaque ligne (JSON et CSV)",
+            "`1`: with the passages of each row (JSON and CSV)",
+        ),
+    ),
+    in_query(
+        "version",
+        STRING,
+        Text(
+            "Une version des données : le début de son empreinte",
+            "A version of the data: how its digest begins",
+        ),
+    ),
+    in_query(
+        "answer",
+        STRING,
+        Text(
+            "Avec `version` : l'empreinte d'une réponse citée",
+            "With `version`: the digest of a cited answer",
+        ),
+    ),
+]
+
+
 def _question(question: Question) -> dict[str, Any]:
     offers = (*asking.offers_of(question), *formats.CITATIONS)
     content = media(offers, "Results") | {
@@ -241,59 +283,21 @@ def _question(question: Question) -> dict[str, Any]:
         for parameter in question.parameters
         if parameter.name != "lang"
     ]
-    common = [
-        LANGUAGE,
-        in_query(
-            "limit",
-            integer(1, asking.MAX_LIMIT),
-            Text("Nombre de lignes de la page", "Rows on a page"),
+    form = in_query(
+        "format",
+        _one_or_none([f.name for f in (*offers, *formats.GRAPHS)]),
+        Text(
+            f"{INSTEAD_OF_ACCEPT.fr} ; `bibtex` et `csl` citent la réponse, RDF décrit la question",
+            f"{INSTEAD_OF_ACCEPT.en}; `bibtex` and `csl` cite the answer, RDF describes the "
+            "question",
         ),
-        in_query(
-            "offset",
-            integer(0, asking.MAX_OFFSET, 0),
-            Text("Nombre de lignes avant la page", "Rows before the page"),
-        ),
-        in_query(
-            "format",
-            _one_or_none([f.name for f in (*offers, *formats.GRAPHS)]),
-            Text(
-                f"{INSTEAD_OF_ACCEPT.fr} ; `bibtex` et `csl` citent la réponse, RDF décrit la "
-                "question",
-                f"{INSTEAD_OF_ACCEPT.en}; `bibtex` and `csl` cite the answer, RDF describes the "
-                "question",
-            ),
-        ),
-        in_query(
-            "evidence",
-            {"type": "string", "enum": ["0", "1"]},
-            Text(
-                "`1` : avec les passages de chaque ligne (JSON et CSV)",
-                "`1`: with the passages of each row (JSON and CSV)",
-            ),
-        ),
-        in_query(
-            "version",
-            STRING,
-            Text(
-                "Une version des données : le début de son empreinte",
-                "A version of the data: how its digest begins",
-            ),
-        ),
-        in_query(
-            "answer",
-            STRING,
-            Text(
-                "Avec `version` : l'empreinte d'une réponse citée",
-                "With `version`: the digest of a cited answer",
-            ),
-        ),
-    ]
+    )
     get = operation(
         question.title,
         "questions",
         content,
         (400, 404, 406, 410, 413, 429, 501, 503),
-        own + common,
+        [*own, *_PAGE, form, *_SUPPORT],
         description=question.description,
         operationId=question.name,
     )
