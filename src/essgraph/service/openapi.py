@@ -402,6 +402,47 @@ def _finding() -> dict[str, Any]:
 
 
 def _reconciliation() -> dict[str, Any]:
+    def get(
+        summary: Text, *parameters: dict[str, Any], content: dict[str, Any] = JSON_ONLY
+    ) -> dict[str, Any]:
+        problems = (400, 413, 429, 501, 503, *((404,) if content is not JSON_ONLY else ()))
+        given = [*parameters, LANGUAGE]
+        return {"get": operation(summary, "reconciliation", content, problems, given)}
+
+    prefix = in_query("prefix", STRING, Text("Ce qui est saisi", "What is typed"), example="bam")
+    identifier = in_query(
+        "id", STRING, Text("Une entité", "An entity"), required=True, example="bamako"
+    )
+    limit = in_query(
+        "limit",
+        integer(0, reconciliation.MAX_BATCH),
+        Text("Combien, au plus", "How many, at most"),
+    )
+    return {
+        "/reconcile": _batches(),
+        "/reconcile/suggest/entity": get(
+            Text("Des entités qui complètent la saisie", "Completions: entities"), prefix
+        ),
+        "/reconcile/suggest/type": get(
+            Text("Des types qui complètent la saisie", "Completions: types"), prefix
+        ),
+        "/reconcile/suggest/property": get(
+            Text("Des propriétés qui complètent la saisie", "Completions: properties"), prefix
+        ),
+        "/reconcile/preview": get(
+            Text("Une petite page", "A small page"),
+            identifier,
+            content={"text/html": {"schema": STRING}},
+        ),
+        "/reconcile/properties": get(
+            Text("Les propriétés à demander pour un type", "Properties to fetch for a type"),
+            in_query("type", STRING, Text("Un type", "A type"), example="City"),
+            limit,
+        ),
+    }
+
+
+def _batches() -> dict[str, Any]:
     tag, problems = "reconciliation", (400, 413, 429, 501, 503)
     queries = Text("JSON : un lot de requêtes (5)", "JSON: a batch of queries (5)")
     extend = Text("JSON : une demande de propriétés (7)", "JSON: a data extension query (7)")
@@ -430,45 +471,4 @@ def _reconciliation() -> dict[str, Any]:
             }
         }
     }
-    prefix = in_query("prefix", STRING, Text("Ce qui est saisi", "What is typed"), example="bam")
-    paths: dict[str, Any] = {"/reconcile": {"get": get, "post": post}}
-    for name, completed in (
-        ("entity", Text("Des entités qui complètent la saisie", "Completions: entities")),
-        ("type", Text("Des types qui complètent la saisie", "Completions: types")),
-        ("property", Text("Des propriétés qui complètent la saisie", "Completions: properties")),
-    ):
-        paths[f"/reconcile/suggest/{name}"] = {
-            "get": operation(completed, tag, JSON_ONLY, problems, [prefix, LANGUAGE])
-        }
-    identifier = in_query(
-        "id", STRING, Text("Une entité", "An entity"), required=True, example="bamako"
-    )
-    page = {"text/html": {"schema": STRING}}
-    paths["/reconcile/preview"] = {
-        "get": operation(
-            Text("Une petite page", "A small page"),
-            tag,
-            page,
-            (*problems, 404),
-            [identifier, LANGUAGE],
-        )
-    }
-    kind = in_query("type", STRING, Text("Un type", "A type"), example="City")
-    paths["/reconcile/properties"] = {
-        "get": operation(
-            Text("Les propriétés à demander pour un type", "Properties to fetch for a type"),
-            tag,
-            JSON_ONLY,
-            problems,
-            [
-                kind,
-                in_query(
-                    "limit",
-                    integer(0, reconciliation.MAX_BATCH),
-                    Text("Combien, au plus", "How many, at most"),
-                ),
-                LANGUAGE,
-            ],
-        )
-    }
-    return paths
+    return {"get": get, "post": post}
