@@ -122,9 +122,7 @@ class Load:
         return wrk(server, clients, seconds, script, run)
 
 
-def wrk(
-    server: Server, clients: int, seconds: float, script: Path, run: int, target: str = ""
-) -> Measured:
+def wrk(server: Server, clients: int, seconds: float, script: Path, run: int) -> Measured:
     """Runs ``wrk`` with a script that ends in a ROUND line. Raises RuntimeError without wrk."""
     program = shutil.which("wrk")
     if program is None:
@@ -138,7 +136,7 @@ def wrk(
             f"-d{max(1, round(seconds))}s",
             "--timeout=20s",
             f"-s{script}",
-            f"http://127.0.0.1:{server.port}{target or server.path}",
+            f"http://127.0.0.1:{server.port}{server.path}",
             "--",
             str(run),
         ],

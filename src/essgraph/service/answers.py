@@ -1,8 +1,8 @@
 """Answers kept in memory: a snapshot never changes, so an answer to a query never does.
 
 Bounded by bytes, least recently used out first. The same query asked again while it is being
-evaluated waits for the one evaluation (single flight); where the one who began it leaves, or may
-not have it, the next begins again.
+evaluated waits for the one evaluation (single flight); where the request that began it is cancelled
+or refused, the next one begins it again.
 """
 
 from __future__ import annotations

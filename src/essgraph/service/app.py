@@ -67,7 +67,7 @@ def create_app(
     app = FastAPI(
         lifespan=lifespan,
         redirect_slashes=False,
-        # Its description has one language, and its pages load from other hosts: ours are below.
+        # FastAPI's own has one language, and its pages load from other hosts.
         openapi_url=None,
     )
 

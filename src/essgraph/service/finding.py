@@ -26,7 +26,7 @@ MAX_OFFSET: Final = 100_000
 _T = TypeVar("_T")
 #: One reading at a time, beside the event loop: a search of many names takes some milliseconds.
 _READER: Final = ThreadPoolExecutor(1, "index")
-#: And one of each client, so that another waits for no more than one of each.
+#: Each client has one waiting at a time, so that nobody waits for more than one of each other.
 _TURNS: Final[WeakValueDictionary[str, asyncio.Lock]] = WeakValueDictionary()
 
 
