@@ -473,6 +473,11 @@ def test_lists_are_in_the_order_of_the_alphabet(
     assert 0 < page.index(first) < page.index(second)
 
 
+def test_quotation_marks_are_those_of_the_language(client: httpx.Client) -> None:
+    for language, said in (("fr", "«\u00a0/page/nothing\u00a0»"), ("en", "“/page/nothing”")):
+        assert said in client.get(f"/page/nothing?lang={language}").text
+
+
 def test_english_has_no_space_before_a_colon(client: httpx.Client) -> None:
     for path in ("/ontology", "/dataset", "/shapes", "/docs", "/queries/cities"):
         text = Reader(client.get(f"{path}?lang=en").text).text
