@@ -5,10 +5,10 @@ those before it:
 clients, connections, dates, encodings, memo, operations, problems, sitemap, texts → addresses,
 answers, schemas → live, reply → access, description, documents, edge, rows, static → dataset,
 links, naming, near, shortlinks, wording → evidence, frame, terms → details, diagram, facts, guide,
-pictures, recommendations → network → home, reference, sparql → outcome → editor, resource → api,
-collections, site, vocabulary → finding → asking → citations, claims, reconciliation, searching,
-supports, versions → entity, library, openapi, questions → document, routes → entities → app →
-server.
+pictures, recommendations → endpoint, network → home, reference, sparql → outcome → editor, resource
+→ api, collections, site, vocabulary → finding → asking → citations, claims, reconciliation,
+searching, supports, versions → entity, library, openapi, questions → document, routes → entities →
+app → server.
 """
 
 from essgraph.service.app import create_app

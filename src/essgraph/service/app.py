@@ -19,6 +19,7 @@ from essgraph.errors import EssgraphError, Text
 from essgraph.service import details, sparql
 from essgraph.service.access import Metrics
 from essgraph.service.collections import Collections
+from essgraph.service.endpoint import ALLOW
 from essgraph.service.entities import SEGMENTS, Entities
 from essgraph.service.finding import Finding
 from essgraph.service.library import Library
@@ -29,7 +30,7 @@ from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem, not_allowed, nothing_at
 from essgraph.service.reconciliation import Reconciliation
 from essgraph.service.reply import respond
-from essgraph.service.resource import ALLOW, redirect
+from essgraph.service.resource import redirect
 from essgraph.service.site import Site
 from essgraph.service.vocabulary import Vocabulary
 

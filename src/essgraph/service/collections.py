@@ -20,6 +20,7 @@ from essgraph.query import inspect
 from essgraph.search import fold
 from essgraph.service import documents, resource
 from essgraph.service.documents import DESCRIBED
+from essgraph.service.endpoint import Endpoint
 from essgraph.service.links import link, page_of
 from essgraph.service.live import Live, Served
 from essgraph.service.pages import frame
@@ -66,17 +67,14 @@ class Part:
         return "/id/" + (f"?{urlencode(said)}" if said else "")
 
 
-class Collections:
+class Collections(Endpoint):
     """The route of the collections."""
 
     def __init__(self, live: Live, url: str) -> None:
-        self._live = live
+        super().__init__(live)
         self._url = url
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await resource.guarded(self._answer, scope, receive, send)
-
-    async def _answer(self, scope: Scope, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         served = self._live.now
         given = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         counted = await _classes(served)

@@ -21,6 +21,7 @@ from essgraph.formats import Format, negotiate
 from essgraph.service import documents, links
 from essgraph.service.documents import Topic
 from essgraph.service.encodings import fields
+from essgraph.service.endpoint import Endpoint
 from essgraph.service.live import Live, Served
 from essgraph.service.near import Near
 from essgraph.service.pages import document, entity
@@ -30,7 +31,6 @@ from essgraph.service.reply import Headers
 from essgraph.service.resource import (
     BOTH_LANGUAGES,
     CACHING,
-    guarded,
     path_of,
     redirect,
     send_as,
@@ -46,19 +46,16 @@ _SEGMENT: Final = "[A-Za-z0-9_-]{1,200}"
 _KEY: Final = re.compile(rf"passage/{_SEGMENT}/[0-9]{{1,9}}|{_SEGMENT}(?:/{_SEGMENT})?")
 
 
-class Entities:
+class Entities(Endpoint):
     """The routes of the graph's names over the version of the data in service."""
 
     def __init__(self, live: Live, texts: Texts, url: str) -> None:
-        self._live = live
+        super().__init__(live)
         self._url = url
         self._texts = texts
         self._near: tuple[str, Near] | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await guarded(self._answer, scope, receive, send)
-
-    async def _answer(self, scope: Scope, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         served = self._live.now
         path = path_of(scope)
         segment, _, rest = path[1:].partition("/")

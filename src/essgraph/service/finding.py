@@ -18,7 +18,7 @@ from essgraph.engine import CLIENT
 from essgraph.errors import QueryError, Text
 from essgraph.search import MAX_TEXT, Entity, Found, Hit, Index
 from essgraph.service import api
-from essgraph.service.api import Api
+from essgraph.service.endpoint import Endpoint
 from essgraph.service.live import Served
 from essgraph.service.problems import HttpProblem
 
@@ -76,7 +76,7 @@ def name(entity: Entity, index: Index, language: str) -> dict[str, Any]:
     }
 
 
-class Finding(Api):
+class Finding(Endpoint):
     """Search and completion over the names of the version in service."""
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:

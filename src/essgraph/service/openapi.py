@@ -16,7 +16,7 @@ from essgraph.catalog import Question
 from essgraph.errors import Text
 from essgraph.search import MAX_TEXT
 from essgraph.service import addresses, api, asking, finding, reconciliation, schemas
-from essgraph.service.api import Api
+from essgraph.service.endpoint import Endpoint
 from essgraph.service.live import Served
 from essgraph.service.operations import (
     INSTEAD_OF_ACCEPT,
@@ -40,7 +40,7 @@ _QUERY: Final = "SELECT * WHERE { ?s a ?class } LIMIT 5"
 _BATCH: Final = '{"q0": {"query": "Bamako"}}'
 
 
-class OpenApi(Api):
+class OpenApi(Endpoint):
     """The description of the version in service, in the language asked for."""
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -30,8 +30,8 @@ from essgraph.formats import HTML
 from essgraph.query import inspect
 from essgraph.search import MAX_TEXT, Hit, Index, Kind, fold, likeness
 from essgraph.service import api
-from essgraph.service.api import Api
 from essgraph.service.encodings import fields
+from essgraph.service.endpoint import Endpoint
 from essgraph.service.finding import consult
 from essgraph.service.live import Live, Served
 from essgraph.service.problems import HttpProblem, nothing_at
@@ -71,7 +71,7 @@ class _Request:
         return await self.served.answers.solutions(inspect(query))
 
 
-class Reconciliation(Api):
+class Reconciliation(Endpoint):
     """The reconciliation service of the version in service; ``url`` is where the service is."""
 
     allow = "GET, HEAD, POST, OPTIONS"

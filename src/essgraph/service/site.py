@@ -23,6 +23,7 @@ from essgraph.formats import Format
 from essgraph.query import inspect
 from essgraph.service import dataset, documents, resource, sitemap
 from essgraph.service.answers import Kept
+from essgraph.service.endpoint import Endpoint
 from essgraph.service.links import LICENSE, link, page_of
 from essgraph.service.live import Live, Served
 from essgraph.service.pages import frame
@@ -40,12 +41,12 @@ _PAGES: Final = ("/", "/id/", "/dataset", "/ontology", "/shapes")
 Handler = Callable[[Scope, Send, Served], Awaitable[None]]
 
 
-class Site:
+class Site(Endpoint):
     """The routes of discovery. ``url`` is the public address of the service, without a slash at
     its end: sitemaps and catalogues need it (it is never taken from a request)."""
 
     def __init__(self, live: Live, url: str) -> None:
-        self._live = live
+        super().__init__(live)
         self._url = url
         self.paths: Final[Mapping[str, Handler]] = {
             "/": self._described,
@@ -59,11 +60,8 @@ class Site:
             **{f"/dataset.{f.suffix}": self._dataset for f in (*formats.DOCUMENTS, formats.HTML)},
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def answer(scope: Scope, send: Send) -> None:
-            await self.paths[resource.path_of(scope)](scope, send, self._live.now)
-
-        await resource.guarded(answer, scope, receive, send)
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.paths[resource.path_of(scope)](scope, send, self._live.now)
 
     async def _described(self, scope: Scope, send: Send, served: Served) -> None:
         await resource.answer(scope, send, served, self._description(served))

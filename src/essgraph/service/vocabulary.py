@@ -14,6 +14,7 @@ from essgraph import formats, jsonld, names
 from essgraph.errors import Text, UnknownName
 from essgraph.formats import Format
 from essgraph.service import documents, resource
+from essgraph.service.endpoint import Endpoint
 from essgraph.service.links import LICENSE, link
 from essgraph.service.live import Live, Served
 from essgraph.service.pages import reference
@@ -23,17 +24,14 @@ _ONTOLOGY: Final = ox.NamedNode(names.BASE + "ontology")
 _VERSION: Final = ox.NamedNode(names.OWL + "versionInfo")
 
 
-class Vocabulary:
+class Vocabulary(Endpoint):
     """``/ontology``, ``/ontology/{version}``, ``/shapes`` and ``/context.jsonld``."""
 
     def __init__(self, live: Live, url: str) -> None:
-        self._live = live
+        super().__init__(live)
         self._url = url
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await resource.guarded(self._answer, scope, receive, send)
-
-    async def _answer(self, scope: Scope, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         served = self._live.now
         path = resource.path_of(scope)
         if path == "/context.jsonld":
