@@ -543,6 +543,7 @@ def test_a_passage_says_how_it_is_cited(client: httpx.Client) -> None:
     page = client.get("/passage/aimf-article-2019/22?lang=en").text
     assert "Cite this page" in page
     assert "url = {https://w3id.org/essgraph/passage/aimf-article-2019/22}" in page
+    assert "author = {{The essgraph founders}}" in page  # else the last word is a family name
 
 
 def test_without_the_text_a_page_has_no_more_than_its_anchors(client: httpx.Client) -> None:
