@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from essgraph import names
 from essgraph.catalog import Question, by_subject
+from essgraph.errors import Text
 from essgraph.search import fold
 from essgraph.service import sparql
 from essgraph.service.live import Served
@@ -18,30 +19,22 @@ from essgraph.service.pages.frame import View
 from essgraph.service.pages.rows import select
 from essgraph.service.problems import require
 
-FIRST: Final = {
-    "fr": """PREFIX ess: <https://w3id.org/essgraph/ontology#>
+#: What the editor shows first: a comment and a language go in.
+_FIRST: Final = """PREFIX ess: <https://w3id.org/essgraph/ontology#>
 PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
 
-# Les événements, et le lieu de chacun s'il est connu
+# %s
 SELECT ?event ?label ?place WHERE {
   ?event a ess:Event ; rdfs:label ?label .
-  FILTER (LANG(?label) = "fr")
+  FILTER (LANG(?label) = "%s")
   OPTIONAL { ?event ess:locatedIn ?place }
 }
 ORDER BY ?label
-LIMIT 100""",
-    "en": """PREFIX ess: <https://w3id.org/essgraph/ontology#>
-PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
-
-# The events, and the place of each if it is known
-SELECT ?event ?label ?place WHERE {
-  ?event a ess:Event ; rdfs:label ?label .
-  FILTER (LANG(?label) = "en")
-  OPTIONAL { ?event ess:locatedIn ?place }
-}
-ORDER BY ?label
-LIMIT 100""",
-}
+LIMIT 100"""
+_EVENTS: Final = Text(
+    "Les événements, et le lieu de chacun s'il est connu",
+    "The events, and the place of each if it is known",
+)
 TERMS: Final = """
 SELECT ?term ?kind ?label WHERE {
   GRAPH graph:ontology {
@@ -68,7 +61,7 @@ async def page(
     view = frame.choice(request, "view", outcome.VIEWS, "table")
     gained = await outcome.ask(served, query, view, v) if query else None
     context = {
-        "query": query or FIRST[v.language],
+        "query": query or _FIRST % (v.say(*_EVENTS), v.language),
         "outcome": gained,
         "subjects": by_subject(
             sorted(questions.values(), key=lambda q: fold(q.title.in_language(v.language)))
