@@ -116,10 +116,6 @@ class View:
         """Words of ours in the language of the page, as a typesetter would print them."""
         return wording.typographic(text, self.language)
 
-    def short(self, iri: str) -> str:
-        """An IRI with its prefix, where it has one."""
-        return names.prefixed(iri)
-
     def name(self, known: Names, iri: str) -> Markup:
         """The label of a thing, no link."""
         return self.words(known.label(iri, self.language))
@@ -236,6 +232,7 @@ def render(template: str, v: View, context: Context, version: str = "") -> bytes
         "static": static.address,
         "called": called,
         "isolated": isolated,
+        "prefixed": names.prefixed,
         "sentence": sentence,
         "undirected": undirected,
     }
