@@ -12,8 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench import build, hostile, peers, service, sparql, validate
+from bench.processes import ROOT
 
-REPORT = build.ROOT / "docs" / "benchmarks.md"
+REPORT = ROOT / "docs" / "benchmarks.md"
 _LIBRARIES = ("pyoxigraph", "rdflib", "pyshacl", "uvicorn", "uvloop", "httptools")
 
 
@@ -68,7 +69,7 @@ def main() -> None:
 
 def _texts() -> Path | None:
     """The private texts where a checkout has them."""
-    folders = (build.ROOT / "data" / "texts", build.ROOT.parent / "shared" / "sources")
+    folders = (ROOT / "data" / "texts", ROOT.parent / "shared" / "sources")
     return next((folder for folder in folders if folder.is_dir()), None)
 
 

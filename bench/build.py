@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import statistics
 import subprocess
 import sys
@@ -10,7 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from bench.processes import ROOT, spent
+
 RUNS = 5
 AIM = 3.0
 
@@ -49,11 +49,6 @@ This project, whole build with validation ({texts_said}), median of {RUNS} inter
 
 
 def _time(command: list[str]) -> tuple[float, float]:
-    start, before = time.perf_counter(), _cpu()
+    start, before = time.perf_counter(), spent()
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-    return time.perf_counter() - start, _cpu() - before
-
-
-def _cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    return time.perf_counter() - start, spent() - before

@@ -21,11 +21,11 @@ from pathlib import Path
 
 import pyoxigraph as ox
 
+from bench.processes import ROOT
 from essgraph import build, names
 from essgraph.project import Project
 from essgraph.snapshot import Snapshot
 
-ROOT = Path(__file__).parents[1]
 PASSAGES = 40
 #: About how many triples of the default graph come of a passage with what it speaks of.
 _PER_PASSAGE = 49

@@ -1,187 +1,17 @@
-"""Servers to compare, and load on them: processes, their CPU time, and ``wrk``."""
+"""Load on a server: requests that ``wrk`` makes, and what came of them."""
 
 from __future__ import annotations
 
-import os
-import resource
 import shutil
-import signal
-import socket
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-ROOT = Path(__file__).parents[1]
-_TICK = os.sysconf("SC_CLK_TCK")
-
-
-# --- servers --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running server: what it is, the path of its SPARQL endpoint, its port and process."""
-
-    name: str
-    path: str
-    port: int
-    pid: int
-    started: float  # seconds from start to the first answer
-
-    def processes(self) -> list[int]:
-        """Its process and all below it."""
-        found = [self.pid]
-        for pid in found:
-            for task in _tasks(pid):
-                try:
-                    found += [int(child) for child in (task / "children").read_text().split()]
-                except OSError:
-                    continue
-        return found
-
-    def cpu(self) -> float:
-        """CPU seconds of the whole process tree, those of processes that have ended included."""
-        return sum(_cpu(pid) for pid in self.processes()) / _TICK
-
-    def memory(self) -> int:
-        """Proportional set size of the whole tree, in bytes."""
-        return sum(_kib(pid, "smaps_rollup", "Pss:") for pid in self.processes()) * 1024
-
-    def resident(self) -> int:
-        """Sum of the resident sets of the tree, in bytes: shared pages count for each process."""
-        return sum(_kib(pid, "status", "VmRSS:") for pid in self.processes()) * 1024
-
-
-def _tasks(pid: int) -> Iterator[Path]:
-    try:
-        yield from list(Path(f"/proc/{pid}/task").iterdir())
-    except OSError:
-        return
-
-
-def _cpu(pid: int) -> int:
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0
-    return sum(map(int, fields[11:15]))  # utime, stime, and both of reaped children
-
-
-def _kib(pid: int, file: str, key: str) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/{file}").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.startswith(key)), 0)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextmanager
-def _running(name: str, path: str, port: int, command: Sequence[object]) -> Iterator[Server]:
-    begun = time.perf_counter()
-    process = subprocess.Popen(
-        [str(part) for part in command],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        while not _answers(port, path):
-            if process.poll() is not None or time.perf_counter() - begun > 60:
-                raise RuntimeError(f"{name} did not start: {' '.join(map(str, command))}")
-            time.sleep(0.005)
-        yield Server(name, path, port, process.pid, time.perf_counter() - begun)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def _answers(port: int, path: str) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), 60) as connection:
-            target = f"{path}?query={quote('SELECT * { ?s ?p ?o } LIMIT 1')}"
-            connection.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-            return connection.recv(65536).startswith(b"HTTP/1.1 200")
-    except OSError:
-        return False
-
-
-@contextmanager
-def essgraph(out: Path, *options: object) -> Iterator[Server]:
-    """This project's service over the snapshot of a build folder."""
-    port = free_port()
-    run = "from essgraph.cli import main; main()"
-    command = [sys.executable, "-c", run, "serve", "--project", ROOT]
-    command += [str(part) for part in ("--port", port, "--out", out, *options)]
-    with _running("essgraph", "/sparql", port, command) as server:
-        yield server
-
-
-@contextmanager
-def oxigraph(quads: Path, folder: Path) -> Iterator[Server]:
-    """``oxigraph serve-read-only`` over the same N-Quads, loaded and optimised in ``folder``."""
-    program = shutil.which("oxigraph", path=str(Path(sys.executable).parent))
-    if program is None:
-        raise RuntimeError("no oxigraph beside this Python: pip install oxigraph (extra: bench)")
-    if not folder.exists():
-        for step in (["load", "--file", str(quads)], ["optimize"]):
-            subprocess.run(
-                [program, step[0], "--location", folder, *step[1:]],
-                check=True,
-                capture_output=True,
-            )
-    port = free_port()
-    command = [program, "serve-read-only", "--location", folder, "--bind", f"127.0.0.1:{port}"]
-    with _running("oxigraph", "/query", port, command) as server:
-        yield server
-
-
-def rdflib_endpoint(quads: Path) -> AbstractContextManager[Server]:
-    """``rdflib-endpoint`` over N-Quads, in rdflib's memory."""
-    port = free_port()
-    command = [_peer("rdflib-endpoint"), "serve", "--host", "127.0.0.1", "--port", port, quads]
-    return _running("rdflib-endpoint", "/", port, command)
-
-
-def shmarql(triples: Path) -> AbstractContextManager[Server]:
-    """SHMARQL over N-Triples, in its Oxigraph's memory."""
-    port = free_port()
-    command = ["env", f"DATA_LOAD_PATHS={triples}", f"PORT={port}", _peer("uvicorn")]
-    return _running("SHMARQL", "/sparql", port, [*command, "--port", port, "shmarql:app"])
-
-
-def _peer(program: str) -> Path:
-    path = ROOT / "build" / "peers" / "bin" / program
-    if not path.exists():
-        raise RuntimeError(f"no {path}: make build/peers")
-    return path
-
-
-@contextmanager
-def bare(kind: str, body: Path) -> Iterator[Server]:
-    """A server that answers everything with the bytes of a file (see ``bare``)."""
-    port = free_port()
-    command = [sys.executable, "-m", "bench.bare", kind, port, body]
-    with _running(f"bare {kind}", "/sparql", port, command) as server:
-        yield server
-
-
-# --- load -----------------------------------------------------------------------------------
+from bench import processes
+from bench.servers import Server
 
 
 @dataclass(frozen=True)
@@ -292,14 +122,12 @@ class Load:
         return wrk(server, clients, seconds, script, run)
 
 
-def wrk(
-    server: Server, clients: int, seconds: float, script: Path, run: int, target: str = ""
-) -> Measured:
+def wrk(server: Server, clients: int, seconds: float, script: Path, run: int) -> Measured:
     """Runs ``wrk`` with a script that ends in a ROUND line. Raises RuntimeError without wrk."""
     program = shutil.which("wrk")
     if program is None:
         raise RuntimeError("no wrk: apt-get install wrk")
-    before, client_before = server.cpu(), _client_cpu()
+    before, client_before = server.cpu(), processes.spent()
     done = subprocess.run(
         [
             program,
@@ -308,7 +136,7 @@ def wrk(
             f"-d{max(1, round(seconds))}s",
             "--timeout=20s",
             f"-s{script}",
-            f"http://127.0.0.1:{server.port}{target or server.path}",
+            f"http://127.0.0.1:{server.port}{server.path}",
             "--",
             str(run),
         ],
@@ -316,7 +144,7 @@ def wrk(
         capture_output=True,
         text=True,
     )
-    cpu, client_cpu = server.cpu() - before, _client_cpu() - client_before
+    cpu, client_cpu = server.cpu() - before, processes.spent() - client_before
     line = next(line for line in done.stdout.splitlines() if line.startswith("ROUND"))
     requests, status, broken, duration, p50, p99 = map(float, line.split()[1:])
     return Measured(
@@ -328,11 +156,6 @@ def wrk(
         p50 / 1e6,
         p99 / 1e6,
     )
-
-
-def _client_cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
 
 
 def together(rounds: Sequence[Measured]) -> Measured:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import pyoxigraph as ox
 
-from bench import corpus, load, sparql
+from bench import corpus, load, servers, sparql
 from bench.corpus import Corpus
-from bench.load import Load, Measured, Server
+from bench.load import Load, Measured
+from bench.servers import Server
 from bench.sparql import Client
 
 _SIZES = (10_000, 100_000)
@@ -39,8 +41,8 @@ def run(quick: bool = False) -> str:
             made = corpus.write(Path(name) / f"corpus-{size}", size)
             triples = Path(name) / "default.nt"
             _default_graph(made, triples)
-            for peer in (load.rdflib_endpoint(made.snapshot.quads), load.shmarql(triples)):
-                with load.essgraph(Path(name) / f"corpus-{size}") as ours, peer as its:
+            for peer in (servers.rdflib_endpoint(made.snapshot.quads), servers.shmarql(triples)):
+                with servers.essgraph(Path(name) / f"corpus-{size}") as ours, peer as its:
                     parts += _beside(ours, its, made, Path(name), told)
     return "\n".join([*parts, "", *told, ""])
 
@@ -102,13 +104,11 @@ def _agree(pair: tuple[Server, Server], kind: str, made: Corpus) -> bool:
         query = sparql.fill(asked.query, made.counts, chance, 100 + n)
         said = []
         for server in pair:
-            client = Client(server)
             try:
-                said.append(sparql.meaning(client.ask(query, asked.accept), asked.accept))
+                with closing(Client(server)) as client:
+                    said.append(sparql.meaning(client.ask(query, asked.accept), asked.accept))
             except (RuntimeError, ValueError, LookupError, SyntaxError):
                 said.append(None)
-            finally:
-                client.close()
         if said[0] is None or said[0] != said[1]:
             return False
     return True

@@ -15,23 +15,21 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import resource
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
+from typing import Final
 
 import httpx
 
-from bench import corpus
-from bench.build import ROOT
-from bench.load import free_port
+from bench import corpus, processes, servers
+from bench.processes import ROOT
 from essgraph import names
 from essgraph.snapshot import DATA, open_snapshot
 
@@ -97,18 +95,6 @@ class Row:
     point: float
     scan: float
 
-    @property
-    def whole_cpu(self) -> float:
-        return self.whole.cpu
-
-    @property
-    def whole_wall(self) -> float:
-        return self.whole.wall
-
-    @property
-    def whole_peak(self) -> float:
-        return self.whole.peak
-
     def engines(self, of: Callable[[Step], float]) -> float:
         """What the engines alone take together."""
         return sum(of(self.alone[name]) for name in ("parse", "load", "validate"))
@@ -148,43 +134,30 @@ def _change(project: Path) -> None:
 
 def _step(*command: str) -> Step:
     """Runs a command. Raises CalledProcessError."""
-    before, begun, peak = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter(), 0.0
+    before, begun, peak = processes.spent(), time.perf_counter(), 0.0
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     while process.poll() is None:
-        peak = max(peak, sum(_held(pid, "Pss_Anon") for pid in (process.pid, *_all(process.pid))))
+        peak = max(peak, _mib(processes.tree(process.pid), "Pss_Anon"))
         time.sleep(0.2)
     wall = time.perf_counter() - begun
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Step(wall, cpu, peak)
+    return Step(wall, processes.spent() - before, peak)
 
 
 def _serve(out: Path) -> tuple[float, float, float, float, float]:
-    port = free_port()
-    options = ["--out", str(out), "--port", str(port), "--workers", "2", "--quiet"]
-    begun = time.perf_counter()
-    service = subprocess.Popen([*_ESSGRAPH, "serve", *options], cwd=ROOT)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            while True:
-                try:
-                    _ask(client, "ASK { ?s ?p ?o }")
-                    break
-                except httpx.TransportError:
-                    time.sleep(0.01)
-            start = time.perf_counter() - begun
+    with servers.essgraph(out, "--workers", 2, "--quiet") as server:
+        with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=60) as client:
             points = [
                 _ask(client, f"SELECT ?p ?o {{ <{names.ID}person-{n}> ?p ?o }}") for n in range(50)
             ]
             scan = _ask(client, _SCAN)
-            memory = [_held(pid, "Pss") for pid in _all(service.pid)]
-            own = _held(service.pid, "Pss")
-            return start, own, max(memory), 1000 * median(points), 1000 * scan
-    finally:
-        service.send_signal(signal.SIGTERM)
-        service.wait()
+        own, *below = (_mib([pid], "Pss") for pid in server.processes())
+        return server.started, own, max(below), 1000 * median(points), 1000 * scan
+
+
+def _mib(pids: Iterable[int], what: str) -> float:
+    return sum(processes.held(pid, what) for pid in pids) / 2**20
 
 
 def _ask(client: httpx.Client, query: str) -> float:
@@ -193,32 +166,21 @@ def _ask(client: httpx.Client, query: str) -> float:
     return time.perf_counter() - begun
 
 
-def _all(pid: int) -> list[int]:
-    """The processes that a process began, and those that they began."""
-    found: list[int] = []
-    try:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in map(int, (task / "children").read_text().split()):
-                found += [child, *_all(child)]
-    except OSError:
-        pass  # it has just ended
-    return found
+#: The figures whose growth is told.
+_GROWING: Final[dict[str, Callable[[Row], float]]] = {
+    "whole_wall": lambda row: row.whole.wall,
+    "whole_cpu": lambda row: row.whole.cpu,
+    "whole_peak": lambda row: row.whole.peak,
+    "disk": lambda row: row.disk,
+    "worker": lambda row: row.worker,
+    "point": lambda row: row.point,
+    "scan": lambda row: row.scan,
+}
 
 
-def _held(pid: int, what: str) -> float:
-    """The MiB of memory of one kind that a process holds."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0  # it has just ended
-    found = next((line for line in lines if line.startswith(f"{what}:")), "0 0")
-    return int(found.split()[1]) / 1024
-
-
-def exponent(small: Row, large: Row, of: str) -> float:
+def exponent(small: Row, large: Row, of: Callable[[Row], float]) -> float:
     """The power of the size with which a figure grows between two sizes."""
-    ratio = getattr(large, of) / getattr(small, of)
-    return math.log(ratio) / math.log(large.triples / small.triples)
+    return math.log(of(large) / of(small)) / math.log(large.triples / small.triples)
 
 
 def main() -> None:
@@ -256,8 +218,9 @@ def main() -> None:
             flush=True,
         )
     for small, large in pairwise(rows):
-        measured = ("whole_wall", "whole_cpu", "whole_peak", "disk", "worker", "point", "scan")
-        told = ", ".join(f"{of} {exponent(small, large, of):.2f}" for of in measured)
+        told = ", ".join(
+            f"{name} {exponent(small, large, of):.2f}" for name, of in _GROWING.items()
+        )
         print(f"\nExponents from {small.triples:,} to {large.triples:,}: {told}.")
 
 

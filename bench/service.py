@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import statistics
 import tempfile
+from contextlib import closing
 from pathlib import Path
 
-from bench import load, sparql
-from bench.corpus import ROOT
-from bench.load import Measured, Server
+from bench import load, servers, sparql
+from bench.load import Measured
+from bench.processes import ROOT
+from bench.servers import Server
 from essgraph.build import build
 from essgraph.project import Project
 
@@ -34,9 +36,9 @@ def run(*, quick: bool) -> str:
         assert built.snapshot is not None, "the project is not valid"
         starts = []
         for _ in range(2 if quick else RUNS):
-            with load.essgraph(out) as server:
+            with servers.essgraph(out) as server:
                 starts.append(server.started)
-        with load.essgraph(out) as server:
+        with servers.essgraph(out) as server:
             rest = server.memory() / 2**20
             documents = _documents(server, Path(folder), 1 if quick else 3)
             full = _full(server, built.snapshot.quads)
@@ -53,28 +55,25 @@ def run(*, quick: bool) -> str:
 
 def _full(server: Server, quads: Path) -> float:
     """Memory once the cache of answers is full, in MiB."""
-    client = sparql.Client(server)
-    rows = sum(1 for line in quads.open("rb") if line)
-    try:
+    with quads.open("rb") as lines:
+        rows = sum(1 for _ in lines)
+    with closing(sparql.Client(server)) as client:
         for n in range(400):  # each some 200 kB, counted twice for its codings: more than is kept
             client.ask(f"SELECT * {{ ?s ?p ?o }} OFFSET {n % rows} LIMIT 600", sparql.JSON)
-    finally:
-        client.close()
     return server.memory() / 2**20
 
 
 def _documents(server: Server, folder: Path, rounds: int) -> str:
     """Entity documents against the same bytes from plain ASGI under uvicorn."""
-    client = sparql.Client(server)
-    body, tag = client.get("/data/bamako.ttl")
-    client.close()
+    with closing(sparql.Client(server)) as client:
+        body, tag = client.get("/data/bamako.ttl")
     (folder / "document").write_bytes(body)
     scripts = {}
     for name, fields in (("whole", ""), ("unchanged", f"If-None-Match: {tag}\\r\\n")):
         scripts[name] = folder / f"{name}.lua"
         scripts[name].write_text(_DOCUMENT.format(fields=fields))
     lines = []
-    with load.bare("asgi", folder / "document") as bare:
+    with servers.bare("asgi", folder / "document") as bare:
         for name, aim in (("whole", 85), ("unchanged", 90)):
             results: tuple[list[Measured], list[Measured]] = ([], [])
             for _ in range(rounds):

@@ -12,7 +12,7 @@ import socket
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import geometric_mean
@@ -20,9 +20,10 @@ from urllib.parse import quote
 
 import pyoxigraph as ox
 
-from bench import corpus, load
+from bench import corpus, load, servers
 from bench.corpus import Corpus
-from bench.load import Load, Measured, Request, Server
+from bench.load import Load, Measured, Request
+from bench.servers import Server
 from essgraph import names
 
 _PREFIXES = "".join(
@@ -103,8 +104,8 @@ def run(plan: Plan) -> str:
 def _size(plan: Plan, folder: Path, size: int) -> str:
     made = corpus.write(folder / f"corpus-{size}", size)
     with (
-        load.essgraph(folder / f"corpus-{size}") as ours,
-        load.oxigraph(made.snapshot.quads, folder / f"oxigraph-{size}") as its,
+        servers.essgraph(folder / f"corpus-{size}") as ours,
+        servers.oxigraph(made.snapshot.quads, folder / f"oxigraph-{size}") as its,
     ):
         pair = (ours, its)
         _compare(pair, made)
@@ -130,9 +131,8 @@ class Client:
         self.server = server
         self._socket = socket.create_connection(("127.0.0.1", server.port), 60)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.ask(
-            "SELECT * {} LIMIT 1", JSON
-        )  # after a round of load, some servers take a while to accept
+        # After a round of load, some servers take a while to accept.
+        self.ask("SELECT * {} LIMIT 1", JSON)
 
     def ask(self, query: str, accept: str) -> bytes:
         """The body of the answer to a query. Raises RuntimeError for any status but 200."""
@@ -182,16 +182,6 @@ def _dechunk(body: bytes) -> bytes:
         at = end + 2 + size + 2
 
 
-@contextmanager
-def _clients(pair: tuple[Server, Server]) -> Iterator[tuple[Client, Client]]:
-    clients = Client(pair[0]), Client(pair[1])
-    try:
-        yield clients
-    finally:
-        for client in clients:
-            client.close()
-
-
 def fill(query: str, counts: dict[str, int], chance: random.Random, run: int) -> str:
     """The query with its varying constants (see ``load.Request``)."""
     for name in (*counts, "run"):
@@ -214,7 +204,7 @@ def meaning(body: bytes, accept: str = JSON) -> object:
 def _compare(pair: tuple[Server, Server], made: Corpus) -> None:
     """Raises AssertionError where the two servers do not say the same."""
     chance = random.Random(1)
-    with _clients(pair) as (one, other):
+    with closing(Client(pair[0])) as one, closing(Client(pair[1])) as other:
         for kind in KINDS:
             asked = request(kind)
             for n in range(4):
@@ -225,11 +215,8 @@ def _compare(pair: tuple[Server, Server], made: Corpus) -> None:
 
 def alive(server: Server) -> bool:
     """Whether a server still answers."""
-    client = Client(server)
-    try:
+    with closing(Client(server)) as client:
         return meaning(client.ask("ASK { ?s ?p ?o }", JSON)) is True
-    finally:
-        client.close()
 
 
 # --- mixes under load -----------------------------------------------------------------------
@@ -325,7 +312,7 @@ def _ceiling(folder: Path) -> str:
     body.write_bytes(b"x" * 1000)
     every = [request(kind) for kind in KINDS]
     counts = dict.fromkeys(("rec", "visit", "person", "org"), 1000)
-    with load.bare("protocol", body) as server:
+    with servers.bare("protocol", body) as server:
         repeated = Load(folder, every, counts, repeated=REPEATED).round(server, 32, 1, 1)
         first = Load(folder, every, counts).round(server, 32, 1, 1)
     said = [

@@ -12,17 +12,16 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import pyoxigraph as ox
 import rdflib
 from rdflib.namespace import SH
 
+from bench.processes import ROOT
 from essgraph import names, shacl, sources, statements
 from essgraph.project import Project
 
-ROOT = Path(__file__).parents[1]
 TRIPLES = 50_000
 AIM = 10.0
 #: What copies have in common: the controlled lists.

@@ -463,6 +463,31 @@ def test_axe_finds_nothing(browser: Browser, server: str, language: str, scheme:
     assert not found
 
 
+def test_the_smallest_words_can_be_read(browser: Browser, server: str) -> None:
+    with browser.new_context(viewport={"width": 390, "height": 800}) as context:
+        page = context.new_page()
+        for kind, path in KINDS.items():
+            page.goto(server + path)
+            small = page.evaluate(
+                """[...document.querySelectorAll("main *:not(svg *)")]
+                .filter((one) => [...one.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+                .filter((one) => parseFloat(getComputedStyle(one).fontSize) < 11)
+                .map((one) => one.outerHTML)"""
+            )
+            assert not small, kind
+
+
+def test_a_dot_stands_only_beside_a_kind_of_thing(browser: Browser, server: str) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        for path, dotted in (("/page/paris", True), ("/dataset", False), ("/page/nothing", False)):
+            page.goto(server + path)
+            dot = page.evaluate(
+                "getComputedStyle(document.querySelector('.head .kind'), '::before').content"
+            )
+            assert (dot != "none") is dotted, path
+
+
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_nothing_overflows(browser: Browser, server: str, width: int) -> None:
     size: Any = {"width": width, "height": 800}

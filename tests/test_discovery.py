@@ -216,6 +216,14 @@ def test_every_graph_stands_once_in_the_trig_dump(client: httpx.Client) -> None:
     assert len(graphs) == len(set(graphs))
 
 
+def test_the_dataset_is_told_in_words(client: httpx.Client) -> None:
+    for language, word in (("fr", ">Villes<"), ("en", ">Cities<")):
+        page = client.get("/dataset", headers={"Accept": "text/html", "Accept-Language": language})
+        assert ">JSON-LD</a>" in page.text
+        assert word in page.text
+        assert not re.search(r"<dd>\d{4}-", page.text)
+
+
 @pytest.mark.parametrize("path", ["/", "/dataset"])
 def test_pages_carry_the_dataset_for_search_engines(client: httpx.Client, path: str) -> None:
     for language in ("fr", "en"):

@@ -499,6 +499,7 @@ def test_a_cited_answer_says_whether_and_how_it_has_changed(tmp_path: Path, run:
             assert words in page.text
             assert re.search(r"<ins>[^<]*A\.I\.M\.F\.", page.text)
             assert re.search(r"<del>[^<]*AIMF", page.text)
+            assert 'href="/q/' not in page.text  # which would lead to the answer of today
             data = re.search(r'href="(/queries/networks[^"]*format=csv)"', page.text)
             assert data
             rows = httpx.get(server.url + html.unescape(data[1])).text

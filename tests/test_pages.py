@@ -19,7 +19,7 @@ from conftest import ROOT, copy_project, serving, with_quads
 from essgraph import catalog, names
 from essgraph.build import build
 from essgraph.project import Project
-from essgraph.service.pages import dates, outcome
+from essgraph.service.pages import dates, shortlinks
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 BUILT = ROOT / "src" / "essgraph" / "service" / "static" / "built" / "STAMP"
@@ -479,6 +479,11 @@ def test_lists_are_in_the_order_of_the_alphabet(
     assert 0 < page.index(first) < page.index(second)
 
 
+def test_quotation_marks_are_those_of_the_language(client: httpx.Client) -> None:
+    for language, said in (("fr", "«\u00a0/page/nothing\u00a0»"), ("en", "“/page/nothing”")):
+        assert said in client.get(f"/page/nothing?lang={language}").text
+
+
 def test_english_has_no_space_before_a_colon(client: httpx.Client) -> None:
     for path in ("/ontology", "/dataset", "/shapes", "/docs", "/queries/cities"):
         text = Reader(client.get(f"{path}?lang=en").text).text
@@ -529,6 +534,22 @@ def test_every_fact_shows_its_evidence(client: httpx.Client) -> None:
     facts = re.findall(r"<dd.*?</dd>", text, re.DOTALL)
     assert facts
     assert all('class="mark ' in fact or 'class="reg"' in fact for fact in facts)
+
+
+def test_a_page_shows_what_the_sources_say_not_how_the_dataset_is_counted(
+    client: httpx.Client,
+) -> None:
+    # The description of the dataset names this network as an example of its class.
+    page = Reader(client.get("/page/aimf").text)
+    assert "←" not in page.text
+    assert not [link for link in page.links() if "dataset#" in link]
+
+
+def test_a_passage_says_how_it_is_cited(client: httpx.Client) -> None:
+    page = client.get("/passage/aimf-article-2019/22?lang=en").text
+    assert "Cite this page" in page
+    assert "url = {https://w3id.org/essgraph/passage/aimf-article-2019/22}" in page
+    assert "author = {{The essgraph founders}}" in page  # else the last word is a family name
 
 
 def test_without_the_text_a_page_has_no_more_than_its_anchors(client: httpx.Client) -> None:
@@ -732,6 +753,8 @@ def test_what_is_not_there_says_so_in_html(client: httpx.Client) -> None:
         assert response.headers["content-type"].startswith("text/html")
         assert "default-src 'none'" in response.headers["content-security-policy"]
         assert "Traceback" not in response.text
+        (said,) = re.findall('<p class="lead">(.)', response.text)
+        assert said.isupper(), path
 
 
 @pytest.mark.parametrize("text", ["montreal", "MONTRÉAL", "Montréal"])
@@ -742,15 +765,15 @@ def test_search_folds_accents_and_case(client: httpx.Client, text: str) -> None:
 
 def test_a_short_link_is_the_query_with_its_answer(client: httpx.Client) -> None:
     query = "SELECT (1 AS ?one) { }\n# é « »"
-    code = outcome.shorten(query)
-    assert outcome.lengthen(code) == query
+    code = shortlinks.shorten(query)
+    assert shortlinks.lengthen(code) == query
     page = client.get(f"/q/{code}")
     assert page.status_code == 200
     assert "one" in page.text
 
 
 def test_a_short_link_cannot_swell(client: httpx.Client) -> None:
-    bomb = outcome.shorten("#" * 10_000_000)
+    bomb = shortlinks.shorten("#" * 10_000_000)
     assert client.get(f"/q/{bomb}").status_code == 400
 
 

@@ -1,4 +1,4 @@
-"""What operators see: one JSON line a request, and Prometheus metrics; and CORS on every answer."""
+"""For operators, a JSON line for each request and Prometheus metrics; and CORS on every answer."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ _BUCKETS: Final = Histogram.DEFAULT_BUCKETS
 
 
 class Metrics:
-    """What one service counts, in a registry of its own, which asks for it when it is read: to
-    count is on the way of every request, to read is not."""
+    """The counts of one service, in a registry of its own. They are plain numbers, since every
+    request is counted, and become metrics only when somebody reads them."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -104,9 +104,9 @@ def _utc(second: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
 
 
-#: How many lines are written at once at most: twenty thousand would take ten milliseconds.
+#: How many lines are written at once, at most: twenty thousand would take ten milliseconds.
 _TOGETHER: Final = 500
-#: The end of a line by the microseconds, for those of the memo.
+#: How a line of the memo ends, by its microseconds: formatted beforehand.
 _SHORT: Final = [f', "ms": {n / 1000:.3f}}}' for n in range(1000)]
 
 
@@ -147,7 +147,7 @@ class AccessLog:
         lines, self._lines = self._lines, []
         data, written = self._cut + ("\n".join(lines) + "\n").encode(), 0
         try:
-            # Past the stream's own memory, which would keep what failed until the very end.
+            # Not through the stream's buffer, which would keep what failed until the process ends.
             while written < len(data):
                 written += os.write(self._stream.fileno(), data[written:])
         except OSError as error:
@@ -229,7 +229,7 @@ class Access:
         self._log.line(line + "}")
 
     def note_remembered(self, line: str, seconds: float) -> None:
-        """For the memo of the edge: an exchange that never came here, with its line."""
+        """Notes an exchange that the edge answered from its memo, with its line."""
         self._metrics.remembered += 1
         microseconds = int(seconds * 1e6)
         short = microseconds < len(_SHORT)
@@ -238,7 +238,7 @@ class Access:
         )
 
     def note_refused(self, head: bytes, status: int, size: int, limit: str | None) -> None:
-        """For the edge: what it refused, with as much of the head as it knows."""
+        """Notes what the edge refused, with as much of the request's head as it knows."""
         self._metrics.refused(status, limit)
         line = f'{_request(head)}, "status": {status}, "bytes": {size}'
         self._log.line(line + (f', "limit": "{limit}"}}' if limit else "}"))

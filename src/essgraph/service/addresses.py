@@ -9,13 +9,10 @@ from essgraph import formats
 from essgraph.errors import Text
 from essgraph.service.operations import (
     INSTEAD_OF_ACCEPT,
-    OBJECT,
     STRING,
-    array,
     in_query,
     media,
     operation,
-    record,
 )
 
 _DATA: Final = "linked data"
@@ -70,7 +67,13 @@ _NAMED: Final = (400, 404, 406, 410, 414)
 
 def paths() -> dict[str, Any]:
     """The path items."""
-    found: dict[str, Any] = {
+    return _names() | _documents() | _vocabulary() | _discovery()
+
+
+def _names() -> dict[str, Any]:
+    document = Text("Un document source", "A source document")
+    passage = Text("Un passage, et ce qu'il énonce", "A passage, and what it states")
+    return {
         "/id/{slug}": _thing(
             Text(
                 "Une entité : sa page ou son document, selon `Accept`",
@@ -81,28 +84,31 @@ def paths() -> dict[str, Any]:
         "/id/{scheme}/{concept}": _thing(
             Text("Un concept, de même", "A concept, likewise"), "scheme", "concept"
         ),
-        "/doc/{doc}": _document(Text("Un document source", "A source document"), _OFFERS, "doc"),
-        "/passage/{doc}/{n}": _document(
-            Text("Un passage, et ce qu'il énonce", "A passage, and what it states"),
-            _OFFERS,
-            "doc",
-            "n",
-        ),
+        "/doc/{doc}": _document(document, _OFFERS, "doc"),
+        "/passage/{doc}/{n}": _document(passage, _OFFERS, "doc", "n"),
         "/id/": {"get": _collections()},
     }
-    abouts: dict[str, tuple[str, ...]] = {
-        "{slug}": ("slug",),
-        "{scheme}/{concept}": ("scheme", "concept"),
-        "doc/{doc}": ("doc",),
-        "passage/{doc}/{n}": ("doc", "n"),
-    }
-    for about, names in abouts.items():
-        by_accept = Text(f"{_ABOUT.fr}, selon `Accept`", f"{_ABOUT.en}, by `Accept`")
-        found[f"/data/{about}"] = _document(by_accept, formats.DOCUMENTS, *names)
-        _redirected(found[f"/data/{about}"]["get"], "303", _TO_PAGE)
-        found[f"/data/{about}.{{suffix}}"] = _document(_ABOUT, formats.DOCUMENTS, *names, "suffix")
-        page = Text("La page à son sujet", "The page about it")
-        found[f"/page/{about}"] = _document(page, (formats.HTML,), *names)
+
+
+def _documents() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    by_accept = Text(f"{_ABOUT.fr}, selon `Accept`", f"{_ABOUT.en}, by `Accept`")
+    page = Text("La page à son sujet", "The page about it")
+    for key, names in (
+        ("{slug}", ("slug",)),
+        ("{scheme}/{concept}", ("scheme", "concept")),
+        ("doc/{doc}", ("doc",)),
+        ("passage/{doc}/{n}", ("doc", "n")),
+    ):
+        found[f"/data/{key}"] = _document(by_accept, formats.DOCUMENTS, *names)
+        _redirected(found[f"/data/{key}"]["get"], "303", _TO_PAGE)
+        found[f"/data/{key}.{{suffix}}"] = _document(_ABOUT, formats.DOCUMENTS, *names, "suffix")
+        found[f"/page/{key}"] = _document(page, (formats.HTML,), *names)
+    return found
+
+
+def _vocabulary() -> dict[str, Any]:
+    found: dict[str, Any] = {}
     for path, summary in (
         ("/ontology", Text("L'ontologie", "The ontology")),
         ("/ontology/{version}", Text("Une version de l'ontologie", "A version of the ontology")),
@@ -118,8 +124,12 @@ def paths() -> dict[str, Any]:
             "suffix",
             tag="vocabulary and dataset",
         )
+    return found
+
+
+def _discovery() -> dict[str, Any]:
     described = _document(_DATASET, _OFFERS, tag=_FILES)
-    return found | {
+    return {
         "/": described,
         "/.well-known/void": described,
         "/.well-known/api-catalog": _file(
@@ -252,13 +262,3 @@ def _file(summary: Text, media_type: str, *problems: int) -> dict[str, Any]:
     if media_type == "application/gzip":
         schema = {"type": "string", "contentMediaType": media_type}
     return {"get": operation(summary, _FILES, {media_type: {"schema": schema}}, problems)}
-
-
-#: A JSON-LD document as we write it.
-JSON_LD: Final = record(
-    {
-        "@context": {"oneOf": [{**STRING, "format": "uri"}, OBJECT]},
-        "@graph": array({**OBJECT, "required": ["@id"]}),
-    },
-    "@context @graph",
-)

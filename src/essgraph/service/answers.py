@@ -1,8 +1,8 @@
 """Answers kept in memory: a snapshot never changes, so an answer to a query never does.
 
 Bounded by bytes, least recently used out first. The same query asked again while it is being
-evaluated waits for the one evaluation (single flight); where the one who began it leaves, or may
-not have it, the next begins again.
+evaluated waits for the one evaluation (single flight); where the request that began it is cancelled
+or refused, the next one begins it again.
 """
 
 from __future__ import annotations
@@ -82,7 +82,6 @@ class Answers:
         self._size = 0
         self._flights: dict[str, asyncio.Future[Answer]] = {}
         self._loop = asyncio.get_running_loop()
-        self.hits = 0
 
     def tag(
         self, query: Query, dataset: Dataset, bindings: Mapping[str, str], format: Format
@@ -139,7 +138,6 @@ class Answers:
         kept = self._kept.get(tag)
         if kept is not None:
             self._kept.move_to_end(tag)
-            self.hits += 1
             return kept
         while not volatile and (flight := self._flights.get(key)):
             try:

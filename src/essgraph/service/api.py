@@ -1,4 +1,4 @@
-"""What the addresses of the API share: methods, parameters of the URL, errors, JSON answers."""
+"""What the addresses of the API share: parameters of the URL, choice of format, JSON answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import parse_qsl
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Scope, Send
 
 from essgraph import formats
 from essgraph.catalog import unknown_parameter
@@ -18,32 +18,11 @@ from essgraph.formats import Format
 from essgraph.service import problems
 from essgraph.service.answers import Kept
 from essgraph.service.encodings import fields
-from essgraph.service.live import Live
 from essgraph.service.reply import Headers, send_kept
-from essgraph.service.resource import ALLOW, guarded
 
 JSON: Final = Format("json", "application/json", "json", (), False)
 
 Parameters = list[tuple[str, str]]
-
-
-class Api:
-    """What is called by its address: read by GET and HEAD (RFC 9110, 9.3), as plain ASGI."""
-
-    allow = ALLOW
-
-    def __init__(self, live: Live) -> None:
-        self._live = live
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def answer(scope: Scope, send: Send) -> None:
-            await self.answer(scope, receive, send)
-
-        await guarded(answer, scope, receive, send, self.allow)
-
-    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers a request whose method is allowed. May raise any error of ours."""
-        raise NotImplementedError
 
 
 def parameters(encoded: bytes) -> Parameters:

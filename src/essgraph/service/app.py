@@ -1,4 +1,4 @@
-"""The application: a plain factory over the version in service; each route is one line."""
+"""The application: what answers at which path, over the version of the data in service."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from essgraph.errors import EssgraphError, Text
 from essgraph.service import details, sparql
 from essgraph.service.access import Metrics
 from essgraph.service.collections import Collections
+from essgraph.service.endpoint import ALLOW
 from essgraph.service.entities import SEGMENTS, Entities
 from essgraph.service.finding import Finding
 from essgraph.service.library import Library
@@ -29,7 +30,7 @@ from essgraph.service.pages.texts import Texts
 from essgraph.service.problems import HttpProblem, not_allowed, nothing_at
 from essgraph.service.reconciliation import Reconciliation
 from essgraph.service.reply import respond
-from essgraph.service.resource import ALLOW, redirect
+from essgraph.service.resource import redirect
 from essgraph.service.site import Site
 from essgraph.service.vocabulary import Vocabulary
 
@@ -67,26 +68,11 @@ def create_app(
     app = FastAPI(
         lifespan=lifespan,
         redirect_slashes=False,
-        # Its description has one language, and its pages load from other hosts: ours are below.
+        # FastAPI's own has one language, and its pages load from other hosts.
         openapi_url=None,
     )
 
-    @app.get("/health")
-    async def health() -> JSONResponse:
-        return JSONResponse({"status": "ok", "version": live.now.snapshot.version})
-
-    @app.get("/ready")
-    async def ready() -> JSONResponse:
-        served = live.now
-        free = served.pool.alive
-        return JSONResponse(
-            {"ready": free, "version": served.snapshot.version}, 200 if free else 503
-        )
-
-    @app.get("/metrics")
-    async def measured() -> Response:
-        return Response(generate_latest(metrics.registry), 200, None, CONTENT_TYPE_LATEST)
-
+    _tell_state(app, live, metrics)
     app.add_exception_handler(404, _unknown)
     app.add_exception_handler(405, _unknown)
     app.add_exception_handler(Exception, _failed)
@@ -105,12 +91,33 @@ def create_app(
     return Pages(live, _Front(app, paths, folders), url)
 
 
-class _Front:
-    """Before FastAPI's router, whose way costs four times what a query does: the hot paths.
+def _tell_state(app: FastAPI, live: Live, metrics: Metrics) -> None:
+    """What probes and Prometheus ask."""
 
-    ``paths`` are whole; ``folders`` are first segments, without a suffix. A path or page with a
-    slash too many is told where it is. OPTIONS, also of pages
-    and of the server as a whole (RFC 9110, 9.3.7), ends here where none of them answers it.
+    @app.get("/health")
+    async def health() -> JSONResponse:
+        return JSONResponse({"status": "ok", "version": live.now.snapshot.version})
+
+    @app.get("/ready")
+    async def ready() -> JSONResponse:
+        served = live.now
+        free = served.pool.alive
+        return JSONResponse(
+            {"ready": free, "version": served.snapshot.version}, 200 if free else 503
+        )
+
+    @app.get("/metrics")
+    async def measured() -> Response:
+        return Response(generate_latest(metrics.registry), 200, None, CONTENT_TYPE_LATEST)
+
+
+class _Front:
+    """Chooses by the path before FastAPI's router does, which would take four times as long as a
+    query.
+
+    ``paths`` are whole paths; ``folders`` are first segments, without a suffix. A slash too many is
+    redirected. OPTIONS ends here where nothing else answers it: for pages, and for the server as a
+    whole (RFC 9110, 9.3.7).
     """
 
     def __init__(

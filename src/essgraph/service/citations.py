@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from essgraph import names
@@ -46,32 +47,34 @@ async def cite(it: Asked, address: str, format: Format) -> bytes:
         if day:
             entry["issued"] = {"date-parts": [[int(part) for part in day.split("-")]]}
         return (json.dumps([entry], ensure_ascii=False, indent=1) + "\n").encode()
-    lines = {
-        "author": f"{{{{{AUTHOR}}}}}",
-        "title": f"{{{_escaped(title)}}}",
-        "howpublished": f"{{{_escaped(dataset)}}}",
-        "publisher": f"{{{PUBLISHER}}}",
-        "year": f"{{{day[:4]}}}",
-        "version": f"{{{version}}}",
-        "url": f"{{{address}}}",
-        "language": f"{{{'french' if it.language == 'fr' else 'english'}}}",
+    fields = {
+        "title": _escaped(title),
+        "howpublished": _escaped(dataset),
+        "publisher": PUBLISHER,
+        "year": day[:4],
+        "version": version,
+        "url": address,
+        "language": "french" if it.language == "fr" else "english",
     }
-    inside = ",\n".join(f"  {name} = {value}" for name, value in lines.items() if value != "{}")
-    return f"@misc{{{key},\n{inside}\n}}\n".encode()
+    return _bibtex(key, fields).encode()
 
 
 def cite_page(title: str, iri: str, slug: str, version: str) -> str:
-    """The citation of the page about an entity or document in BibTeX."""
-    lines = [
-        f"@misc{{essgraph-{slug.replace('/', '-')},",
-        f"  title = {{{_escaped(title)}}},",
-        f"  author = {{{AUTHOR}}},",
-        f"  howpublished = {{{PUBLISHER}}},",
-        f"  url = {{{iri}}},",
-        f"  note = {{data version {version[:12]}, CC BY 4.0}},",
-        "}",
-    ]
-    return "\n".join(lines)
+    """The citation of the page about an entity, document or passage in BibTeX."""
+    fields = {
+        "title": _escaped(title),
+        "howpublished": PUBLISHER,
+        "url": iri,
+        "note": f"data version {version[:12]}, CC BY 4.0",
+    }
+    return _bibtex(f"essgraph-{slug.replace('/', '-')}", fields)
+
+
+def _bibtex(key: str, fields: Mapping[str, str]) -> str:
+    # In braces of their own the words of the author are one name.
+    inside = {"author": f"{{{AUTHOR}}}", **fields}
+    lines = ",\n".join(f"  {name} = {{{value}}}" for name, value in inside.items() if value)
+    return f"@misc{{{key},\n{lines}\n}}\n"
 
 
 def _escaped(text: str) -> str:

@@ -19,6 +19,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+import pyoxigraph as ox
+
 from essgraph import names
 from essgraph.catalog import ntriples
 from essgraph.errors import QueryError, Text, UnknownName
@@ -73,8 +75,6 @@ async def rows(served: Served, query: str) -> list[dict[str, dict[str, str]]]:
 def _single_valued(directory: Path) -> frozenset[tuple[str, str]]:
     """The pairs of class and property of which the shapes allow one value; ``""`` is any class
     (the shape is for whatever has the property)."""
-    import pyoxigraph as ox
-
     shapes = ox.Store()
     shapes.load(path=directory / "shapes.ttl", format=ox.RdfFormat.TURTLE)
     found = shapes.query(

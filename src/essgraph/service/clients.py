@@ -1,4 +1,4 @@
-"""Who asks: what the limits of one client go by."""
+"""Which client a request is from, for the limits of one client."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.types import Scope
 
 
 def client_of(scope: Scope) -> str:
-    """Who asks (see ``client_at``). Empty where that is not known."""
+    """The client of a request (see ``client_at``); empty where that is not known."""
     return client_at(scope["client"][0] if scope["client"] else "")
 
 

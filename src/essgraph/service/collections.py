@@ -19,6 +19,8 @@ from essgraph.formats import Format
 from essgraph.query import inspect
 from essgraph.search import fold
 from essgraph.service import documents, resource
+from essgraph.service.documents import DESCRIBED
+from essgraph.service.endpoint import Endpoint
 from essgraph.service.links import link, page_of
 from essgraph.service.live import Live, Served
 from essgraph.service.pages import frame
@@ -27,16 +29,15 @@ from essgraph.service.resource import Resource
 #: Members on one page.
 SIZE: Final = 100
 
-_SPACE: Final = f'FILTER (REGEX(STR(?s), "^{names.BASE}(id|doc|passage)/[^#]*$"))'
 _CLASSES: Final = inspect(
     f"""SELECT ?class (COUNT(DISTINCT ?s) AS ?count) WHERE {{
-  ?s a ?class {_SPACE}
+  ?s a ?class {DESCRIBED}
   FILTER (STRSTARTS(STR(?class), "{names.ESS}") || STRSTARTS(STR(?class), "{names.SKOS}"))
 }}
 GROUP BY ?class ORDER BY ?class"""
 )
 _ALL: Final = inspect(
-    f"SELECT (COUNT(DISTINCT ?s) AS ?count) WHERE {{ ?s a ?class {_SPACE} }}",
+    f"SELECT (COUNT(DISTINCT ?s) AS ?count) WHERE {{ ?s a ?class {DESCRIBED} }}",
 )
 _MEMBERS: Final = "SELECT DISTINCT ?s WHERE { ?s a %s %s } ORDER BY ?s LIMIT %d OFFSET %d"
 _HYDRA: Final = names.PREFIXES["hydra"]
@@ -66,17 +67,14 @@ class Part:
         return "/id/" + (f"?{urlencode(said)}" if said else "")
 
 
-class Collections:
+class Collections(Endpoint):
     """The route of the collections."""
 
     def __init__(self, live: Live, url: str) -> None:
-        self._live = live
+        super().__init__(live)
         self._url = url
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await resource.guarded(self._answer, scope, receive, send)
-
-    async def _answer(self, scope: Scope, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         served = self._live.now
         given = dict(parse_qsl(scope["query_string"].decode("latin-1")))
         counted = await _classes(served)
@@ -147,7 +145,7 @@ def _links(part: Part) -> Iterator[str]:
 
 async def _members(served: Served, part: Part) -> list[str]:
     wanted = f"<{part.iri}>" if part.iri else "?class"
-    query = inspect(_MEMBERS % (wanted, _SPACE, SIZE, (part.page - 1) * SIZE))
+    query = inspect(_MEMBERS % (wanted, DESCRIBED, SIZE, (part.page - 1) * SIZE))
     return [row["s"].value for row in await documents.rows(served.answers, query, {})]
 
 
@@ -200,16 +198,15 @@ async def _page(request: Request, served: Served, part: Part, counted: dict[str,
     view = frame.view(request)
     members = await _members(served, part)
     labels: dict[str, str] = {}
-    for triple in await documents.labelled(served.answers, {*members, *counted}):
+    for triple in await documents.labelled(served.answers, members):
         said = triple.object
         if isinstance(said, ox.Literal) and said.language == view.language:
             labels.setdefault(triple.subject.value, said.value)  # type: ignore[union-attr]
     parts = [
-        (_local(iri), labels.get(iri, _local(iri)), count, iri == part.iri)
-        for iri, count in counted.items()
+        (_local(iri), view.members(iri), count, iri == part.iri) for iri, count in counted.items()
     ]
     context = {
-        "title": labels.get(part.iri, part.name) if part.iri else view.say(*_TITLE),
+        "title": view.members(part.iri) if part.iri else view.say(*_TITLE),
         "part": part,
         "parts": sorted(parts, key=lambda p: fold(p[1])),
         "members": sorted(

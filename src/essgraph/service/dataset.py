@@ -3,7 +3,6 @@ could not know (the version, the files, this host), and the same as a schema.org
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -144,8 +143,3 @@ async def schema(served: Served, language: str) -> dict[str, Any]:
             for name in _dumps(served)
         ],
     }
-
-
-def embedded(described: dict[str, Any]) -> str:
-    """JSON-LD for a script element, where nothing may look like markup (HTML, 4.12.1.3)."""
-    return json.dumps(described, ensure_ascii=False, indent=1).replace("<", "\\u003c")

@@ -40,27 +40,51 @@ def respond(error: EssgraphError, scope: Scope) -> Response:
     )
     title = TITLES.get(status, TITLES[500]).in_language(language)
     detail = error.text.in_language(language)
-    body: dict[str, object] = {
+    headers = _headers(error, status, language)
+    # A client that accepts neither still learns what went wrong (RFC 9110, 15.5.7).
+    if _is_browser(accept):
+        v = frame.View(language, named in LANGUAGES, scope["path"][:80], query)
+        said = {"title": title, "status": status, "detail": detail, "links": _links(error, language)}
+        headers["Content-Security-Policy"] = frame.POLICY
+        return Response(frame.render("problem.html", v, said), status, headers, HTML.content_type)
+    body = {
         "type": "about:blank",
         "title": title,
         "status": status,
         "detail": detail,
         "message": error.text._asdict(),  # for programs that speak to people of either language
         "instance": scope["path"][:80],
+        **_more(error, language),
     }
+    return Response(
+        json.dumps(body, ensure_ascii=False).encode(), status, headers, PROBLEM.media_type
+    )
+
+
+def _more(error: EssgraphError, language: str) -> dict[str, object]:
+    """Extension members (RFC 9457, 3.2): where in a query, which limit, what may help."""
+    more: dict[str, object] = {}
     at = getattr(error, "at", None)
     if at is not None:
-        body["position"] = {"line": at.line, "column": at.column}
+        more["position"] = {"line": at.line, "column": at.column}
     if isinstance(error, LimitExceeded):
-        body["limit"] = {"name": error.limit, "value": error.value}
-    links = [
+        more["limit"] = {"name": error.limit, "value": error.value}
+    if links := _links(error, language):
+        more["links"] = [{"href": href, "title": called} for href, called in links]
+    return more
+
+
+def _links(error: EssgraphError, language: str) -> list[tuple[str, str]]:
+    """Where to go on from here: address, and what it is called."""
+    return [
         (href, called.in_language(language) if isinstance(called, Text) else called)
         for href, called in getattr(error, "links", ())
     ]
-    if links:
-        body["links"] = [{"href": href, "title": called} for href, called in links]
-    headers = dict(getattr(error, "headers", {}))
-    headers |= {
+
+
+def _headers(error: EssgraphError, status: int, language: str) -> dict[str, str]:
+    headers = {
+        **getattr(error, "headers", {}),
         "Content-Language": language,
         "Vary": "Accept, Accept-Language",
         "Cache-Control": "no-store",
@@ -69,15 +93,7 @@ def respond(error: EssgraphError, scope: Scope) -> Response:
         headers["Retry-After"] = str(error.retry_after)
     elif status == 429:
         headers["Retry-After"] = "1"
-    # A client that accepts neither still learns what went wrong (RFC 9110, 15.5.7).
-    if _is_browser(accept):
-        v = frame.View(language, named in LANGUAGES, scope["path"][:80], query)
-        said = {"title": title, "status": status, "detail": detail, "links": links}
-        headers["Content-Security-Policy"] = frame.POLICY
-        return Response(frame.render("problem.html", v, said), status, headers, HTML.content_type)
-    return Response(
-        json.dumps(body, ensure_ascii=False).encode(), status, headers, PROBLEM.media_type
-    )
+    return headers
 
 
 def _is_browser(accept: Sequence[str]) -> bool:

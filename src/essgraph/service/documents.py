@@ -30,6 +30,8 @@ MOST_INCOMING: Final = 1_000
 #: Where our JSON-LD context is, below the address of the service: whole addresses in documents, so
 #: that one which was saved is still read.
 CONTEXT: Final = "/context.jsonld"
+#: That ``?s`` has a document of its own, in a query.
+DESCRIBED: Final = f'FILTER (REGEX(STR(?s), "^{names.BASE}(id|doc|passage)/[^#]*$"))'
 #: IRIs in one query for labels.
 _BATCH: Final = 1_000
 

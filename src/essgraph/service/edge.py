@@ -3,10 +3,10 @@
 - Deadlines that hold whatever trickles in: for a request's head, for its body, for a reader that
   does not read (uvicorn has none; its issue 157).
 - Limits on the size of the head (RFC 6585, 431; RFC 9110, 414).
-- Requests that come while another is answered are hardly parsed before it is: each would take forty
-  times its size in memory.
-- A client that goes away cancels its request; where too many connections are open, who has the most
-  makes room.
+- Pipelined requests are hardly parsed before the one ahead of them is answered: parsed, each takes
+  forty times its size in memory.
+- A client that goes away cancels its request. Where too many connections are open, the client with
+  the most loses one.
 - What was asked before, byte for byte, is answered from the ``memo`` before anything is parsed.
 """
 
@@ -40,10 +40,10 @@ from essgraph.service.reply import Headers, Reply
 HEAD_DEADLINE: Final = 10.0
 BODY_DEADLINE: Final = 30.0
 READ_DEADLINE: Final = 60.0
-#: For how long the next request of the only client is looked for, in seconds: to be woken for it
-#: would take a third of the time of an answer from the memo. With one core it needs that itself.
+#: For how long, in seconds, the loop polls for the next request of the only client: to be woken for
+#: it takes a third of the time of an answer from the memo. With one core the client needs the time.
 LOOKS: Final = 0.0001 if (os.cpu_count() or 1) > 1 else 0.0
-#: For how long it is not, in seconds, where it was looked for in vain.
+#: For how long, in seconds, it does not poll after it has polled in vain.
 SLEEPS: Final = 0.02
 #: How long a refused client may go on sending, so that it reads the answer before the reset.
 LINGER: Final = 2.0
@@ -148,7 +148,7 @@ def protocol(memo: Memo, opened: Connections) -> type[asyncio.Protocol]:
 
 
 class _Flow(FlowControl):
-    """Nothing more is read while a request waits behind the one that is answered, whoever asks."""
+    """Reading stays paused while a request waits behind the one that is being answered."""
 
     def __init__(self, transport: asyncio.Transport, waiting: deque[Any]) -> None:
         super().__init__(transport)

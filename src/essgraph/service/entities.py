@@ -21,6 +21,7 @@ from essgraph.formats import Format, negotiate
 from essgraph.service import documents, links
 from essgraph.service.documents import Topic
 from essgraph.service.encodings import fields
+from essgraph.service.endpoint import Endpoint
 from essgraph.service.live import Live, Served
 from essgraph.service.near import Near
 from essgraph.service.pages import document, entity
@@ -30,7 +31,6 @@ from essgraph.service.reply import Headers
 from essgraph.service.resource import (
     BOTH_LANGUAGES,
     CACHING,
-    guarded,
     path_of,
     redirect,
     send_as,
@@ -46,19 +46,16 @@ _SEGMENT: Final = "[A-Za-z0-9_-]{1,200}"
 _KEY: Final = re.compile(rf"passage/{_SEGMENT}/[0-9]{{1,9}}|{_SEGMENT}(?:/{_SEGMENT})?")
 
 
-class Entities:
+class Entities(Endpoint):
     """The routes of the graph's names over the version of the data in service."""
 
     def __init__(self, live: Live, texts: Texts, url: str) -> None:
-        self._live = live
+        super().__init__(live)
         self._url = url
         self._texts = texts
         self._near: tuple[str, Near] | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await guarded(self._answer, scope, receive, send)
-
-    async def _answer(self, scope: Scope, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         served = self._live.now
         path = path_of(scope)
         segment, _, rest = path[1:].partition("/")
@@ -68,7 +65,7 @@ class Entities:
         if path in ("/id", "/page", "/page/"):
             await redirect(scope, send, 301, "/id/")
             return
-        topic = _topic(rest if segment in ("id", "page") else f"{segment}/{rest}")
+        topic = _named(path)
         if topic is None or not await self._known(served, topic):
             canonical = path.rstrip("/").lower()
             await self._elsewhere(scope, send, served, path, canonical)
@@ -171,12 +168,7 @@ class Entities:
     ) -> None:
         """301 to the canonical spelling of an address that is known, else 404."""
         if canonical != path:
-            key = canonical.split("/", 2)[2] if canonical.count("/") > 1 else ""
-            if not canonical.startswith(("/id/", "/data/", "/page/")):
-                key = canonical[1:]
-            if canonical.startswith("/data/"):
-                key = key.rpartition(".")[0] or key
-            topic = _topic(key)
+            topic = _named(canonical)
             if topic is not None and await self._known(served, topic):
                 await redirect(scope, send, 301, canonical)
                 return
@@ -206,6 +198,14 @@ def _located(path: str) -> tuple[bytes, bytes]:
 
 def _topic(key: str) -> Topic | None:
     return Topic(key) if _KEY.fullmatch(key) else None
+
+
+def _named(path: str) -> Topic | None:
+    """What a path is about, in whatever format."""
+    segment, _, rest = path[1:].partition("/")
+    if segment == "data":
+        return _topic(rest.rpartition(".")[0] or rest)
+    return _topic(rest if segment in ("id", "page") else f"{segment}/{rest}")
 
 
 async def _license(served: Served) -> str:

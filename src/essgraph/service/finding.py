@@ -18,7 +18,7 @@ from essgraph.engine import CLIENT
 from essgraph.errors import QueryError, Text
 from essgraph.search import MAX_TEXT, Entity, Found, Hit, Index
 from essgraph.service import api
-from essgraph.service.api import Api
+from essgraph.service.endpoint import Endpoint
 from essgraph.service.live import Served
 from essgraph.service.problems import HttpProblem
 
@@ -26,7 +26,7 @@ MAX_OFFSET: Final = 100_000
 _T = TypeVar("_T")
 #: One reading at a time, beside the event loop: a search of many names takes some milliseconds.
 _READER: Final = ThreadPoolExecutor(1, "index")
-#: And one of each client, so that another waits for no more than one of each.
+#: Each client has one waiting at a time, so that nobody waits for more than one of each other.
 _TURNS: Final[WeakValueDictionary[str, asyncio.Lock]] = WeakValueDictionary()
 
 
@@ -76,7 +76,7 @@ def name(entity: Entity, index: Index, language: str) -> dict[str, Any]:
     }
 
 
-class Finding(Api):
+class Finding(Endpoint):
     """Search and completion over the names of the version in service."""
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:

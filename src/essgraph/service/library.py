@@ -24,8 +24,9 @@ from essgraph.errors import QueryError, Text
 from essgraph.formats import Format
 from essgraph.query import inspect
 from essgraph.service import api, asking, citations, supports, versions
-from essgraph.service.api import Api, Parameters
+from essgraph.service.api import Parameters
 from essgraph.service.asking import Asked, Page, asked, offers, offers_of, questions
+from essgraph.service.endpoint import Endpoint
 from essgraph.service.problems import nothing_at
 from essgraph.service.reply import Headers, send_kept
 from essgraph.service.resource import redirect
@@ -40,7 +41,7 @@ _DESCRIBED: Final = f"""CONSTRUCT {{ ?s ?p ?o }} WHERE {{
 }}"""
 
 
-class Library(Api):
+class Library(Endpoint):
     """The question library of the version in service."""
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from essgraph import formats, names
 from essgraph.formats import Format
 from essgraph.service.documents import Topic
+
+#: Of the data, their description and their terms.
+LICENSE: Final = "https://creativecommons.org/licenses/by/4.0/"
 
 
 def link(target: str, relation: str, media_type: str = "") -> str:

@@ -24,7 +24,7 @@ class Memo:
     def __init__(self) -> None:
         self._kept: OrderedDict[bytes, Exchange] = OrderedDict()
         self._size = 0
-        #: Of the version of the data: who asks takes it then, and ``put`` knows it again.
+        #: Counts versions of the data: taken when a request begins, compared when it is put here.
         self.generation = 0
         #: What the log says of an exchange: takes the request, the status, the body's size, the
         #: tag of the query and its rows.

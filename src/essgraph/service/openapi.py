@@ -11,21 +11,19 @@ from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
 
-from essgraph import catalog, formats
+from essgraph import formats
 from essgraph.catalog import Question
 from essgraph.errors import Text
 from essgraph.search import MAX_TEXT
-from essgraph.service import addresses, api, asking, reconciliation
-from essgraph.service.api import Api
+from essgraph.service import addresses, api, asking, finding, reconciliation, schemas
+from essgraph.service.endpoint import Endpoint
 from essgraph.service.live import Served
 from essgraph.service.operations import (
     INSTEAD_OF_ACCEPT,
     JSON_ONLY,
     LANGUAGE,
-    OBJECT,
     STRING,
     TAGS,
-    array,
     in_query,
     integer,
     media,
@@ -37,175 +35,12 @@ from essgraph.service.pages import wording
 from essgraph.service.reply import send_kept
 from essgraph.service.resource import CACHING
 
-_PROBLEMS: Final = {
-    400: Text(
-        "Un paramètre est incorrect : `detail` dit lequel, et pourquoi",
-        "A parameter is wrong: `detail` says which, and why",
-    ),
-    403: Text(
-        "Les mises à jour et la fédération sont refusées", "Updates and federation are refused"
-    ),
-    404: Text(
-        "Rien ne porte ce nom, ou la version n'est plus gardée",
-        "There is nothing of that name, or the version is no longer kept",
-    ),
-    406: Text(
-        "Aucun des formats acceptés n'est disponible", "None of the accepted formats is available"
-    ),
-    410: Text(
-        "Ce n'est plus ici ; `Link` mène à ce qui l'a remplacé",
-        "It is no longer here; `Link` leads to what replaced it",
-    ),
-    413: Text("La réponse ou le corps est trop volumineux", "The answer or the body is too large"),
-    414: Text("L'adresse est trop longue", "The URL is too long"),
-    415: Text(
-        "Le corps est d'un autre type que ceux que nomme `Accept-Post`",
-        "The body is of another type than those named in `Accept-Post`",
-    ),
-    429: Text(
-        "Trop de requêtes à la fois d'un même client", "Too many requests at once from one client"
-    ),
-    501: Text(
-        "L'instantané a été fait sans index des noms",
-        "The snapshot was made without an index of names",
-    ),
-    503: Text(
-        "Une limite a été atteinte, ou le service est occupé : voir `Retry-After`",
-        "A limit was reached, or the service is busy: see `Retry-After`",
-    ),
-}
 #: What is asked in examples.
 _QUERY: Final = "SELECT * WHERE { ?s a ?class } LIMIT 5"
 _BATCH: Final = '{"q0": {"query": "Bamako"}}'
-_INTEGER: Final = {"type": "integer"}
-_TEXTS: Final = record({"fr": STRING, "en": STRING}, "fr en")
-_TERM: Final = record(
-    {
-        "type": {"enum": ["uri", "literal", "bnode", "triple"]},
-        "value": {},
-        "xml:lang": STRING,
-        "datatype": STRING,
-    },
-    "type value",
-)
-_PARAMETER: Final = record(
-    {
-        "name": STRING,
-        "type": {"enum": list(catalog.TYPES)},
-        "description": _TEXTS,
-        "default": STRING,
-    },
-    "name type description default",
-)
-_QUESTION: Final = record(
-    {
-        "name": STRING,
-        "iri": STRING,
-        "url": STRING,
-        "title": _TEXTS,
-        "description": _TEXTS,
-        "subject": record(
-            {"name": {"enum": list(catalog.SUBJECTS)}, "fr": STRING, "en": STRING}, "name fr en"
-        ),
-        "keywords": array(STRING),
-        "parameters": array(_PARAMETER),
-        "formats": array(STRING),
-    },
-    "name url title description parameters",
-)
-_HIT: Final = record(
-    {
-        "id": STRING,
-        "prefixed": STRING,
-        "url": STRING,
-        "label": STRING,
-        "kind": STRING,
-        "kindLabel": STRING,
-        "labels": _TEXTS,
-        "description": STRING,
-        "matched": OBJECT,
-        "highlight": STRING,
-        "score": {"type": "number"},
-    },
-    "id prefixed url label kind kindLabel highlight",
-)
-_SCHEMAS: Final[dict[str, Any]] = {
-    "JsonLd": addresses.JSON_LD,
-    "Problem": record(
-        {
-            "type": STRING,
-            "title": STRING,
-            "status": _INTEGER,
-            "detail": STRING,
-            "message": {
-                **_TEXTS,
-                "description": Text(
-                    "Le détail dans les deux langues", "The detail in both languages"
-                ),
-            },
-            "instance": STRING,
-            "position": record({"line": _INTEGER, "column": _INTEGER}),
-            "limit": OBJECT,
-        },
-        "type title status detail",
-        description=Text("Détails d'un problème (RFC 9457)", "Problem details (RFC 9457)"),
-    ),
-    "Results": record(
-        {
-            "head": record({"vars": array(STRING)}),
-            "results": record(
-                {"bindings": array({**OBJECT, "additionalProperties": _TERM})}, "bindings"
-            ),
-            "boolean": {"type": "boolean"},
-            "evidence": array(
-                record(
-                    {"passages": array(STRING), "documents": array(STRING)}, "passages documents"
-                )
-            ),
-            "passages": {**OBJECT, "additionalProperties": OBJECT},
-            "notes": array(STRING),
-        },
-        "head",
-        description=Text(
-            "SPARQL 1.1 Query Results JSON ; avec `evidence=1`, aussi `evidence` (une entrée pour "
-            "chaque ligne), `passages` et `notes`",
-            "SPARQL 1.1 Query Results JSON; with `evidence=1` also `evidence` (one entry for each "
-            "row), `passages` and `notes`",
-        ),
-    ),
-    "Questions": record({"version": STRING, "questions": array(_QUESTION)}, "version questions"),
-    "Changes": record(
-        {
-            "question": STRING,
-            "since": STRING,
-            "version": STRING,
-            "now": STRING,
-            "changed": {"type": "boolean"},
-            "kept": {"type": "boolean"},
-            "versions": array(
-                record({"version": STRING, "built": {**STRING, "format": "date"}}, "version built")
-            ),
-            "columns": OBJECT,
-            "added": array(OBJECT),
-            "removed": array(OBJECT),
-        },
-        "question since version changed kept versions",
-    ),
-    "Citation": {**array(OBJECT), "minItems": 1},
-    "Found": record(
-        {
-            "query": STRING,
-            "language": {"enum": ["fr", "en"]},
-            "total": _INTEGER,
-            "kinds": {**OBJECT, "additionalProperties": _INTEGER},
-            "results": array(_HIT),
-        },
-        "query results",
-    ),
-}
 
 
-class OpenApi(Api):
+class OpenApi(Endpoint):
     """The description of the version in service, in the language asked for."""
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -275,16 +110,7 @@ def _document(served: Served) -> dict[str, Any]:
             **addresses.paths(),
             "/openapi.json": _itself(),
         },
-        "components": {
-            "schemas": _SCHEMAS,
-            "responses": {
-                str(status): {
-                    "description": text,
-                    "content": {"application/problem+json": {"schema": ref("schemas", "Problem")}},
-                }
-                for status, text in _PROBLEMS.items()
-            },
-        },
+        "components": schemas.COMPONENTS,
     }
 
 
@@ -398,6 +224,48 @@ _OF_TYPE: Final[dict[str, dict[str, Any]]] = {
 }
 
 
+#: What every question has besides its own parameters and a format.
+_PAGE: Final = [
+    LANGUAGE,
+    in_query(
+        "limit",
+        integer(1, asking.MAX_LIMIT),
+        Text("Nombre de lignes de la page", "Rows on a page"),
+    ),
+    in_query(
+        "offset",
+        integer(0, asking.MAX_OFFSET, 0),
+        Text("Nombre de lignes avant la page", "Rows before the page"),
+    ),
+]
+_SUPPORT: Final = [
+    in_query(
+        "evidence",
+        {"type": "string", "enum": ["0", "1"]},
+        Text(
+            "`1` : avec les passages de chaque ligne (JSON et CSV)",
+            "`1`: with the passages of each row (JSON and CSV)",
+        ),
+    ),
+    in_query(
+        "version",
+        STRING,
+        Text(
+            "Une version des données : le début de son empreinte",
+            "A version of the data: how its digest begins",
+        ),
+    ),
+    in_query(
+        "answer",
+        STRING,
+        Text(
+            "Avec `version` : l'empreinte d'une réponse citée",
+            "With `version`: the digest of a cited answer",
+        ),
+    ),
+]
+
+
 def _question(question: Question) -> dict[str, Any]:
     offers = (*asking.offers_of(question), *formats.CITATIONS)
     content = media(offers, "Results") | {
@@ -415,59 +283,21 @@ def _question(question: Question) -> dict[str, Any]:
         for parameter in question.parameters
         if parameter.name != "lang"
     ]
-    common = [
-        LANGUAGE,
-        in_query(
-            "limit",
-            integer(1, asking.MAX_LIMIT),
-            Text("Nombre de lignes de la page", "Rows on a page"),
+    form = in_query(
+        "format",
+        _one_or_none([f.name for f in (*offers, *formats.GRAPHS)]),
+        Text(
+            f"{INSTEAD_OF_ACCEPT.fr} ; `bibtex` et `csl` citent la réponse, RDF décrit la question",
+            f"{INSTEAD_OF_ACCEPT.en}; `bibtex` and `csl` cite the answer, RDF describes the "
+            "question",
         ),
-        in_query(
-            "offset",
-            integer(0, asking.MAX_OFFSET, 0),
-            Text("Nombre de lignes avant la page", "Rows before the page"),
-        ),
-        in_query(
-            "format",
-            _one_or_none([f.name for f in (*offers, *formats.GRAPHS)]),
-            Text(
-                f"{INSTEAD_OF_ACCEPT.fr} ; `bibtex` et `csl` citent la réponse, RDF décrit la "
-                "question",
-                f"{INSTEAD_OF_ACCEPT.en}; `bibtex` and `csl` cite the answer, RDF describes the "
-                "question",
-            ),
-        ),
-        in_query(
-            "evidence",
-            {"type": "string", "enum": ["0", "1"]},
-            Text(
-                "`1` : avec les passages de chaque ligne (JSON et CSV)",
-                "`1`: with the passages of each row (JSON and CSV)",
-            ),
-        ),
-        in_query(
-            "version",
-            STRING,
-            Text(
-                "Une version des données : le début de son empreinte",
-                "A version of the data: how its digest begins",
-            ),
-        ),
-        in_query(
-            "answer",
-            STRING,
-            Text(
-                "Avec `version` : l'empreinte d'une réponse citée",
-                "With `version`: the digest of a cited answer",
-            ),
-        ),
-    ]
+    )
     get = operation(
         question.title,
         "questions",
         content,
         (400, 404, 406, 410, 413, 429, 501, 503),
-        own + common,
+        [*own, *_PAGE, form, *_SUPPORT],
         description=question.description,
         operationId=question.name,
     )
@@ -551,7 +381,7 @@ def _finding() -> dict[str, Any]:
             ),
             in_query(
                 "offset",
-                integer(0, 100_000, 0),
+                integer(0, finding.MAX_OFFSET, 0),
                 Text("Nombre de résultats avant la page", "Results before the page"),
             ),
             LANGUAGE,
@@ -572,6 +402,47 @@ def _finding() -> dict[str, Any]:
 
 
 def _reconciliation() -> dict[str, Any]:
+    def get(
+        summary: Text, *parameters: dict[str, Any], content: dict[str, Any] = JSON_ONLY
+    ) -> dict[str, Any]:
+        problems = (400, 413, 429, 501, 503, *((404,) if content is not JSON_ONLY else ()))
+        given = [*parameters, LANGUAGE]
+        return {"get": operation(summary, "reconciliation", content, problems, given)}
+
+    prefix = in_query("prefix", STRING, Text("Ce qui est saisi", "What is typed"), example="bam")
+    identifier = in_query(
+        "id", STRING, Text("Une entité", "An entity"), required=True, example="bamako"
+    )
+    limit = in_query(
+        "limit",
+        integer(0, reconciliation.MAX_BATCH),
+        Text("Combien, au plus", "How many, at most"),
+    )
+    return {
+        "/reconcile": _batches(),
+        "/reconcile/suggest/entity": get(
+            Text("Des entités qui complètent la saisie", "Completions: entities"), prefix
+        ),
+        "/reconcile/suggest/type": get(
+            Text("Des types qui complètent la saisie", "Completions: types"), prefix
+        ),
+        "/reconcile/suggest/property": get(
+            Text("Des propriétés qui complètent la saisie", "Completions: properties"), prefix
+        ),
+        "/reconcile/preview": get(
+            Text("Une petite page", "A small page"),
+            identifier,
+            content={"text/html": {"schema": STRING}},
+        ),
+        "/reconcile/properties": get(
+            Text("Les propriétés à demander pour un type", "Properties to fetch for a type"),
+            in_query("type", STRING, Text("Un type", "A type"), example="City"),
+            limit,
+        ),
+    }
+
+
+def _batches() -> dict[str, Any]:
     tag, problems = "reconciliation", (400, 413, 429, 501, 503)
     queries = Text("JSON : un lot de requêtes (5)", "JSON: a batch of queries (5)")
     extend = Text("JSON : une demande de propriétés (7)", "JSON: a data extension query (7)")
@@ -600,45 +471,4 @@ def _reconciliation() -> dict[str, Any]:
             }
         }
     }
-    prefix = in_query("prefix", STRING, Text("Ce qui est saisi", "What is typed"), example="bam")
-    paths: dict[str, Any] = {"/reconcile": {"get": get, "post": post}}
-    for name, completed in (
-        ("entity", Text("Des entités qui complètent la saisie", "Completions: entities")),
-        ("type", Text("Des types qui complètent la saisie", "Completions: types")),
-        ("property", Text("Des propriétés qui complètent la saisie", "Completions: properties")),
-    ):
-        paths[f"/reconcile/suggest/{name}"] = {
-            "get": operation(completed, tag, JSON_ONLY, problems, [prefix, LANGUAGE])
-        }
-    identifier = in_query(
-        "id", STRING, Text("Une entité", "An entity"), required=True, example="bamako"
-    )
-    page = {"text/html": {"schema": STRING}}
-    paths["/reconcile/preview"] = {
-        "get": operation(
-            Text("Une petite page", "A small page"),
-            tag,
-            page,
-            (*problems, 404),
-            [identifier, LANGUAGE],
-        )
-    }
-    kind = in_query("type", STRING, Text("Un type", "A type"), example="City")
-    paths["/reconcile/properties"] = {
-        "get": operation(
-            Text("Les propriétés à demander pour un type", "Properties to fetch for a type"),
-            tag,
-            JSON_ONLY,
-            problems,
-            [
-                kind,
-                in_query(
-                    "limit",
-                    integer(0, reconciliation.MAX_BATCH),
-                    Text("Combien, au plus", "How many, at most"),
-                ),
-                LANGUAGE,
-            ],
-        )
-    }
-    return paths
+    return {"get": get, "post": post}

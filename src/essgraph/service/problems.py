@@ -114,16 +114,6 @@ def nothing_at(path: str) -> UnknownName:
     return UnknownName(Text(f"rien à l'adresse {path[:80]}", f"nothing at {path[:80]}"))
 
 
-def no_entity(name: str) -> UnknownName:
-    """Of a name that no entity has."""
-    return UnknownName(
-        Text(
-            f"aucune entité ne porte le nom « {name[:80]} »",
-            f'no entity is named "{name[:80]}"',
-        )
-    )
-
-
 def status_of(error: EssgraphError) -> int:
     """The HTTP status code for an error of ours."""
     if isinstance(error, HttpProblem):

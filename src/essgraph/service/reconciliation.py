@@ -25,16 +25,16 @@ from starlette.types import Receive, Scope, Send
 
 from essgraph import names
 from essgraph.catalog import is_text, quoted
-from essgraph.errors import QueryError, Text
+from essgraph.errors import QueryError, Text, UnknownName
 from essgraph.formats import HTML
 from essgraph.query import inspect
 from essgraph.search import MAX_TEXT, Hit, Index, Kind, fold, likeness
 from essgraph.service import api
-from essgraph.service.api import Api
 from essgraph.service.encodings import fields
+from essgraph.service.endpoint import Endpoint
 from essgraph.service.finding import consult
 from essgraph.service.live import Live, Served
-from essgraph.service.problems import HttpProblem, no_entity, nothing_at
+from essgraph.service.problems import HttpProblem, nothing_at
 from essgraph.service.sparql import read_body
 
 #: Queries, entities and properties that one request may hold; OpenRefine sends ten at a time.
@@ -71,7 +71,7 @@ class _Request:
         return await self.served.answers.solutions(inspect(query))
 
 
-class Reconciliation(Api):
+class Reconciliation(Endpoint):
     """The reconciliation service of the version in service; ``url`` is where the service is."""
 
     allow = "GET, HEAD, POST, OPTIONS"
@@ -483,7 +483,12 @@ async def _preview(request: _Request) -> bytes:
     iri = _iri(name)
     entity = await consult(request.served, lambda index: index.entity(iri) if iri else None)
     if entity is None:
-        raise no_entity(name)
+        raise UnknownName(
+            Text(
+                f"aucune entité ne porte le nom « {name[:80]} »",
+                f'no entity is named "{name[:80]}"',
+            )
+        )
     kind = await consult(request.served, lambda index: index.kinds[entity.kind])
     heard = f"{entity.passages} passage{'s' if entity.passages > 1 else ''}"
     return (

@@ -1,4 +1,4 @@
-"""What all information resources share: methods, addresses, negotiation and header fields."""
+"""What all information resources share: addresses, negotiation and header fields."""
 
 from __future__ import annotations
 
@@ -11,46 +11,26 @@ from urllib.parse import quote, unquote_to_bytes
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Scope, Send
 
 from essgraph import formats, results
 from essgraph.engine import Answer
-from essgraph.errors import EssgraphError, Text, UnknownName
+from essgraph.errors import Text, UnknownName
 from essgraph.formats import Format, negotiate
-from essgraph.service import details
 from essgraph.service.answers import Kept
 from essgraph.service.encodings import fields
 from essgraph.service.links import link
 from essgraph.service.live import Served
-from essgraph.service.problems import HttpProblem, not_acceptable, not_allowed
+from essgraph.service.problems import HttpProblem, not_acceptable
 from essgraph.service.reply import Headers, has, respond, send_kept
 
-ALLOW: Final = "GET, HEAD, OPTIONS"
 CACHING: Final = (b"cache-control", b"public, max-age=60")
 BOTH_LANGUAGES: Final = (b"content-language", b"fr, en")
 
 _MAX_PATH: Final = 512
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-Answerer = Callable[[Scope, Send], Awaitable[None]]
 Page = Callable[[Request], Awaitable[Response]]
-
-
-async def guarded(
-    answer: Answerer, scope: Scope, receive: Receive, send: Send, allow: str = ALLOW
-) -> None:
-    """Answers the methods of ``allow`` by ``answer``, OPTIONS here; an error of ours becomes an
-    answer."""
-    try:
-        if scope["method"] == "OPTIONS":
-            await respond(scope, send, 204, [(b"allow", allow.encode())])
-        elif scope["method"] not in allow.split(", "):
-            raise not_allowed(scope["method"], allow)
-        else:
-            await answer(scope, send)
-    except EssgraphError as error:
-        response = details.respond(error, scope)
-        await response(scope, receive, send)
 
 
 def path_of(scope: Scope) -> str:

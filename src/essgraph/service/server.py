@@ -26,6 +26,8 @@ from essgraph.service.memo import Memo
 
 #: The host that stands for every address, of IPv6 and IPv4.
 _EVERY: Final = "::"
+#: How many connections may wait to be taken.
+_BACKLOG: Final = 2048
 
 
 def serve(
@@ -43,12 +45,12 @@ def serve(
 ) -> None:
     """Serves what is live until SIGTERM or SIGINT, then drains.
 
-    SIGHUP takes up another version; ``watch`` does so when it appears. ``log`` writes a JSON
-    line a request to standard output, ``proxies`` are the addresses that are believed for whom
-    they ask (X-Forwarded-For), ``url`` is the public address of the service (empty:
-    that of ``host`` and ``port``), ``texts`` is the folder of the private texts. Raises
-    EngineError where the workers cannot start. With ``reuse_port`` other processes may listen on
-    the same port, and the kernel shares the connections among them (SO_REUSEPORT).
+    SIGHUP takes up another version; ``watch`` does so when one appears. ``log`` writes a JSON line
+    for each request to standard output; ``proxies`` are the addresses whose X-Forwarded-For is
+    believed; ``url`` is the public address of the service (empty: that of ``host`` and ``port``);
+    ``texts`` is the folder of the private texts. With ``reuse_port`` other processes may listen on
+    the same port, and the kernel shares the connections among them (SO_REUSEPORT). Raises
+    EngineError where the workers cannot start.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # not a line for each query
@@ -80,29 +82,33 @@ def serve(
                 server_header=False,
                 timeout_keep_alive=75,
                 timeout_graceful_shutdown=int(limits.timeout) + 5,
-                backlog=2048,
+                backlog=_BACKLOG,
             )
         )
-        reloads: set[asyncio.Task[bool]] = set()
-
-        def reload() -> None:
-            task = loop.create_task(live.reload())
-            reloads.add(task)
-            task.add_done_callback(reloads.discard)
-
-        loop.add_signal_handler(signal.SIGHUP, reload)
-
-        def end(*_: object) -> None:
-            # uvicorn listens a moment later, and raises SIGTERM again after its drain: no failure.
-            server.should_exit = True
-
-        signal.signal(signal.SIGTERM, end)
+        _heed_signals(server, live, loop)
         gc.collect()
         gc.freeze()  # what is here now stays: let the collector pass it by
         gc.set_threshold(1_000, 20, 50)
         shared = reuse_port or host == _EVERY
         runner.run(server.serve(_listening(host, port, reuse_port) if shared else None))
         lines.flush()
+
+
+def _heed_signals(server: uvicorn.Server, live: Live, loop: asyncio.AbstractEventLoop) -> None:
+    reloads: set[asyncio.Task[bool]] = set()
+
+    def reload() -> None:
+        task = loop.create_task(live.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
+
+    def end(*_: object) -> None:
+        # uvicorn listens a moment later, and raises SIGTERM again after its drain: no failure.
+        server.should_exit = True
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def _listening(host: str, port: int, reuse_port: bool) -> list[socket.socket]:
@@ -112,7 +118,7 @@ def _listening(host: str, port: int, reuse_port: bool) -> list[socket.socket]:
         socket.create_server(
             (each, port),
             family=socket.AF_INET6 if ":" in each else socket.AF_INET,
-            backlog=2048,
+            backlog=_BACKLOG,
             reuse_port=reuse_port,
         )
         for each in ([host, "0.0.0.0"] if host == _EVERY else [host])

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
-from xml.sax.saxutils import escape
 
 import pyoxigraph as ox
 from starlette.requests import Request
@@ -22,23 +21,19 @@ from essgraph.engine import Answer, Spool
 from essgraph.errors import Text, UnknownName
 from essgraph.formats import Format
 from essgraph.query import inspect
-from essgraph.service import dataset, documents, resource
+from essgraph.service import dataset, documents, resource, sitemap
 from essgraph.service.answers import Kept
-from essgraph.service.links import link, page_of
+from essgraph.service.endpoint import Endpoint
+from essgraph.service.links import LICENSE, link, page_of
 from essgraph.service.live import Live, Served
 from essgraph.service.pages import frame
 from essgraph.service.problems import LANGUAGES
 from essgraph.service.reply import send_kept
 from essgraph.service.resource import CACHING, Resource
 
-#: URLs in one sitemap, at most (sitemaps.org says 50,000, or 50 MiB).
-_MOST_URLS: Final = 10_000
 _LINKSET: Final = "https://www.rfc-editor.org/info/rfc9727"
 _NAMES: Final = inspect(
-    f"""SELECT DISTINCT ?s WHERE {{
-  ?s a ?class FILTER (REGEX(STR(?s), "^{names.BASE}(id|doc|passage)/[^#]*$"))
-}}
-ORDER BY ?s"""
+    f"SELECT DISTINCT ?s WHERE {{ ?s a ?class {documents.DESCRIBED} }} ORDER BY ?s"
 )
 #: The pages that are no description of one thing.
 _PAGES: Final = ("/", "/id/", "/dataset", "/ontology", "/shapes")
@@ -46,12 +41,12 @@ _PAGES: Final = ("/", "/id/", "/dataset", "/ontology", "/shapes")
 Handler = Callable[[Scope, Send, Served], Awaitable[None]]
 
 
-class Site:
+class Site(Endpoint):
     """The routes of discovery. ``url`` is the public address of the service, without a slash at
     its end: sitemaps and catalogues need it (it is never taken from a request)."""
 
     def __init__(self, live: Live, url: str) -> None:
-        self._live = live
+        super().__init__(live)
         self._url = url
         self.paths: Final[Mapping[str, Handler]] = {
             "/": self._described,
@@ -65,11 +60,8 @@ class Site:
             **{f"/dataset.{f.suffix}": self._dataset for f in (*formats.DOCUMENTS, formats.HTML)},
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def answer(scope: Scope, send: Send) -> None:
-            await self.paths[resource.path_of(scope)](scope, send, self._live.now)
-
-        await resource.guarded(answer, scope, receive, send)
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.paths[resource.path_of(scope)](scope, send, self._live.now)
 
     async def _described(self, scope: Scope, send: Send, served: Served) -> None:
         await resource.answer(scope, send, served, self._description(served))
@@ -97,7 +89,7 @@ class Site:
             return await _page(request, served)
 
         relations = (
-            link("https://creativecommons.org/licenses/by/4.0/", "license"),
+            link(LICENSE, "license"),
             link(names.DATASET, "cite-as"),
             link("/.well-known/api-catalog", "api-catalog"),
             link("/id/", "item"),
@@ -144,47 +136,8 @@ class Site:
         paths = [*_PAGES, *(page_of(row["s"].value) for row in found)]
         day = datetime.fromtimestamp(served.snapshot.modified, UTC).date().isoformat()
         part = dict(parse_qsl(scope["query_string"].decode("latin-1"))).get("part", "")
-        parts = -(-len(paths) // _MOST_URLS)
-        if parts == 1:
-            body = self._urls(paths, day)
-        elif not part:
-            body = self._index(parts, day)
-        elif part.isdecimal() and int(part) in range(1, parts + 1):
-            start = (int(part) - 1) * _MOST_URLS
-            body = self._urls(paths[start : start + _MOST_URLS], day)
-        else:
-            raise UnknownName(
-                Text(f"le plan du site a {parts} parties", f"the sitemap has {parts} parts")
-            )
+        body = sitemap.write(self._url, paths, day, part)
         await self._text(scope, send, served, f"sitemap {part}", body, "application/xml")
-
-    def _urls(self, paths: list[str], day: str) -> str:
-        entries = []
-        for path in paths:
-            url = escape(self._url + path)
-            languages = "".join(
-                f'<xhtml:link rel="alternate" hreflang="{hreflang}" href="{url}{query}"/>'
-                for hreflang, query in (("fr", "?lang=fr"), ("en", "?lang=en"), ("x-default", ""))
-            )
-            entries.append(f"<url><loc>{url}</loc><lastmod>{day}</lastmod>{languages}</url>\n")
-        return (
-            '<?xml version="1.0" encoding="UTF-8"?>\n'
-            '<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"'
-            ' xmlns:xhtml="http://www.w3.org/1999/xhtml">\n' + "".join(entries) + "</urlset>\n"
-        )
-
-    def _index(self, parts: int, day: str) -> str:
-        entries = (
-            f"<sitemap><loc>{escape(self._url)}/sitemap.xml?part={n}</loc>"
-            f"<lastmod>{day}</lastmod></sitemap>\n"
-            for n in range(1, parts + 1)
-        )
-        return (
-            '<?xml version="1.0" encoding="UTF-8"?>\n'
-            '<sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n'
-            + "".join(entries)
-            + "</sitemapindex>\n"
-        )
 
     async def _catalog(self, scope: Scope, send: Send, served: Served) -> None:
         """RFC 9727: a linkset (RFC 9264) of our interfaces and what describes them."""
@@ -202,7 +155,7 @@ class Site:
                 "service-desc": [to("/sparql", "text/turtle")],
                 "service-meta": [to("/.well-known/void", "text/turtle")],
                 "status": [to("/health", "application/json")],
-                "license": [{"href": "https://creativecommons.org/licenses/by/4.0/"}],
+                "license": [{"href": LICENSE}],
             },
             {
                 "anchor": f"{self._url}/id/",
@@ -210,7 +163,7 @@ class Site:
                 "service-doc": [to("/ontology", "text/html")],
                 "service-meta": [to("/dataset.ttl", "text/turtle")],
                 "status": [to("/health", "application/json")],
-                "license": [{"href": "https://creativecommons.org/licenses/by/4.0/"}],
+                "license": [{"href": LICENSE}],
             },
             {
                 "anchor": f"{self._url}/search",
@@ -265,17 +218,10 @@ async def _page(request: Request, served: Served) -> Response:
     counted = await dataset.figures(served)
     members = [(iri, n) for iri, n in counted.classes.items() if iri.startswith(names.ESS)]
     members.sort(key=lambda pair: (-pair[1], pair[0]))
-    labels = await documents.labelled(served.answers, [iri for iri, _ in members])
-    called = {
-        t.subject.value: t.object.value  # type: ignore[union-attr]
-        for t in labels
-        if isinstance(t.object, ox.Literal) and t.object.language == view.language
-    }
     context = {
         "described": described,
-        "embedded": dataset.embedded(described),
         "counted": counted,
-        "classes": [(iri.removeprefix(names.ESS), called.get(iri, iri), n) for iri, n in members],
+        "classes": [(iri.removeprefix(names.ESS), view.members(iri), n) for iri, n in members],
         "formats": formats.DOCUMENTS,
         "files": described["distribution"],
     }

@@ -13,26 +13,25 @@ from starlette.types import Receive, Scope, Send
 from essgraph import formats, jsonld, names
 from essgraph.errors import Text, UnknownName
 from essgraph.formats import Format
-from essgraph.service import documents, reference, resource
-from essgraph.service.links import link
+from essgraph.service import documents, resource
+from essgraph.service.endpoint import Endpoint
+from essgraph.service.links import LICENSE, link
 from essgraph.service.live import Live, Served
+from essgraph.service.pages import reference
 from essgraph.service.resource import Resource
 
 _ONTOLOGY: Final = ox.NamedNode(names.BASE + "ontology")
 _VERSION: Final = ox.NamedNode(names.OWL + "versionInfo")
 
 
-class Vocabulary:
+class Vocabulary(Endpoint):
     """``/ontology``, ``/ontology/{version}``, ``/shapes`` and ``/context.jsonld``."""
 
     def __init__(self, live: Live, url: str) -> None:
-        self._live = live
+        super().__init__(live)
         self._url = url
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await resource.guarded(self._answer, scope, receive, send)
-
-    async def _answer(self, scope: Scope, send: Send) -> None:
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         served = self._live.now
         path = resource.path_of(scope)
         if path == "/context.jsonld":
@@ -95,7 +94,7 @@ def _file(served: Served, url: str, path: str, file: str, *, latest: bool = Fals
         return await reference.ontology(request, served, _triples(served, file), version(served))
 
     relations = [
-        link("https://creativecommons.org/licenses/by/4.0/", "license"),
+        link(LICENSE, "license"),
         link(names.BASE + path[1:], "cite-as"),
     ]
     if latest:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,11 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from essgraph import formats, names
-from essgraph.errors import Text, UnknownName
 from essgraph.search import fold
 from essgraph.service.citations import cite_page
 from essgraph.service.live import Served
-from essgraph.service.pages import entity, evidence, frame, wording
+from essgraph.service.pages import evidence, facts, frame, wording
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import Row, Term, select
@@ -39,7 +37,7 @@ SELECT DISTINCT ?named ?label ?type WHERE {
   ?named rdfs:label ?label
   OPTIONAL { ?named a ?type . FILTER (STRSTARTS(STR(?type), STR(ess:)) || ?type = skos:Concept) }
 }"""
-NOTES: Final = entity.notes("""
+NOTES: Final = facts.notes("""
   { ?note oa:hasTarget ?document } UNION
   { ?note oa:hasTarget ?passage . ?passage oa:hasSource ?document }""")
 
@@ -68,20 +66,16 @@ class Coverage:
 
 
 async def page(request: Request, served: Served, texts: Texts, slug: str) -> Response:
-    """The page of ``doc/{slug}``. Raises UnknownName."""
+    """The page of ``doc/{slug}``, which the caller knows to be there."""
     v = frame.view(request)
     iri = names.DOC + slug
-    if not _plain(slug):
-        raise _unknown(slug)
     about, pieces_, stated, named, noted = [
         await select(served, query, document=iri)
         for query in (ABOUT, PIECES, STATEMENTS, NAMES, NOTES)
     ]
-    if not about:
-        raise _unknown(slug)
     known = Names().add(named)
     pieces = evidence.pieces(pieces_, texts)
-    notes = entity.read_notes(noted, v.language)
+    notes = facts.read_notes(noted, v.language)
     attached = {piece: [n for n in notes if piece in n.targets] for piece in pieces}
     label = v.plain(known, iri)
     titles = [row["o"] for row in about if row["p"].value == names.DCTERMS + "title"]
@@ -91,8 +85,8 @@ async def page(request: Request, served: Served, texts: Texts, slug: str) -> Res
         "label": label,
         "known": known,
         "title": titles[0] if titles else None,
-        "about": entity.about(about, v.language),
-        "groups": entity.grouped(
+        "about": facts.about(about, v.language),
+        "groups": facts.grouped(
             [row for row in about if row["p"].value != names.DCTERMS + "title"], known, pieces, v
         ),
         "pieces": list(pieces.values()),
@@ -112,33 +106,34 @@ async def page(request: Request, served: Served, texts: Texts, slug: str) -> Res
 
 
 async def passage(request: Request, served: Served, texts: Texts, rest: str) -> Response:
-    """The page of ``passage/{doc}/{n}``. Raises UnknownName."""
+    """The page of ``passage/{doc}/{n}``, which the caller knows to be there."""
     v = frame.view(request)
     slug, _, number = rest.rpartition("/")
-    if not _plain(slug) or not number.isascii() or not number.isdigit():
-        raise _unknown(rest)
     document, iri = names.DOC + slug, names.PASSAGE + rest
     pieces_, stated, named, noted = [
         await select(served, query, document=document)
         for query in (PIECES, STATEMENTS, NAMES, NOTES)
     ]
     pieces = evidence.pieces(pieces_, texts)
-    if iri not in pieces:
-        raise _unknown(rest)
     known = Names().add(named)
     ordered = list(pieces.values())
     at = ordered.index(pieces[iri])
+    kind = "passage" if pieces[iri].level else "aside"
+    label = f"{v.kind(kind)} {number}, {v.plain(known, document)}"
     context = {
         "iri": iri,
         "slug": rest,
+        "label": label,
+        "kind": kind,
         "document": document,
         "known": known,
         "piece": pieces[iri],
         "statements": statements(stated, known, v).get(iri, []),
-        "notes": [note for note in entity.read_notes(noted, v.language) if iri in note.targets],
+        "notes": [note for note in facts.read_notes(noted, v.language) if iri in note.targets],
         "before": ordered[at - 1] if at else None,
         "after": ordered[at + 1] if at + 1 < len(ordered) else None,
         "formats": formats.DOCUMENTS,
+        "bibtex": cite_page(label, iri, rest, served.snapshot.version),
     }
     return frame.html(request, served, "passage.html", v, context)
 
@@ -161,16 +156,3 @@ def statements(rows: tuple[Row, ...], known: Names, v: View) -> dict[str, list[S
             )
         )
     return found
-
-
-def _plain(slug: str) -> bool:
-    return re.fullmatch(r"[A-Za-z0-9_-]{1,200}", slug) is not None
-
-
-def _unknown(name: str) -> UnknownName:
-    return UnknownName(
-        Text(
-            f"aucun document ni passage ne porte le nom « {name[:80]} »",
-            f'no document or passage is named "{name[:80]}"',
-        )
-    )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from essgraph import names
 from essgraph.catalog import Question, by_subject
+from essgraph.errors import Text
 from essgraph.search import fold
 from essgraph.service import sparql
 from essgraph.service.live import Served
@@ -19,30 +19,22 @@ from essgraph.service.pages.frame import View
 from essgraph.service.pages.rows import select
 from essgraph.service.problems import require
 
-FIRST: Final = {
-    "fr": """PREFIX ess: <https://w3id.org/essgraph/ontology#>
+#: What the editor shows first: a comment and a language go in.
+_FIRST: Final = """PREFIX ess: <https://w3id.org/essgraph/ontology#>
 PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
 
-# Les événements, et le lieu de chacun s'il est connu
+# %s
 SELECT ?event ?label ?place WHERE {
   ?event a ess:Event ; rdfs:label ?label .
-  FILTER (LANG(?label) = "fr")
+  FILTER (LANG(?label) = "%s")
   OPTIONAL { ?event ess:locatedIn ?place }
 }
 ORDER BY ?label
-LIMIT 100""",
-    "en": """PREFIX ess: <https://w3id.org/essgraph/ontology#>
-PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
-
-# The events, and the place of each if it is known
-SELECT ?event ?label ?place WHERE {
-  ?event a ess:Event ; rdfs:label ?label .
-  FILTER (LANG(?label) = "en")
-  OPTIONAL { ?event ess:locatedIn ?place }
-}
-ORDER BY ?label
-LIMIT 100""",
-}
+LIMIT 100"""
+_EVENTS: Final = Text(
+    "Les événements, et le lieu de chacun s'il est connu",
+    "The events, and the place of each if it is known",
+)
 TERMS: Final = """
 SELECT ?term ?kind ?label WHERE {
   GRAPH graph:ontology {
@@ -69,7 +61,7 @@ async def page(
     view = frame.choice(request, "view", outcome.VIEWS, "table")
     gained = await outcome.ask(served, query, view, v) if query else None
     context = {
-        "query": query or FIRST[v.language],
+        "query": query or _FIRST % (v.say(*_EVENTS), v.language),
         "outcome": gained,
         "subjects": by_subject(
             sorted(questions.values(), key=lambda q: fold(q.title.in_language(v.language)))
@@ -93,8 +85,8 @@ async def fragment(request: Request, served: Served) -> Response:
     return frame.respond(request, v, body)
 
 
-async def _settings(served: Served, v: View) -> str:
-    """What the editor's script knows of our vocabulary, as JSON."""
+async def _settings(served: Served, v: View) -> dict[str, Any]:
+    """What the editor's script knows of our vocabulary."""
     terms: dict[str, dict[str, str]] = {}
     for row in await select(served, TERMS):
         iri = row["term"].value
@@ -103,5 +95,4 @@ async def _settings(served: Served, v: View) -> str:
         if label is not None and (label.language == v.language or not entry["label"]):
             entry["label"] = label.value
     listed = [terms[iri] | {"short": names.shorten(iri)} for iri in sorted(terms)]
-    # In a script element, "<" could end it.
-    return json.dumps({"prefixes": names.PREFIXES, "terms": listed}).replace("<", "\\u003c")
+    return {"prefixes": names.PREFIXES, "terms": listed}

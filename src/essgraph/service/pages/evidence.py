@@ -48,7 +48,6 @@ class Piece:
     language: str = "fr"  # of the text
     number: int = 0  # of the mark on this page
     summaries: dict[str, Term] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
 
     @property
     def href(self) -> str:

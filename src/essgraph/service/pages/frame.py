@@ -19,6 +19,7 @@ from essgraph.formats import Format
 from essgraph.service import encodings
 from essgraph.service.live import Served
 from essgraph.service.pages import naming, static, wording
+from essgraph.service.pages.dates import in_words
 from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import Term
 from essgraph.service.problems import LANGUAGES, preferred_language, require
@@ -38,7 +39,7 @@ _ENVIRONMENT: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-
+_ENVIRONMENT.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
 
 #: The words of the pages by language.
 _WORDS: Final = {
@@ -92,6 +93,15 @@ class View:
     def kind(self, key: str, many: bool = False) -> str:
         return wording.KINDS[key][many].in_language(self.language)
 
+    def members(self, iri: str) -> str:
+        """What the members of a class are called."""
+        key = naming.KINDS.get(iri)
+        return self.kind(key, True) if key else names.prefixed(iri)
+
+    def date(self, value: str) -> str:
+        """A day in words."""
+        return in_words(value, self.language)
+
     def property(self, iri: str) -> str:
         """What a property is called, from its subject to its object."""
         known = wording.PROPERTIES.get(iri)
@@ -105,10 +115,6 @@ class View:
     def typo(self, text: str) -> str:
         """Words of ours in the language of the page, as a typesetter would print them."""
         return wording.typographic(text, self.language)
-
-    def short(self, iri: str) -> str:
-        """An IRI with its prefix, where it has one."""
-        return names.prefixed(iri)
 
     def name(self, known: Names, iri: str) -> Markup:
         """The label of a thing, no link."""
@@ -167,6 +173,11 @@ def undirected(text: str) -> str:
     return _DIRECTING.sub("", text)
 
 
+def sentence(text: str) -> str:
+    """Words of ours as they begin a sentence or a label."""
+    return text[:1].upper() + text[1:]
+
+
 _CALLED: Final = {
     "csv": "CSV",
     "json": "JSON",
@@ -221,6 +232,8 @@ def render(template: str, v: View, context: Context, version: str = "") -> bytes
         "static": static.address,
         "called": called,
         "isolated": isolated,
+        "prefixed": names.prefixed,
+        "sentence": sentence,
         "undirected": undirected,
     }
     return (

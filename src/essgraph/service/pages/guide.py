@@ -1,4 +1,4 @@
-"""``/docs``: the addresses of the service in plain words; nothing of it comes from another host."""
+"""``/docs``: the addresses of the service in plain words."""
 
 from __future__ import annotations
 

@@ -59,6 +59,9 @@ SELECT DISTINCT ?named ?label ?type ?acronym WHERE {
 }"""
 
 
+_ALL: Final = (FIGURES, STATEMENTS, PLACES, COUNTRIES, EVENTS, DOCUMENTS, network.LINKS, NAMES)
+
+
 @dataclass(frozen=True)
 class Dated:
     """An event on the line of time; ``whole``: what contains it, if these are the dates of that."""
@@ -111,17 +114,7 @@ async def page(request: Request, served: Served) -> Response:
     one that there is not."""
     v = frame.view(request)
     counted, stated, places, countries, events, documents, links, named = [
-        await select(served, query)
-        for query in (
-            FIGURES,
-            STATEMENTS,
-            PLACES,
-            COUNTRIES,
-            EVENTS,
-            DOCUMENTS,
-            network.LINKS,
-            NAMES,
-        )
+        await select(served, query) for query in _ALL
     ]
     known = Names().add(named)
     asked = [family for family in request.query_params.getlist("show") if family]
@@ -129,7 +122,7 @@ async def page(request: Request, served: Served) -> Response:
     dated, undated, line = timeline(events, v)
     figures = {row["class"].value.removeprefix(names.ESS): row["count"].value for row in counted}
     context = {
-        "dataset": dataset.embedded(await dataset.schema(served, v.language)),
+        "dataset": await dataset.schema(served, v.language),
         "known": known,
         "figures": figures,
         "statements": stated[0]["count"].value,

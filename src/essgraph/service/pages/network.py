@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
+from essgraph.service.pages.pictures import overlap
 from essgraph.service.pages.rows import Row
 
 WIDTH: Final = 1000.0
@@ -80,25 +81,32 @@ def draw(rows: Iterable[Row], known: Names, v: View, families: Sequence[str] | N
     links = sorted({(r["a"].value, r["link"].value, r["b"].value) for r in rows})
     degree = Counter(end for a, _, b in links for end in (a, b))
     chosen = sorted(degree, key=lambda iri: (-degree[iri], iri))[:LIMIT]
-    pairs = tuple(
-        sorted(
-            {
-                (min(a, b), max(a, b))
-                for a, _, b in links
-                if a in degree and b in degree and a in set(chosen) and b in set(chosen)
-            }
-        )
-    )
-    at = layout(tuple(chosen), pairs)
-    nodes: dict[str, Node] = {}
+    drawn = set(chosen)
+    pairs = {(min(a, b), max(a, b)) for a, _, b in links if a in drawn and b in drawn}
+    at = layout(tuple(chosen), tuple(sorted(pairs)))
+    shown = [iri for iri in chosen if families is None or _family(known.kind(iri)) in families]
+    nodes = {node.iri: node for node in _nodes(shown, at, degree, known, v)}
+    edges = [
+        Edge(nodes[a], nodes[b], property) for a, property, b in links if a in nodes and b in nodes
+    ]
+    return Network(list(nodes.values()), edges)
+
+
+def _family(kind: str) -> str:
+    return next((family for family, kinds in FAMILIES.items() if kind in kinds), "organization")
+
+
+def _nodes(
+    shown: Sequence[str],
+    at: Mapping[str, tuple[float, float]],
+    degree: Mapping[str, int],
+    known: Names,
+    v: View,
+) -> Iterator[Node]:
+    """Things in their places; those with the most links have their label where there is room."""
     # A label covers neither another one nor a thing.
     taken = [(x - 6, y - 6, x + 6, y + 6) for x, y in at.values()]
-    family_of = {kind: family for family, kinds in FAMILIES.items() for kind in kinds}
-    for iri in chosen:
-        kind = known.kind(iri)
-        family = family_of.get(kind, "organization")
-        if families is not None and family not in families:
-            continue
+    for iri in shown:
         x, y = at[iri]
         r = 4.5 + 2.1 * math.sqrt(degree[iri])
         label = v.plain(known, iri)
@@ -106,27 +114,13 @@ def draw(rows: Iterable[Row], known: Names, v: View, families: Sequence[str] | N
         short = called if len(called) <= 26 else called[:25].rsplit(" ", 1)[0] + "…"
         half = 3.1 * len(short) + 2
         area = (x - half, y + r + 1, x + half, y + r + 17)
-        free = all(
-            area[2] < t[0] or t[2] < area[0] or area[3] < t[1] or t[3] < area[1] for t in taken
-        )
-        major = free and half < x < WIDTH - half
+        major = half < x < WIDTH - half and not any(overlap(area, other) for other in taken)
         if major:
             taken.append(area)
-        nodes[iri] = Node(
-            iri,
-            kind,
-            family,
-            short if major else label,
-            label if called == label else f"{called}, {label}",
-            x,
-            y,
-            r,
-            major,
-        )
-    edges = [
-        Edge(nodes[a], nodes[b], property) for a, property, b in links if a in nodes and b in nodes
-    ]
-    return Network(list(nodes.values()), edges)
+        written = short if major else label
+        spoken = label if called == label else f"{called}, {label}"
+        kind = known.kind(iri)
+        yield Node(iri, kind, _family(kind), written, spoken, x, y, r, major)
 
 
 @lru_cache(maxsize=4)

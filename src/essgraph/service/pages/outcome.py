@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import re
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite, nan
@@ -14,12 +12,12 @@ import pyoxigraph as ox
 
 from essgraph import formats, names
 from essgraph.engine import CLIENT, Dataset
-from essgraph.errors import EssgraphError, LimitExceeded, QueryError, Text
+from essgraph.errors import EssgraphError
 from essgraph.formats import Format
 from essgraph.query import inspect
 from essgraph.service import problems, sparql
 from essgraph.service.live import Served
-from essgraph.service.pages import network, pictures
+from essgraph.service.pages import network, pictures, shortlinks
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import PREFIXES, Row, Table, Term, read, select
@@ -75,7 +73,7 @@ class Outcome:
 
     @property
     def code(self) -> str:
-        return shorten(self.query)
+        return shortlinks.shorten(self.query)
 
     def telling(self, language: str) -> list[str]:
         """The variables of the table but those that hold, in each row, only the name by which the
@@ -261,37 +259,3 @@ def _fault(error: EssgraphError, query: str, v: View) -> Fault:
     first = max(1, at.line - 1)
     excerpt = tuple((n, lines[n - 1]) for n in range(first, min(len(lines), at.line + 1) + 1))
     return Fault(text, problems.status_of(error), at.line, at.column or 0, excerpt)
-
-
-# A short link holds the query itself, deflated (RFC 1950) with what most queries have in common.
-_COMMON: Final = (
-    PREFIXES
-    + "SELECT DISTINCT ?label WHERE { ?x a ess:City ; rdfs:label ?label . FILTER (LANG(?label) = "
-    '"fr") } ORDER BY LIMIT 100 GRAPH ?passage OPTIONAL ess:theme ess:partOf GROUP BY COUNT AS'
-).encode()
-
-
-def shorten(query: str) -> str:
-    """The query as the last part of a short link."""
-    packer = zlib.compressobj(9, zdict=_COMMON)
-    packed = packer.compress(query.encode()) + packer.flush()
-    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
-
-
-def lengthen(code: str) -> str:
-    """The query that a short link holds. Raises QueryError where it is none."""
-    try:
-        packed = base64.urlsafe_b64decode(code + "=" * (-len(code) % 4))
-        unpacker = zlib.decompressobj(zdict=_COMMON)
-        query = unpacker.decompress(packed, 256 * 1024)
-        if unpacker.unconsumed_tail or not unpacker.eof:
-            raise LimitExceeded(
-                Text("la requête est trop longue", "the query is too long"),
-                limit="query",
-                value="256 KiB",
-            )
-        return query.decode("utf-8")
-    except (ValueError, zlib.error) as error:
-        raise QueryError(
-            Text("ce lien court ne contient pas de requête", "this short link holds no query")
-        ) from error

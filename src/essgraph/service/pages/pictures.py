@@ -171,7 +171,7 @@ def _labelled(
             area = (start, ty - font * 0.8, start + size, ty + font * 0.2)
             inside = area[0] > box[0] and area[2] < box[0] + box[2]
             others = [t for n, t in enumerate(taken) if n != number]
-            if inside and not any(_overlap(area, other) for other in others):
+            if inside and not any(overlap(area, other) for other in others):
                 taken.append(area)
                 chosen = (tx, ty, align)
                 break
@@ -179,7 +179,8 @@ def _labelled(
     return marks
 
 
-def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    """Whether two boxes (left, top, right, bottom) have a part in common."""
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 

@@ -26,7 +26,7 @@ from essgraph.service.pages.naming import Names
 from essgraph.service.pages.rows import Term
 
 #: Parameters of the page itself, not of the question.
-_OURS: Final = {"lang", "view", *asking.COMMON}
+_OURS: Final = {"view", *asking.COMMON}
 #: Rows of a difference that are shown.
 _SHOWN: Final = 50
 

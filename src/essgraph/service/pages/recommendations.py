@@ -96,32 +96,18 @@ async def page(request: Request, served: Served) -> Response:
     by_theme = by == "theme"
     theme = _narrowing(request, "theme", themes)
     addressee = _narrowing(request, "addressee", addressees)
-    narrowed = theme if by_theme else addressee
-    chosen = [
-        one
-        for one in whole
-        if (not theme or theme in _themes(one)) and (not addressee or addressee in one.addressees)
-    ]
     workshops = _labelled({w for one in whole for w in one.workshops}, known, v)
-    lines = _labelled(
-        {
-            key
-            for one in chosen
-            for key in (_themes(one) if by_theme else one.addressees)
-            if not narrowed or key == narrowed
-        },
-        known,
-        v,
-    )
-    cells = {
-        (line, workshop): [
-            one
-            for one in chosen
-            if workshop in one.workshops and line in (_themes(one) if by_theme else one.addressees)
-        ]
-        for line in lines
-        for workshop in workshops
-    }
+    # A line for each theme or addressee, a column for each workshop.
+    cells: dict[tuple[str, str], list[Recommendation]] = {}
+    narrowed = theme if by_theme else addressee
+    for one in whole:
+        if (theme and theme not in _themes(one)) or (addressee and addressee not in one.addressees):
+            continue
+        for line in _themes(one) if by_theme else one.addressees:
+            if narrowed in ("", line):
+                for workshop in one.workshops:
+                    cells.setdefault((line, workshop), []).append(one)
+    lines = _labelled({line for line, _ in cells}, known, v)
     context = {
         "known": known,
         "workshops": workshops,

@@ -20,10 +20,10 @@ from essgraph.service.pages import (
     editor,
     guide,
     home,
-    outcome,
     questions,
     recommendations,
     searching,
+    shortlinks,
     static,
 )
 from essgraph.service.reply import respond
@@ -76,7 +76,7 @@ class Pages:
             "/view": _Route(lambda request, _: editor.fragment(request, live.now)),
         }
         self._folders: Final = {
-            "q": _Route(lambda request, code: self._editor(request, outcome.lengthen(code))),
+            "q": _Route(lambda request, code: self._editor(request, shortlinks.lengthen(code))),
             "queries": library,
             "static": _Route(static.serve),
         }

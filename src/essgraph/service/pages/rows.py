@@ -55,8 +55,8 @@ def readable(body: str) -> str:
 
 
 async def select(served: Served, body: str, **bindings: str) -> tuple[Row, ...]:
-    """The rows of a SELECT of ours. ``bindings`` are IRIs by variable. Where it does not say in
-    which order, every engine's are put in the same."""
+    """The rows of a SELECT of ours. ``bindings`` are IRIs by variable. Without ORDER BY rows are
+    sorted here, so that every engine gives the same page."""
     bound = {name: f"<{iri}>" for name, iri in bindings.items()}
     kept = await served.answers.ask(prepared(body), Dataset(), bound, formats.JSON)
     return read(kept.answer.whole(), ordered="ORDER BY" in body).rows

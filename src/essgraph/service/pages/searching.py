@@ -16,7 +16,7 @@ from essgraph.service.live import Served
 from essgraph.service.pages import frame, wording
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import KINDS, Names
-from essgraph.service.pages.rows import Term, select
+from essgraph.service.pages.rows import select
 from essgraph.service.problems import require
 
 #: How many results a page shows.
@@ -93,9 +93,7 @@ async def _results(request: Request, served: Served, v: View, text: str) -> Resp
         },
         "known": known,
         "count": found.total,
-        "results": [
-            (hit.entity.iri, Term(hit.entity.about(v.language)), hit.text) for hit in found.hits
-        ],
+        "results": [(hit.entity.iri, hit.entity.about(v.language)) for hit in found.hits],
     }
     return frame.html(request, served, "search.html", v, context)
 

@@ -38,8 +38,9 @@ class Texts:
         return self._folder is not None
 
     def for_host(self, host: str) -> Texts:
-        """These for who asked for the service by its own name or by an address; none for any other
-        name, which somebody may have led here so that his scripts may read (DNS rebinding)."""
+        """These, where the request names the service by its own name or an address; else none.
+        Another site may point its name at this machine, so that its scripts can read what is here
+        (DNS rebinding)."""
         try:
             name = urlsplit(f"//{host}").hostname
             if name not in ("localhost", self._host):

@@ -217,6 +217,8 @@ def typographic(text: str, language: str) -> str:
     """Our own words as a typesetter would print them; for no word of a source."""
     text = re.sub(r"(?<=\w)'(?=\w)", "’", text)
     text = re.sub(r"(?<=\d) (?=(?:[KMG]i[oB]|h|min|s)\b)", "\u00a0", text)
+    if language == "en":
+        text = re.sub(r'"([^"]*)"', "“\\1”", text)
     if language == "fr":
         text = re.sub(r" (?=[;!?])", "\u202f", text)
         text = re.sub(r" (?=[:»%])|(?<=«) |(?<=\d h) (?=\d)", "\u00a0", text)

@@ -18,7 +18,7 @@ function suggest(input) {
   list.className = "suggest";
   list.id = id;
   list.setAttribute("role", "listbox");
-  list.setAttribute("aria-label", language === "fr" ? "Suggestions" : "Suggestions");
+  list.setAttribute("aria-label", "Suggestions");
   list.hidden = true;
   input.after(list);
   input.setAttribute("role", "combobox");
