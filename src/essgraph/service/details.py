@@ -44,7 +44,12 @@ def respond(error: EssgraphError, scope: Scope) -> Response:
     # A client that accepts neither still learns what went wrong (RFC 9110, 15.5.7).
     if _is_browser(accept):
         v = frame.View(language, named in LANGUAGES, scope["path"][:80], query)
-        said = {"title": title, "status": status, "detail": detail, "links": _links(error, language)}
+        said = {
+            "title": title,
+            "status": status,
+            "detail": detail,
+            "links": _links(error, language),
+        }
         headers["Content-Security-Policy"] = frame.POLICY
         return Response(frame.render("problem.html", v, said), status, headers, HTML.content_type)
     body = {
