@@ -8,30 +8,34 @@ import dataclasses
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import FunctionType, ModuleType
 
 import pytest
 from conftest import ROOT, find_texts
 from test_faults import COPIED, FAULTS, WITHDRAWN, Fault, words_of_the_text
 
-from essgraph import evidence, sources, statements
+from essgraph import evidence, literals, positions, register, sources, statements
 from essgraph.errors import SyntaxFault
 from essgraph.findings import Finding
 from essgraph.project import Project
 from essgraph.sources import Sources
 from essgraph.statements import Statement
 
-SOURCE = Path(evidence.__file__).read_text("utf-8")
-TREE = ast.parse(SOURCE)
+#: The modules whose rules ``evidence`` runs.
+MODULES = (evidence, literals, positions, register)
 Told = frozenset[tuple[str, str, int, str]]
 
 
-def reports() -> list[tuple[str, int]]:
-    """Each statement of the rules that reports something: its function and line."""
+def tree(module: ModuleType) -> ast.Module:
+    return ast.parse(Path(str(module.__file__)).read_text("utf-8"))
+
+
+def reports() -> list[tuple[ModuleType, str, int]]:
+    """Each statement of the rules that reports something: its module, function and line."""
     return [
-        (function.name, node.lineno)
-        for function in TREE.body
+        (module, function.name, node.lineno)
+        for module in MODULES
+        for function in tree(module).body
         if isinstance(function, ast.FunctionDef)
         for node in ast.walk(function)
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Yield | ast.YieldFrom)
@@ -50,10 +54,20 @@ class Without(ast.NodeTransformer):
         return node
 
 
-def mutant(line: int) -> Any:
-    module = ModuleType("essgraph.evidence_mutant")
-    tree = ast.fix_missing_locations(Without(line).visit(ast.parse(SOURCE)))
-    exec(compile(tree, "mutant", "exec"), module.__dict__)
+def mutant(module: ModuleType, line: int) -> ModuleType:
+    """The rules, but for what one line of a module reports."""
+    changed = executed(Without(line).visit(tree(module)))
+    if module is evidence:
+        return changed
+    rules = executed(tree(evidence))
+    functions = {name: it for name, it in vars(changed).items() if isinstance(it, FunctionType)}
+    vars(rules).update({name: it for name, it in functions.items() if name in vars(rules)})
+    return rules
+
+
+def executed(code: ast.Module) -> ModuleType:
+    module = ModuleType("essgraph.mutant")
+    exec(compile(ast.fix_missing_locations(code), "mutant", "exec"), module.__dict__)
     return module
 
 
@@ -126,11 +140,13 @@ def usable(fault: Fault) -> bool:
         return False
 
 
-@pytest.mark.parametrize(("rule", "line"), reports(), ids=lambda part: str(part))
-def test_no_report_can_be_removed_unnoticed(rule: str, line: int) -> None:
+@pytest.mark.parametrize(
+    ("module", "rule", "line"), reports(), ids=lambda part: getattr(part, "__name__", str(part))
+)
+def test_no_report_can_be_removed_unnoticed(module: ModuleType, rule: str, line: int) -> None:
     if rule in ("e5", "_derived", "_compare") and find_texts() is None:
         pytest.skip("the private texts are not at hand (ESSGRAPH_TEXTS or data/texts)")
-    rules = mutant(line)
+    rules = mutant(module, line)
     name = {"edtf_dates": "EDTF", "vocabulary": "O1"}.get(rule, rule.strip("_").upper())
     likely_first = sorted(filter(usable, FAULTS), key=lambda fault: fault.rule != name)
     assert any(judged(rules, fault) != expected(fault) for fault in likely_first)

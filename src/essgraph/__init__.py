@@ -4,9 +4,9 @@ Modules are small and flat, and each imports only those before it:
 cores, errors, names, formats, turtle, processes, turns, terminals → copies, grammar, dialects,
 lint, iris → project, findings, reader → catalog, dataset, search, snapshot, query → statements,
 report, engine, paths, rewriting → sources → anchors, library, mention, merge, jsonld, why, rules →
-register, literals → evidence, shacl, results → evaluation, units, parts → golden, workers, ask →
-endpoint, kept → build, zygote, held, lease → changes, draft, mirror, pool, push, remote → service →
-assistant, client → commands → cli → __main__.
+register, literals, positions → evidence, shacl, results → evaluation, units, parts → golden,
+workers, ask → endpoint, kept → build, zygote, held, lease → changes, draft, mirror, pool, push,
+remote → service → assistant, client → commands → cli → __main__.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import os
 import re
@@ -18,7 +17,6 @@ from urllib.parse import urlencode, urlsplit
 
 from essgraph import catalog, formats
 from essgraph.catalog import Question
-from essgraph.engine import Dataset, dataset_of
 from essgraph.errors import EngineError, ProjectError, QueryError, SyntaxFault, Text
 from essgraph.formats import Format
 from essgraph.names import shorten
@@ -114,11 +112,9 @@ def holds(body: bytes, endpoint: str | None) -> bool:
 
 
 def _local(snapshot: Snapshot, query: Query, format: Format) -> bytes:
-    from essgraph.evaluation import evaluate
+    from essgraph.evaluation import answer
 
-    out = io.BytesIO()
-    evaluate(_store(snapshot.quads), query.text, dataset_of(query, Dataset()), format, out)
-    return out.getvalue()
+    return answer(_store(snapshot.quads), query, format)
 
 
 @lru_cache(maxsize=1)

@@ -230,9 +230,7 @@ class _Tools:
                 key,
                 {
                     "property": names.shorten(row["p"]["value"]),
-                    "value": names.shorten(row["x"]["value"])
-                    if row["x"]["type"] == "uri"
-                    else row["x"]["value"],
+                    "value": _value(row["x"]),
                     **({"called": row["pLabel"]["value"]} if "pLabel" in row else {}),
                     **({"label": row["xLabel"]["value"]} if "xLabel" in row else {}),
                     "passages": [],
@@ -458,8 +456,8 @@ def _told_of(question: Question) -> str:
     return " ".join((question.name, *question.title, *question.description, *question.keywords))
 
 
-def _value(term: dict[str, str] | Any) -> str:
-    return names.shorten(term["value"]) if term["type"] == "uri" else str(term["value"])
+def _value(term: Mapping[str, str]) -> str:
+    return names.shorten(term["value"]) if term["type"] == "uri" else term["value"]
 
 
 def _short(term: str) -> str:

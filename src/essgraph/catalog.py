@@ -41,7 +41,7 @@ _VALUES = re.compile(r"^(\s*VALUES \?(\w+) \{) (\S.*?) (\}\s*)$", re.MULTILINE)
 _UCS = r"\u00a0-\ud7ff\uf900-\ufdcf\ufdf0-\uffef" + "".join(
     f"\\U000{plane:x}0000-\\U000{plane:x}fffd" for plane in range(1, 15)
 )
-_ICHAR = rf"[\w.~!$&'()*+,;=:@\-{_UCS}]|%[0-9A-Fa-f]{{2}}".replace(r"\w", "A-Za-z0-9_")
+_ICHAR = rf"[A-Za-z0-9_.~!$&'()*+,;=:@\-{_UCS}]|%[0-9A-Fa-f]{{2}}"
 #: RFC 3987, 2.2, but for IP literals and private characters: no thing has such a name.
 _IRI = (
     rf"[A-Za-z][A-Za-z0-9+.-]*:(//([A-Za-z0-9_.~!$&'()*+,;=@\-{_UCS}]|%[0-9A-Fa-f]{{2}})+"

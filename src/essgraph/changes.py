@@ -198,14 +198,14 @@ def _about(statements: set[Statement]) -> dict[str, set[Statement]]:
 
 def _answers(before: Checked, now: Checked) -> Iterator[Answer]:
     """The questions of both whose answers differ; new and dropped questions have one side."""
+    if not (before.quads and now.quads):
+        return  # of one of them some file does not parse
     old, new = _store(before), _store(now)
-    for name in sorted(before.questions.keys() | now.questions.keys()):
+    for name, question in sorted({**before.questions, **now.questions}.items()):
         then, today = before.questions.get(name), now.questions.get(name)
-        was = _rows(old, then.query) if then and before.quads else Counter()
-        now_is = _rows(new, today.query) if today and now.quads else Counter()
-        if was != now_is and before.quads and now.quads:
-            question = today or then
-            assert question
+        was = _rows(old, then.query) if then else Counter()
+        now_is = _rows(new, today.query) if today else Counter()
+        if was != now_is:
             yield Answer(
                 name,
                 question.title,

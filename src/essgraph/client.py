@@ -12,7 +12,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections import defaultdict
@@ -27,7 +26,6 @@ from urllib.parse import urlencode
 
 from essgraph import catalog, formats, mention, names
 from essgraph.ask import NO_RESULTS, holds, no_results, send
-from essgraph.engine import Dataset, dataset_of
 from essgraph.errors import ProjectError, QueryError, Text
 from essgraph.query import inspect
 from essgraph.snapshot import Snapshot, open_snapshot
@@ -241,14 +239,11 @@ class _Local(Graph):
         return catalog.load(self._snapshot.queries)
 
     def _ask(self, text: str, media_type: str) -> bytes:
-        from essgraph.evaluation import evaluate
+        from essgraph.evaluation import answer
 
-        query = inspect(text)
         offers = (*formats.RESULTS, *formats.GRAPHS)
         form = next(f for f in offers if f.media_type == media_type)
-        out = io.BytesIO()
-        evaluate(self._store, query.text, dataset_of(query, Dataset()), form, out)
-        return out.getvalue()
+        return answer(self._store, inspect(text), form)
 
     def _ask_library(self, name: str, values: Mapping[str, str]) -> bytes:
         question = catalog.find(self._questions, name, "graph.questions()")

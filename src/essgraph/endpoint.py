@@ -45,6 +45,8 @@ _PAUSE: Final = 0.05
 _FAILURES: Final = 5
 _OPEN: Final = 1.0
 _OPEN_LONGEST: Final = 30.0
+#: How many requests are under way at once.
+_CONNECTIONS: Final = 16
 #: Seconds for a look at what it is and holds, and for a write.
 _LOOK: Final = 10.0
 _WRITE: Final = 600.0
@@ -138,13 +140,11 @@ class _Circuit:
 class Endpoint:
     """One endpoint. Use it as an asynchronous context manager.
 
-    ``authorization`` is the value of the header field of that name; ``connections`` bounds how
-    many requests are under way at once. Raises ProjectError for an address that is not http(s).
+    ``authorization`` is the value of the header field of that name. Raises ProjectError for an
+    address that is not http(s).
     """
 
-    def __init__(
-        self, url: str, *, authorization: str | None = None, connections: int = 16
-    ) -> None:
+    def __init__(self, url: str, *, authorization: str | None) -> None:
         try:
             parsed = httpx.URL(url) if url.startswith(("http://", "https://")) else None
         except httpx.InvalidURL:
@@ -171,8 +171,8 @@ class Endpoint:
         self._client = httpx.AsyncClient(
             auth=_Auth(authorization) if authorization else None,
             limits=httpx.Limits(
-                max_connections=connections,
-                max_keepalive_connections=connections,
+                max_connections=_CONNECTIONS,
+                max_keepalive_connections=_CONNECTIONS,
                 keepalive_expiry=_IDLE,
             ),
             # The caller's deadline bounds the whole; a dead host is known sooner.

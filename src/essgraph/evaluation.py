@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -9,12 +10,12 @@ from typing import Final, TypeAlias
 import pyoxigraph as ox
 
 from essgraph import results
-from essgraph.engine import Dataset
+from essgraph.engine import Dataset, dataset_of
 from essgraph.errors import EngineError, Position, QueryError, SnapshotError, SyntaxFault, Text
 from essgraph.formats import Format
 from essgraph.names import BASE
 from essgraph.paths import divide
-from essgraph.query import explain, tokens
+from essgraph.query import Query, explain, tokens
 from essgraph.reader import position
 from essgraph.results import Writer
 from essgraph.rewriting import as_evaluated, in_other_words, modifier, spell_out
@@ -96,6 +97,13 @@ def load(quads: Path) -> ox.Store:
             )
         ) from error
     return store
+
+
+def answer(store: ox.Store, query: Query, format: Format) -> bytes:
+    """The whole answer to a query over its own dataset. Raises what ``evaluate`` does."""
+    out = io.BytesIO()
+    evaluate(store, query.text, dataset_of(query, Dataset()), format, out)
+    return out.getvalue()
 
 
 def evaluate(store: ox.Store, query: str, dataset: Dataset, format: Format, out: Writer) -> int:

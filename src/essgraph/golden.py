@@ -15,9 +15,8 @@ import pyoxigraph as ox
 
 from essgraph import formats
 from essgraph.catalog import Question
-from essgraph.engine import Dataset, dataset_of
 from essgraph.errors import Text
-from essgraph.evaluation import evaluate
+from essgraph.evaluation import answer
 from essgraph.findings import Finding, Place, nearest, perhaps
 from essgraph.project import Project
 from essgraph.query import inspect
@@ -68,9 +67,7 @@ def _of_no_question(name: str, file: str, questions: Iterable[str]) -> Finding:
 
 def _answer(store: ox.Store, question: Question) -> str:
     query = inspect(question.ask({"lang": "fr"} if question.speaks else {}))
-    out = io.BytesIO()
-    evaluate(store, query.text, dataset_of(query, Dataset()), formats.CSV, out)
-    return out.getvalue().decode()
+    return answer(store, query, formats.CSV).decode()
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str] | None]]:

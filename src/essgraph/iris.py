@@ -13,8 +13,6 @@ from essgraph.terminals import IRIREF
 MAX_IRI: Final = 2_048
 
 ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-
-
 #: Authority, path, query and fragment (RFC 3986, appendix B).
 _PIECES = re.compile(r"(?://([^/?#]*))?([^?#]*)(\?[^#]*)?(#.*)?")
 

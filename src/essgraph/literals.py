@@ -16,11 +16,6 @@ from essgraph.rules import finding
 from essgraph.sources import Sources
 from essgraph.statements import Statement
 
-_CANONICAL: dict[str, Callable[[str], str]] = {
-    names.XSD + "integer": lambda v: str(int(v)),
-    names.XSD + "decimal": lambda v: _decimal(v),
-    names.XSD + "boolean": lambda v: {"1": "true", "0": "false"}.get(v, v),
-}
 _REWRITTEN = {
     names.XSD + local
     for local in (
@@ -38,6 +33,13 @@ def _decimal(value: str) -> str:
     sign, whole, part = match.groups()
     text = f"{whole or '0'}.{part}" if part else whole or "0"
     return f"-{text}" if sign == "-" and text != "0" else text
+
+
+_CANONICAL: dict[str, Callable[[str], str]] = {
+    names.XSD + "integer": lambda value: str(int(value)),
+    names.XSD + "decimal": _decimal,
+    names.XSD + "boolean": lambda value: {"1": "true", "0": "false"}.get(value, value),
+}
 
 
 def e9(sources: Sources) -> Iterator[Finding]:

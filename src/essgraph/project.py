@@ -4,6 +4,7 @@
 
     ontology/essgraph.ttl            the terms
     data/dataset.ttl                 the dataset's own description
+    data/withdrawn.ttl               names no longer in use, if there are any
     data/documents/{doc}.trig        one mapped text, one graph a passage
     data/documents/{doc}.anchors.ttl derived positions of its pieces
     data/register/*.ttl              identity of the entities

@@ -60,7 +60,7 @@ class Remote:
 
     functions: tuple[str, ...] = ()
 
-    def __init__(self, url: str, *, limits: Limits, authorization: str | None = None) -> None:
+    def __init__(self, url: str, *, limits: Limits, authorization: str | None) -> None:
         self.endpoint = Endpoint(url, authorization=authorization)
         self.limits = limits
         self.version = ""

@@ -1,9 +1,8 @@
 """What the engine found, written in the format asked for, without the faults of its writers.
 
 SPARQL 1.1 Query Results JSON, XML, CSV and TSV; Turtle, N-Triples, RDF/XML and JSON-LD. The
-engine's own writers serve where they are right; here is what they get wrong (`engine.md` of the
-design notes lists it): CR in XML, IRIs with a comma in CSV, predicates without a QName in RDF/XML,
-characters that XML does not have.
+engine's own writers serve where they are right; here is what they get wrong: CR in XML, IRIs with a
+comma in CSV, predicates without a QName in RDF/XML, characters that XML does not have.
 """
 
 from __future__ import annotations

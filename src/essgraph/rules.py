@@ -1,4 +1,4 @@
-"""What the rules of evidence say: a finding at a statement, and how a term is shown."""
+"""What the rules of evidence say: a finding at a statement or a piece, and how a term is shown."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pyoxigraph as ox
 
 from essgraph import findings, names
 from essgraph.errors import Text
-from essgraph.findings import Finding, perhaps
+from essgraph.findings import Finding, Place, perhaps
+from essgraph.sources import Piece
 from essgraph.statements import Part, Statement, Term
 
 
@@ -20,6 +21,7 @@ def finding(
     part: Part = "object",
     suspects: Iterable[Term] = (),
 ) -> Finding:
+    """A finding at one term of a statement; ``suspects`` as in ``Finding``."""
     return Finding(
         rule=rule,
         text=text,
@@ -30,6 +32,28 @@ def finding(
         passage=None if isinstance(at.graph, ox.DefaultGraph) else show(at.graph),
         mend=mend,
         suspects=frozenset(map(show, suspects)),
+    )
+
+
+def at_piece(
+    rule: str,
+    piece: Piece,
+    text: Text,
+    mend: Text | None = None,
+    meant: ox.NamedNode | None = None,
+    place: Place | None = None,
+) -> Finding:
+    """A finding on a piece; its suspects are the piece, its position, and the piece that was meant
+    in its stead."""
+    iris = [iri.value for iri in (piece.iri, meant) if iri]
+    return Finding(
+        rule=rule,
+        text=text,
+        place=place or piece.place,
+        focus=show(piece.iri),
+        passage=show(piece.iri),
+        mend=mend,
+        suspects=frozenset(show(ox.NamedNode(i + end)) for i in iris for end in ("", "#position")),
     )
 
 

@@ -401,7 +401,7 @@ class Index:
         page = _marked(hits[offset : offset + limit], _sought(text)[0])
         return Found(len(hits), dict(sorted(counts.items())), page)
 
-    def suggest(self, text: str, *, language: str = "fr", limit: int = 10) -> list[Hit]:
+    def suggest(self, text: str, *, language: str = "fr", limit: int) -> list[Hit]:
         """Completions of what is being typed: names only."""
         hits = [hit for hit in self._ranked(text, language) if hit.role in NAMES]
         return _marked(hits[:limit], _sought(text)[0])

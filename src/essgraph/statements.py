@@ -30,7 +30,6 @@ MAX_TRIPLE_TERMS = 64
 #: Larger files are not kept in memory from one check to the next.
 _REMEMBERED = 256 * 1024
 
-
 Part: TypeAlias = Literal["subject", "predicate", "object", "graph"]
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from essgraph.changes import Changes
     from essgraph.findings import Finding
 
+#: The names of ``report.FORMS``: usage and help need them before that module is imported.
 FORMS = ("text", "json", "turtle", "sarif", "junit", "github", "html", "markdown")
 
 
