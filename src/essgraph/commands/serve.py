@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
@@ -102,6 +103,7 @@ def run(arguments: Namespace, language: str) -> int:
         if endpoint is None:
             snapshot = snapshots.current(arguments, project, language)
             loading = load(snapshot.quads, limits)
+            gc.disable()  # until it serves: what is imported stays, and is not worth looking at
             # After a build, so that a service whose snapshot is fresh never loads the build side.
             from essgraph.service.live import Live
 

@@ -86,8 +86,8 @@ def serve(
             )
         )
         _heed_signals(server, live, loop)
-        gc.collect()
         gc.freeze()  # what is here now stays: let the collector pass it by
+        gc.enable()
         gc.set_threshold(1_000, 20, 50)
         shared = reuse_port or host == _EVERY
         runner.run(server.serve(_listening(host, port, reuse_port) if shared else None))
