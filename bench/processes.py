@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +17,9 @@ def tree(pid: int) -> list[int]:
     """A process and all below it."""
     found = [pid]
     for one in found:
-        try:
-            for task in Path(f"/proc/{one}/task").iterdir():
-                found += map(int, (task / "children").read_text().split())
-        except OSError:
-            continue  # it has just ended
+        for task in Path(f"/proc/{one}/task").glob("*/children"):
+            with suppress(OSError):  # it has just ended; the other threads have children too
+                found += map(int, task.read_text().split())
     return found
 
 

@@ -12,6 +12,8 @@ from essgraph.commands.options import Say
 from essgraph.errors import ProjectError, Text
 from essgraph.project import Project
 
+#: Which files a check is given.
+TO_CHECK: Final = Text("fichiers à vérifier (tous par défaut)", "files to check (default: all)")
 #: What a check says that had no private texts.
 NO_TEXTS: Final = Text(
     "les textes privés ne sont pas disponibles ici : les positions et la règle E5 n'ont pas été "
@@ -36,13 +38,13 @@ def project(arguments: Namespace) -> Project:
     return projects.find(arguments.project, environment.here())
 
 
-def add_files(parser: ArgumentParser, say: Say) -> None:
+def add_files(parser: ArgumentParser, say: Say, which: Text = TO_CHECK) -> None:
     parser.add_argument(
         "files",
         nargs="*",
         type=Path,
         metavar=say("FICHIER", "FILE"),
-        help=say("fichiers à vérifier (tous par défaut)", "files to check (default: all)"),
+        help=say(*which),
     )
 
 

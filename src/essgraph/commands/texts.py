@@ -20,16 +20,10 @@ if TYPE_CHECKING:
 
 def options(parser: ArgumentParser, say: Say) -> None:
     """Which documents, and where their texts are."""
-    parser.add_argument(
-        "files",
-        nargs="*",
-        type=Path,
-        metavar=say("FICHIER", "FILE"),
-        help=say(
-            "fichiers TriG de documents (tous par défaut)",
-            "TriG files of documents (default: all)",
-        ),
+    of_documents = Text(
+        "fichiers TriG de documents (tous par défaut)", "TriG files of documents (default: all)"
     )
+    folders.add_files(parser, say, of_documents)
     folders.add_texts(parser, say)
 
 

@@ -14,14 +14,15 @@ from starlette.types import Message, Receive, Scope, Send
 
 from essgraph import formats
 from essgraph.engine import CLIENT, Dataset
-from essgraph.errors import EssgraphError, LimitExceeded, QueryError, QueryRefused, Text
+from essgraph.errors import LimitExceeded, QueryError, QueryRefused, Text
 from essgraph.formats import Format
 from essgraph.query import inspect
-from essgraph.service import description, details
+from essgraph.service import description
 from essgraph.service.encodings import fields
+from essgraph.service.endpoint import Endpoint
 from essgraph.service.live import Live
-from essgraph.service.problems import HttpProblem, not_acceptable, not_allowed
-from essgraph.service.reply import respond, send_kept
+from essgraph.service.problems import HttpProblem, not_acceptable
+from essgraph.service.reply import send_kept
 
 #: The largest request body we read, in bytes.
 MAX_BODY: Final = 2**20
@@ -51,30 +52,20 @@ async def read(reading: Callable[[_T], _R], text: _T) -> _R:
     return await asyncio.get_running_loop().run_in_executor(_READER, reading, text)
 
 
-class SparqlEndpoint:
+class SparqlEndpoint(Endpoint):
     """The endpoint over the version of the data in service; ``url`` is that of the service."""
 
+    allow = ALLOW
+
     def __init__(self, live: Live, url: str) -> None:
-        self._live = live
+        super().__init__(live)
         self._url = f"{url}/sparql"
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await self._answer(scope, receive, send)
-        except EssgraphError as error:
-            response = details.respond(error, scope)
-            await response(scope, receive, send)
-
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        method = scope["method"]
-        if method == "OPTIONS":
-            await respond(scope, send, 204, [(b"allow", ALLOW.encode())])
-            return
-        if method not in ("GET", "HEAD", "POST"):
-            raise not_allowed(method, ALLOW)
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers a query, or describes the service."""
         parameters = await parameters_of(scope, receive)
         if "query" not in parameters and "update" not in parameters:
-            if method == "POST" or not _OF_QUERIES.isdisjoint(parameters):
+            if scope["method"] == "POST" or not _OF_QUERIES.isdisjoint(parameters):
                 raise QueryError(
                     Text("il manque le paramètre query", "the parameter query is missing")
                 )
