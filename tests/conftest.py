@@ -160,6 +160,13 @@ class Server:
         return found
 
 
+def end(pid: int, by: int = signal.SIGKILL) -> None:
+    """Ends a process. What ``children`` lists may have ended since: its parent reads of that a
+    moment later, and only then has it no pid."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, by)
+
+
 @contextmanager
 def serving(
     out: Path | None,

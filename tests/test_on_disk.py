@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pyoxigraph as ox
 import pytest
-from conftest import Server, serving, with_quads
+from conftest import Server, end, serving, with_quads
 
 from essgraph import names, snapshot
 from essgraph.copies import beside
@@ -187,7 +187,7 @@ def test_a_store_that_breaks_in_service_is_opened_again_in_peace(
         folder = large / CURRENT / STORE
         table = halve(folder)
         for pid in service.children()[1:]:
-            os.kill(pid, signal.SIGKILL)
+            end(pid)
         for n in range(3):
             parameters = {"query": f"ASK {{ ?s ?p ?o{n} }}"}
             assert httpx.get(f"{service.url}/sparql", params=parameters).status_code >= 500
