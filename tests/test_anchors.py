@@ -125,6 +125,9 @@ def test_a_text_that_is_not_there(note: Path, run: Run) -> None:
     outcome = run("coverage", "--project", note, "--texts", note / "texts")
     assert outcome.code == 2
     assert f"note.txt of note is not at hand: {note / 'texts'} has no file" in outcome.err
+    (note / "texts/q.txt").touch()  # not alike
+    outcome = run("coverage", "--project", note, "--texts", note / "texts")
+    assert "did you mean" not in outcome.err
     (note / "texts/nota.txt").touch()
     outcome = run("coverage", "--project", note, "--texts", note / "texts")
     assert "did you mean nota.txt?" in outcome.err

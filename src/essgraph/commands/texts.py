@@ -99,17 +99,16 @@ def _own(name: str, own: Collection[str]) -> str:
 
 
 def _not_at_hand(document: Document, folder: Path | None, named: bool) -> ProjectError:
-    from rapidfuzz import process
+    from essgraph.findings import nearest
 
     name = document.text_name or ""
     why = Text("passez --texts DOSSIER", "pass --texts DIR")
     if folder is not None:
-        there = sorted(path.name for path in folder.iterdir())
-        near = process.extractOne(name, there, score_cutoff=75)
+        near = nearest(name, sorted(path.name for path in folder.iterdir()))
         why = Text(
             f"{folder} n'a pas de fichier de ce nom"
-            + (f" ; vouliez-vous dire {near[0]} ?" if near else ""),
-            f"{folder} has no file of that name" + (f"; did you mean {near[0]}?" if near else ""),
+            + (f" ; vouliez-vous dire {near} ?" if near else ""),
+            f"{folder} has no file of that name" + (f"; did you mean {near}?" if near else ""),
         )
     if folder is not None and not named:
         why = Text(
