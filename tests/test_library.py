@@ -84,6 +84,10 @@ def test_the_list_tells_all_that_a_client_needs(http: httpx.Client, built: Path)
             http.get(question["url"], params=defaults).content == http.get(question["url"]).content
         ), name
         assert {p["type"] for p in question["parameters"]} <= set(catalog.TYPES)
+        columns = {column["name"]: column["heading"] for column in question["columns"]}
+        assert all(set(heading) == {"fr", "en"} for heading in columns.values())
+        variables = http.get(question["url"]).json()["head"]["vars"]
+        assert [*columns] == [*dict.fromkeys(v.removesuffix("Label") for v in variables)], name
 
 
 def test_the_library_can_itself_be_queried(http: httpx.Client) -> None:
@@ -323,6 +327,23 @@ def test_a_default_of_another_type_is_a_fault() -> None:
     text = (ROOT / "queries" / "members.rq").read_text("utf-8")
     with pytest.raises(SyntaxFault, match="is not an integer"):
         catalog.read("q", text.replace("body iri", "body integer"), "q.rq")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("membre", 'a column is written "name | French heading | English heading"'),
+        ("member | membre", "a column is written"),
+        ("membre | membre | member", r"no variable \?membre"),
+    ],
+)
+def test_a_column_has_a_variable_and_words_in_both_languages(line: str, said: str) -> None:
+    text = (ROOT / "queries" / "members.rq").read_text("utf-8")
+    written = "# column: member | membre | member"
+    with pytest.raises(SyntaxFault, match=said) as fault:
+        catalog.read("q", text.replace(written, f"# column: {line}"), "q.rq")
+    assert fault.value.at is not None
+    assert text.splitlines()[fault.value.at.line - 1] == written
 
 
 @given(value=st.text(max_size=30))

@@ -275,6 +275,10 @@ class _Tools:
                         for parameter in question.parameters
                         if parameter.name != "lang"
                     },
+                    "columns": {
+                        column.name: column.words.in_language(language)
+                        for column in question.columns
+                    },
                 }
                 for _, words, grouped in by_subject(questions)
                 for question in grouped

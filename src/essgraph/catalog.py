@@ -8,6 +8,7 @@
     # description@en: …
     # subject: people
     # keywords: networks, membership
+    # column: member | membre | member
     # parameter: body iri | l'organisme | the body
     SELECT … WHERE {
       VALUES ?body { id:remcess }
@@ -18,6 +19,8 @@ A file is a whole query that runs on any endpoint as it stands. A parameter is a
 RDF term into that line: the value is first made a term of the declared type, and a term in its
 N-Triples form cannot end the line, so nothing that a user sends is ever read as query text.
 (The engine's own substitution serves only variables of the projection, and no remote engine.)
+
+A column is headed, for people, by words: those of ``member`` head ``?member`` and ``?memberLabel``.
 """
 
 from __future__ import annotations
@@ -28,15 +31,18 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from essgraph import names
 from essgraph.errors import Position, QueryError, SyntaxFault, Text, UnknownName
 from essgraph.findings import nearest, perhaps
 from essgraph.project import decode, no_slug, read_bytes
 
-_HEAD = re.compile(r"#\s*(title|description|subject|keywords|parameter)(?:@(fr|en))?:\s*(.+)")
+_HEAD = re.compile(
+    r"#\s*(title|description|subject|keywords|parameter|column)(?:@(fr|en))?:\s*(.+)"
+)
 _PARAMETER = re.compile(r"(\w+)\s+(\w+)\s*\|\s*([^|]+?)\s*\|\s*([^|]+)")
+_COLUMN = re.compile(r"(\w+)\s*\|\s*([^|]+?)\s*\|\s*([^|]+)")
 _VALUES = re.compile(r"^(\s*VALUES \?(\w+) \{) (\S.*?) (\}\s*)$", re.MULTILINE)
 _UCS = r"\u00a0-\ud7ff\uf900-\ufdcf\ufdf0-\uffef" + "".join(
     f"\\U000{plane:x}0000-\\U000{plane:x}fffd" for plane in range(1, 15)
@@ -170,6 +176,13 @@ class Parameter:
         return term
 
 
+class Column(NamedTuple):
+    """What heads a column of an answer: ``name`` is its variable, ``Label`` aside."""
+
+    name: str
+    words: Text
+
+
 @dataclass(frozen=True)
 class Question:
     """A named query with its description in both languages."""
@@ -180,12 +193,19 @@ class Question:
     subject: str  # of SUBJECTS, else none
     keywords: tuple[str, ...]
     parameters: tuple[Parameter, ...]
+    columns: tuple[Column, ...]
     query: str
 
     @property
     def speaks(self) -> bool:
         """Whether its answer depends on a language."""
         return any(parameter.name == "lang" for parameter in self.parameters)
+
+    def heading(self, variable: str) -> Text:
+        """What heads the column of a variable: its own name where the file says nothing."""
+        words = dict(self.columns)
+        name = variable if variable in words else variable.removesuffix("Label")
+        return words.get(name, Text(variable, variable))
 
     def ask(self, values: Mapping[str, str]) -> str:
         """The query with the given values in place of the defaults.
@@ -246,6 +266,7 @@ def read(name: str, text: str, file: str) -> Question:
     """The question that a file holds. Raises SyntaxFault where its head is incomplete."""
     head: dict[str, str] = {}
     parameters: list[Parameter] = []
+    columns: list[Column] = []
     for number, line in enumerate(text.splitlines(), 1):
         match = _HEAD.fullmatch(line.strip())
         if match is None:
@@ -253,6 +274,8 @@ def read(name: str, text: str, file: str) -> Question:
         key, language, value = match.groups()
         if key == "parameter":
             parameters.append(_parameter(value, text, file, number))
+        elif key == "column":
+            columns.append(_column(value, text, file, number))
         else:
             head[f"{key}@{language}" if language else key] = value.strip()
     for key in ("title@fr", "title@en", "description@fr", "description@en", "keywords"):
@@ -272,6 +295,7 @@ def read(name: str, text: str, file: str) -> Question:
         subject=head.get("subject", ""),
         keywords=tuple(word.strip() for word in head["keywords"].split(",")),
         parameters=tuple(parameters),
+        columns=tuple(columns),
         query=text,
     )
 
@@ -306,6 +330,27 @@ def _parameter(value: str, text: str, file: str, line: int) -> Parameter:
     except QueryError as error:
         raise SyntaxFault(error.text, file=file, at=Position(line)) from error
     return parameter
+
+
+def _column(value: str, text: str, file: str, line: int) -> Column:
+    match = _COLUMN.fullmatch(value.strip())
+    if match is None:
+        raise SyntaxFault(
+            Text(
+                "une colonne s'écrit « nom | titre français | titre anglais »",
+                'a column is written "name | French heading | English heading"',
+            ),
+            file=file,
+            at=Position(line),
+        )
+    name, fr, en = match.groups()
+    if not re.search(rf"[?$]{name}(Label)?\b", text):
+        raise SyntaxFault(
+            Text(f"la requête n'a pas de variable ?{name}", f"the query has no variable ?{name}"),
+            file=file,
+            at=Position(line),
+        )
+    return Column(name, Text(fr, en.strip()))
 
 
 def check_subject(question: Question, file: str) -> None:

@@ -176,6 +176,9 @@ def describe(question: Question) -> dict[str, Any]:
             }
             for parameter in question.parameters
         ],
+        "columns": [
+            {"name": column.name, "heading": column.words._asdict()} for column in question.columns
+        ],
         "formats": [f.name for f in (*offers_of(question), *formats.CITATIONS)],
     }
 

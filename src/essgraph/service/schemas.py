@@ -77,9 +77,10 @@ _QUESTION: Final = record(
         ),
         "keywords": array(STRING),
         "parameters": array(_PARAMETER),
+        "columns": array(record({"name": STRING, "heading": _TEXTS}, "name heading")),
         "formats": array(STRING),
     },
-    "name url title description parameters",
+    "name url title description parameters columns",
 )
 _HIT: Final = record(
     {

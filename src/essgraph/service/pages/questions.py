@@ -173,6 +173,10 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
         "entities": await _entities(served, question, shown_values),
         "iri_of": mention.iri,
         "outcome": gained,
+        "headings": {
+            name: frame.sentence(v.typo(question.heading(name).in_language(v.language)))
+            for name in (gained.table.variables if gained.table else ())
+        },
         "about": about,
         "query": query,
         "address": f"/queries/{name}" + (f"?{asked}" if asked else ""),
