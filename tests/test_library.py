@@ -147,12 +147,17 @@ def test_a_version_of_before_there_were_subjects_answers_as_it_did(
         assert len(essgraph.connect(server.url).questions()) == len(QUESTIONS)
 
 
-def test_a_question_may_be_without_a_subject(project: Path, run: Run, tmp_path: Path) -> None:
+def test_a_question_may_be_without_a_subject_and_headings(
+    project: Path, run: Run, tmp_path: Path
+) -> None:
     path = project / "queries" / "networks.rq"
-    path.write_text(re.sub("(?m)^# subject:.*\n", "", path.read_text("utf-8")), "utf-8")
+    path.write_text(re.sub("(?m)^# (subject|column):.*\n", "", path.read_text("utf-8")), "utf-8")
     assert run("build", "--project", project, "--out", tmp_path / "out").code == 0
     listed = run("query", "--list", "--project", project).out
     assert "networks" in listed.partition("Other questions")[2]
+    with serving(tmp_path / "out") as server:
+        page = httpx.get(f"{server.url}/queries/networks", headers={"Accept": "text/html"}).text
+    assert re.findall(r'<th scope="col">(.*?)</th>', page) == ["network", "acronym", "site"]
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])

@@ -201,11 +201,11 @@ class Question:
         """Whether its answer depends on a language."""
         return any(parameter.name == "lang" for parameter in self.parameters)
 
-    def heading(self, variable: str) -> Text:
-        """What heads the column of a variable: its own name where the file says nothing."""
+    def heading(self, variable: str) -> Text | None:
+        """The words that head the column of a variable, if the file has any."""
         words = dict(self.columns)
         name = variable if variable in words else variable.removesuffix("Label")
-        return words.get(name, Text(variable, variable))
+        return words.get(name)
 
     def ask(self, values: Mapping[str, str]) -> str:
         """The query with the given values in place of the defaults.

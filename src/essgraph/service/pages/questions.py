@@ -174,8 +174,9 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
         "iri_of": mention.iri,
         "outcome": gained,
         "headings": {
-            name: frame.sentence(v.typo(question.heading(name).in_language(v.language)))
+            name: frame.sentence(v.typo(words.in_language(v.language)))
             for name in (gained.table.variables if gained.table else ())
+            if (words := question.heading(name))
         },
         "about": about,
         "query": query,
