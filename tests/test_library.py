@@ -157,7 +157,9 @@ def test_a_question_may_be_without_a_subject_and_headings(
     assert "networks" in listed.partition("Other questions")[2]
     with serving(tmp_path / "out") as server:
         page = httpx.get(f"{server.url}/queries/networks", headers={"Accept": "text/html"}).text
-    assert re.findall(r'<th scope="col">(.*?)</th>', page) == ["network", "acronym", "site"]
+    assert re.findall(r'<th scope="col">(.*?)</th>', page) == [
+        f"<code>{name}</code>" for name in ("network", "acronym", "site")
+    ]
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
@@ -659,8 +661,13 @@ def test_people_read_the_evidence_too(http: httpx.Client) -> None:
     shown = page.text.partition('id="evidence"')[2].partition("</section>")[0]
     linked = re.findall(r'<a href="/passage/([^"?]+)', shown)
     assert linked == [short(p) for row in found["evidence"] for p in row["passages"]]
-    # What was set aside has no summary.
-    assert http.get("/queries/set-aside?evidence=1", headers=html).status_code == 200
+    # Each document is named by its title, the passage by its place in it.
+    sources = re.findall(r'href="/doc/[^>]+>([^<]+)</a>, <a href="/passage/[^>]+>([^<]+)', shown)
+    assert len(sources) == len(linked)
+    assert ("Article sur les élus francophones et l’ESS (juillet 2019)", "passage 22") in sources
+    # What was set aside, for one, has no summary.
+    for name in QUESTIONS:
+        assert http.get(f"/queries/{name}?evidence=1", headers=html).status_code == 200, name
     absent = http.get("/queries/countries-without-city?evidence=1", headers=html)
     assert "Aucun passage." in absent.text
     cited = re.search(r'href="([^"]+format=bibtex)"', page.text)

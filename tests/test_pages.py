@@ -479,7 +479,7 @@ def test_a_page_says_a_name_once_in_each_row(
     # Whoever writes a query sees all that it asks for.
     query = f"SELECT ?s ?sLabel {{ ?s a <{names.ESS}City> ; <{names.RDFS}label> ?sLabel }}"
     asked = client.get("/sparql", params={"query": query, "lang": lang}).text
-    assert re.findall(r'<th scope="col">(\w+)</th>', asked) == ["s", "sLabel"]
+    assert re.findall(r'<th scope="col"><code>(\w+)</code>', asked) == ["s", "sLabel"]
 
 
 @pytest.mark.parametrize(

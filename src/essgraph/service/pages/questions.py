@@ -23,7 +23,7 @@ from essgraph.service.live import Live, Served
 from essgraph.service.pages import frame, outcome
 from essgraph.service.pages.frame import View
 from essgraph.service.pages.naming import Names
-from essgraph.service.pages.rows import Term
+from essgraph.service.pages.rows import Term, row
 
 #: Parameters of the page itself, not of the question.
 _OURS: Final = {"view", *asking.COMMON}
@@ -55,9 +55,13 @@ def _redirect(request: Request, values: Mapping[str, str]) -> Response:
     return Response(None, 303, {"Location": location, "Cache-Control": "no-store"})
 
 
-async def _entities(served: Served, question: Question, values: Mapping[str, str]) -> Names:
-    """What the things are called that a form names."""
+async def _entities(
+    served: Served, question: Question, values: Mapping[str, str], about: About | None
+) -> Names:
+    """What the things are called that a form names, and the documents of the evidence."""
     iris = [mention.iri(values[p.name]) for p in question.parameters if p.type == "iri"]
+    if about and about.evidence:
+        iris += {passage["document"] for passage in about.evidence.details.values()}
     return await outcome.labels(served, [{"named": Term(iri, iri=True)} for iri in iris])
 
 
@@ -170,7 +174,7 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
         "question": question,
         "subject": SUBJECTS.get(question.subject),
         "values": shown_values,
-        "entities": await _entities(served, question, shown_values),
+        "entities": await _entities(served, question, shown_values, about),
         "iri_of": mention.iri,
         "outcome": gained,
         "headings": {
@@ -179,6 +183,7 @@ async def page(request: Request, live: Live, name: str, url: str) -> Response:
             if (words := question.heading(name))
         },
         "about": about,
+        "solutions": [*map(row, about.evidence.rows)] if about and about.evidence else (),
         "query": query,
         "address": f"/queries/{name}" + (f"?{asked}" if asked else ""),
         "url": url,

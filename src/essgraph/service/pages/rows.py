@@ -74,8 +74,12 @@ def read(body: bytes, *, ordered: bool = True) -> Table:
                 for term in (row.get(column, nothing) for column in columns)
             ]
         )
-    rows = tuple({name: _term(value) for name, value in row.items()} for row in found)
-    return Table(columns, rows)
+    return Table(columns, tuple(map(row, found)))
+
+
+def row(bindings: Mapping[str, Mapping[str, str]]) -> Row:
+    """A row from its bindings in that format (3.2.2)."""
+    return {name: _term(value) for name, value in bindings.items()}
 
 
 def _term(value: Mapping[str, Any]) -> Term:
