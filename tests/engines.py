@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -63,25 +64,38 @@ def free_port() -> int:
 def _running(
     command: Sequence[object], url: str, folder: Path, env: Mapping[str, str]
 ) -> Iterator[Running]:
-    process = subprocess.Popen(
-        [str(part) for part in command],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [str(part) for part in command],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def restart() -> None:
+        # Virtuoso 7.2.5 was seen to end by a fault of its own: who runs it has it started again.
+        while processes[-1].wait() == -signal.SIGSEGV and not over.is_set():
+            (folder / "v.lck").unlink(missing_ok=True)
+            processes.append(start())
+
+    processes, over = [start()], threading.Event()
+    watch = threading.Thread(target=restart)
+    watch.start()
     try:
         for _ in range(600):
-            assert process.poll() is None, f"{command[0]} did not start"
+            assert processes[-1].poll() is None, f"{command[0]} did not start"
             try:
                 httpx.get(url)
                 break
             except httpx.TransportError:
                 time.sleep(0.05)
-        yield Running(url, process, {**os.environ, **env})
+        yield Running(url, processes[0], {**os.environ, **env})
     finally:
-        process.send_signal(signal.SIGCONT)
-        process.kill()
-        process.wait()
+        over.set()
+        while watch.is_alive():
+            processes[-1].send_signal(signal.SIGCONT)
+            processes[-1].kill()
+            watch.join(0.1)
 
 
 @contextmanager

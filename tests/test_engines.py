@@ -163,12 +163,12 @@ def _links(path: str, answer: httpx.Response) -> set[str]:
 
 
 def _get(client: httpx.Client, path: str, headers: dict[str, str]) -> httpx.Response:
-    """An answer; where the machine is so busy that a time limit passed, on another try."""
-    for _ in range(5):
+    """An answer; where a time limit passed, or the engine begins again, on another try."""
+    for _ in range(8):
         answer = client.get(path, headers=headers)
-        if answer.status_code not in (503, 504):
+        if answer.status_code not in (502, 503, 504):
             break
-        time.sleep(1)
+        time.sleep(min(int(answer.headers.get("retry-after", 1)), 10))
     return answer
 
 
