@@ -74,7 +74,8 @@ def _running(
 
     def restart() -> None:
         # Virtuoso 7.2.5 was seen to end by a fault of its own: who runs it has it started again.
-        while processes[-1].wait() == -signal.SIGSEGV and not over.is_set():
+        # Once: what ends it at each query of ours shall fail.
+        if processes[0].wait() == -signal.SIGSEGV and not over.is_set():
             (folder / "v.lck").unlink(missing_ok=True)
             processes.append(start())
 
@@ -92,10 +93,11 @@ def _running(
         yield Running(url, processes[0], {**os.environ, **env})
     finally:
         over.set()
-        while watch.is_alive():
-            processes[-1].send_signal(signal.SIGCONT)
-            processes[-1].kill()
-            watch.join(0.1)
+        for process in processes:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+            process.wait()
+            watch.join()  # it may just have begun another
 
 
 @contextmanager

@@ -422,7 +422,7 @@ def test_killed_workers_cost_nobody_else_anything(built: Path) -> None:
                 end(pid)
             assert alive(server)
             assert ask(server, f"ASK {{ ?s ?p {round_} }}").status_code == 200
-        end(zygote)
+        os.kill(zygote, signal.SIGKILL)
         until = time.monotonic() + 30
         # Its workers die with it, a moment later: one of them may still answer.
         while zygote in server.children() or (
@@ -436,7 +436,7 @@ def test_killed_workers_cost_nobody_else_anything(built: Path) -> None:
 def test_who_stops_while_the_workers_begin_again_leaves_no_process(built: Path) -> None:
     with ExitStack() as stack, serving(built, "--workers", 1) as server:
         zygote = server.children()[0]
-        end(zygote)
+        os.kill(zygote, signal.SIGKILL)
         until = time.monotonic() + 10
         while zygote in (new := server.children()) or not any(map(loads, new)):
             assert time.monotonic() < until

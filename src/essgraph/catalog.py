@@ -301,54 +301,48 @@ def read(name: str, text: str, file: str) -> Question:
 
 
 def _parameter(value: str, text: str, file: str, line: int) -> Parameter:
+    fault = partial(SyntaxFault, file=file, at=Position(line))
     match = _PARAMETER.fullmatch(value.strip())
     if match is None or match[2] not in TYPES:
-        raise SyntaxFault(
+        raise fault(
             Text(
                 "un paramètre s'écrit « nom type | description | description anglaise » "
                 f"(types : {', '.join(TYPES)})",
                 'a parameter is written "name type | French description | English description" '
                 f"(types: {', '.join(TYPES)})",
-            ),
-            file=file,
-            at=Position(line),
+            )
         )
     name, kind, fr, en = match.groups()
     defaults = [term for _, variable, term, _ in _VALUES.findall(text) if variable == name]
     if len(defaults) != 1:
-        raise SyntaxFault(
+        raise fault(
             Text(
                 f"le paramètre {name} demande une ligne « VALUES ?{name} {{ … }} », et une seule",
                 f'the parameter {name} needs exactly one line "VALUES ?{name} {{ … }}"',
-            ),
-            file=file,
-            at=Position(line),
+            )
         )
     parameter = Parameter(name, kind, defaults[0], Text(fr, en.strip()))
     try:
         parameter.term(parameter.value)
     except QueryError as error:
-        raise SyntaxFault(error.text, file=file, at=Position(line)) from error
+        raise fault(error.text) from error
     return parameter
 
 
 def _column(value: str, text: str, file: str, line: int) -> Column:
+    fault = partial(SyntaxFault, file=file, at=Position(line))
     match = _COLUMN.fullmatch(value.strip())
     if match is None:
-        raise SyntaxFault(
+        raise fault(
             Text(
                 "une colonne s'écrit « nom | titre français | titre anglais »",
                 'a column is written "name | French heading | English heading"',
-            ),
-            file=file,
-            at=Position(line),
+            )
         )
     name, fr, en = match.groups()
     if not re.search(rf"[?$]{name}(Label)?\b", text):
-        raise SyntaxFault(
-            Text(f"la requête n'a pas de variable ?{name}", f"the query has no variable ?{name}"),
-            file=file,
-            at=Position(line),
+        raise fault(
+            Text(f"la requête n'a pas de variable ?{name}", f"the query has no variable ?{name}")
         )
     return Column(name, Text(fr, en.strip()))
 
