@@ -19,7 +19,8 @@ from conftest import ROOT, copy_project, serving, with_quads
 from essgraph import catalog, names
 from essgraph.build import build
 from essgraph.project import Project
-from essgraph.service.pages import dates, shortlinks
+from essgraph.service.pages import dates, shortlinks, wording
+from essgraph.service.pages.rows import Term
 
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 BUILT = ROOT / "src" / "essgraph" / "service" / "static" / "built" / "STAMP"
@@ -440,6 +441,24 @@ def test_the_questions_are_listed_by_subject(client: httpx.Client, lang: str) ->
         assert f'href="/queries?lang={lang}#{subject}"' in question
     editor = client.get(f"/sparql?lang={lang}").text
     assert re.findall('<optgroup label="([^"]*)"', editor) == subjects
+
+
+@pytest.mark.parametrize(
+    ("written", "fr", "en"),
+    [
+        ("P12D", "12 jours", "12 days"),
+        ("P1D", "1 jour", "1 day"),
+        ("P1DT2H30M", "1 jour 2 h 30 min", "1 day 2 h 30 min"),
+        ("PT3H", "3 h", "3 h"),
+        ("PT45M", "45 min", "45 min"),
+        ("P2Y", "P2Y", "P2Y"),
+        ("P", "P", "P"),
+    ],
+)
+def test_a_duration_is_told_in_words(written: str, fr: str, en: str) -> None:
+    term = Term(written, datatype=names.XSD + "duration")
+    for language, said in (("fr", fr), ("en", en)):
+        assert wording.literal(term, language).replace("\u00a0", " ") == said
 
 
 @pytest.mark.parametrize(

@@ -235,10 +235,12 @@ def literal(term: Term, language: str, property: str = "") -> str:
     if kind == "time":
         return term.value[:5].replace(":", "\u00a0h\u00a0") if language == "fr" else term.value[:5]
     if kind == "duration":
-        match = re.fullmatch(r"PT(?:(\d+)H)?(?:(\d+)M)?", term.value)
-        if match:
-            parts = [f"{match[1]}\u00a0h" if match[1] else "", f"{match[2]}\u00a0min"]
-            return " ".join(parts[: 1 + bool(match[2])]).strip()
+        match = re.fullmatch(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?)?", term.value)
+        if match and any(match.groups()):
+            day = "jour" if language == "fr" else "day"
+            units = (day if match[1] == "1" else f"{day}s", "h", "min")
+            parts = zip(match.groups(), units, strict=True)
+            return " ".join(f"{number}\u00a0{unit}" for number, unit in parts if number)
     if kind == "decimal" and language == "fr":
         return term.value.replace(".", ",").replace("-", "\u2212")
     if kind in ("decimal", "integer"):
